@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * /dev/sandwire: what user space and sandwire.ko say to each other. The only header they share.
+ *
+ * Three kinds of file:
+ *   net file     an open /dev/sandwire on which the daemon did SW_IOC_NET_CREATE
+ *   client file  an open /dev/sandwire of an attached process, bound to the mm that opened it
+ *   socket file  made by SW_IOC_EXIT with a socket id; dup, fork, exec and SCM_RIGHTS keep their
+ *		  meaning; poll, select and epoll work on it; the last close puts its id into the
+ *		  net's closed ring
+ *
+ * A crossing: ioctl(fd, SW_IOC_ENTER, slot) on a client or socket file. The module saves the
+ * caller's registers, blocks signals, opens the sandbox for this thread alone and goes on at the
+ * net's entry point with
+ *   rdi = address of the upcall context   rsi = client id
+ *   rdx = socket id (0: client file)	   rcx = slot (low 32 bits) | SW_ENTER_* flags
+ *   r8  = fd the caller used		   rsp = top of the context's stack, 16-byte aligned - 8
+ * and every other general register zero; DF, TF, AC, NT clear. The image leaves with
+ * ioctl(fd, SW_IOC_EXIT, result) with rdx = result, r10 = socket id to make a descriptor for or 0,
+ * r8 = O_CLOEXEC/O_NONBLOCK for it. The caller's ENTER then returns: rax = 0 or -errno of the
+ * crossing itself, rdx = the 64-bit result (the new descriptor or -errno where one was asked for).
+ * All other registers are the caller's own. The fd given to EXIT need not be valid for the thread
+ * to leave: a write to SW_EXIT_ADDR with the same registers leaves as well.
+ */
+#ifndef SANDWIRE_UAPI_H
+#define SANDWIRE_UAPI_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define SW_DEVICE      "/dev/sandwire"
+#define SW_ABI_VERSION 1
+
+/* Flags in rcx at entry. */
+#define SW_ENTER_NONBLOCK (1ull << 32) /* the socket file has O_NONBLOCK */
+
+/* Events of a net file, taken by the daemon. */
+enum sw_event_type {
+	SW_EVENT_NONE = 0,
+	SW_EVENT_ORPHAN = 1,	  /* a dead thread left an upcall half done: SW_IOC_NET_ADOPT */
+	SW_EVENT_CLIENT_GONE = 2, /* the last descriptor of client `id` is closed */
+	SW_EVENT_CLOSED = 3,	  /* the closed ring has entries */
+	SW_EVENT_KICK = 4,	  /* SW_ENTER: the image asked for the daemon (wake ring) */
+};
+
+struct sw_event {
+	__u32 type;
+	__u32 id;
+};
+
+struct sw_info {
+	__u32 abi_version;
+	__u32 flags;	/* SW_INFO_* */
+	__u64 enters, exits, orphans, adopted, heals, resyncs, sockets, clients;
+};
+#define SW_INFO_LA57 1u
+#define SW_INFO_PCID 2u
+
+/* Addresses are user addresses in the slot; the daemon must have mapped them with NET_MAP. */
+struct sw_net_create {
+	__u64 slot_base; /* SEG_BASE */
+	__u64 entry;	 /* first instruction of an upcall */
+	__u64 fault_fixup;		/* where a faulting app-memory copy goes on, or 0 */
+	__u64 copy_start, copy_end;	/* code that may touch app memory */
+	__u64 ctx_addr, ctx_stride;	/* upcall contexts */
+	__u64 stack_addr, stack_stride; /* stack i is [addr + i*stride, addr + (i+1)*stride) */
+	__u64 kshared_addr;		/* struct seg_kshared */
+	__u32 ctx_count;
+	__u32 sock_count, wake_entries; /* powers of two, as in seg_kshared */
+	/* byte offsets in seg_kshared */
+	__u32 wake_head_off, wake_tail_off, wake_overflow_off, wake_off;
+	__u32 closed_head_off, closed_tail_off, closed_off, ready_off;
+	char name[32];
+};
+
+struct sw_net_map {
+	__u64 addr, len; /* page aligned, inside the slot, mapped by the caller */
+	__u32 prot;	 /* PROT_READ | PROT_WRITE | PROT_EXEC; W and X together are refused */
+	__u32 flags;	 /* 0 */
+};
+
+struct sw_net_admit {
+	__s32 client_fd; /* an open client file, as received from the process */
+	__u32 client_id; /* 1 .. */
+};
+
+struct sw_sock_info {
+	__u32 sock_id;
+	__u32 client_id; /* of the calling process in that net, or 0 */
+	char net[32];
+};
+
+#define SW_IOC_MAGIC 'W'
+/* any file */
+#define SW_IOC_INFO _IOR(SW_IOC_MAGIC, 0, struct sw_info)
+/* fresh file, CAP_NET_ADMIN: becomes a net file. NET_MAP first needs NET_CREATE. */
+#define SW_IOC_NET_CREATE _IOW(SW_IOC_MAGIC, 1, struct sw_net_create)
+#define SW_IOC_NET_MAP	  _IOW(SW_IOC_MAGIC, 2, struct sw_net_map)
+#define SW_IOC_NET_UNMAP  _IOW(SW_IOC_MAGIC, 3, struct sw_net_map)
+#define SW_IOC_NET_ADMIT  _IOW(SW_IOC_MAGIC, 4, struct sw_net_admit)
+/* Takes one event; type SW_EVENT_NONE if there is none. The net file polls readable meanwhile. */
+#define SW_IOC_NET_EVENT _IOR(SW_IOC_MAGIC, 5, struct sw_event)
+/* Finishes one orphan in the calling thread; 0, or -ENOENT when there is none. */
+#define SW_IOC_NET_ADOPT _IO(SW_IOC_MAGIC, 6)
+/* Drains the wake ring (the daemon runs the image by plain calls, without EXIT). */
+#define SW_IOC_NET_WAKE _IO(SW_IOC_MAGIC, 7)
+/* client or socket file, outside an upcall */
+#define SW_IOC_ENTER _IO(SW_IOC_MAGIC, 16)
+#define SW_IOC_SOCK_INFO _IOR(SW_IOC_MAGIC, 17, struct sw_sock_info)
+/* inside an upcall only (any file of the module) */
+#define SW_IOC_EXIT  _IO(SW_IOC_MAGIC, 18)
+#define SW_IOC_YIELD _IO(SW_IOC_MAGIC, 19) /* a lock is held by somebody else: let others run */
+
+/* A page of the slot that is never mapped; a write to it by image code leaves the upcall. */
+#define SW_EXIT_OFF 0x1ff000ull
+
+#endif
