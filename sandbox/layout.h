@@ -27,7 +27,7 @@
 #define SEG_BASE      0x600000000000ull
 #define SEG_SLOT_SIZE (512ull << 30) /* one top-level page-table entry */
 
-#define SEG_HEADER_OFF  0x0ull
+#define SEG_HEADER_OFF	0x0ull
 #define SEG_HEADER_SIZE 0x10000ull
 
 #define SEG_IMAGE_OFF 0x200000ull
@@ -39,28 +39,28 @@
 #define SEG_CTX_COUNT  256u
 #define SEG_CTX_STRIDE 1024u
 
-#define SEG_STACK_OFF    0x1000000ull
+#define SEG_STACK_OFF	 0x1000000ull
 #define SEG_STACK_STRIDE 0x8000ull /* the lowest page of each is the guard */
-#define SEG_STACK_GUARD  0x1000ull
+#define SEG_STACK_GUARD	 0x1000ull
 
-#define SEG_CAPTURE_OFF   0x2000000ull
+#define SEG_CAPTURE_OFF	  0x2000000ull
 #define SEG_CAPTURE_COUNT 4u
 #define SEG_CAPTURE_SIZE  0x400000ull
 
 #define SEG_HEAP_OFF 0x40000000ull
 #define SEG_HEAP_MAX (0x4000000000ull - SEG_HEAP_OFF)
 
-#define SEG_WINDOW_OFF    0x4000000000ull
+#define SEG_WINDOW_OFF	  0x4000000000ull
 #define SEG_WINDOW_STRIDE 0x1000000ull
 #define SEG_WINDOW_COUNT  64u
 
-#define SEG_CHANNEL_OFF    0x5000000000ull
+#define SEG_CHANNEL_OFF	   0x5000000000ull
 #define SEG_CHANNEL_STRIDE 0x400000ull
-#define SEG_CLIENT_MAX     2048u /* client ids 1 .. SEG_CLIENT_MAX - 1; 0 is the daemon */
+#define SEG_CLIENT_MAX	   2048u /* client ids 1 .. SEG_CLIENT_MAX - 1; 0 is the daemon */
 
 /* Sockets are named by a 32-bit id: index in the low bits, a generation that is never 0 above. */
-#define SEG_SOCK_BITS  15u
-#define SEG_SOCK_COUNT (1u << SEG_SOCK_BITS)
+#define SEG_SOCK_BITS	   15u
+#define SEG_SOCK_COUNT	   (1u << SEG_SOCK_BITS)
 #define SEG_SOCK_INDEX(id) ((id) & (SEG_SOCK_COUNT - 1))
 
 #define SEG_MAGIC   0x45524957444e4153ull /* "SANDWIRE" in memory order */
@@ -91,20 +91,20 @@ struct seg_header {
 	uint32_t version;
 	uint32_t mode; /* enum seg_mode */
 	uint32_t daemon_pid;
-	uint32_t failed;	  /* nonzero: the net is broken, an errno; every call answers with it */
-	uint64_t image_size;	  /* bytes from SEG_IMAGE_OFF */
-	uint64_t entry;		  /* address of the upcall entry (upcall/entry.S) */
-	uint64_t call;		  /* address of image_call(), for callers that map the segment */
-	uint64_t fault_fixup;	  /* address control goes to when app memory faults in a copy */
-	uint64_t copy_start;	  /* [copy_start, copy_end): the only code that touches app memory */
+	uint32_t failed;      /* nonzero: the net is broken, an errno; every call answers with it */
+	uint64_t image_size;  /* bytes from SEG_IMAGE_OFF */
+	uint64_t entry;	      /* address of the upcall entry (upcall/entry.S) */
+	uint64_t call;	      /* address of image_call(), for callers that map the segment */
+	uint64_t fault_fixup; /* address control goes to when app memory faults in a copy */
+	uint64_t copy_start;  /* [copy_start, copy_end): the only code that touches app memory */
 	uint64_t copy_end;
-	uint64_t heap_size;	  /* bytes from SEG_HEAP_OFF */
-	uint64_t dma_off;	  /* offset of the DMA part of the heap, from SEG_BASE */
-	uint64_t dma_size;	  /* bytes */
-	uint64_t page_size;	  /* of the heap, bytes */
+	uint64_t heap_size; /* bytes from SEG_HEAP_OFF */
+	uint64_t dma_off;   /* offset of the DMA part of the heap, from SEG_BASE */
+	uint64_t dma_size;  /* bytes */
+	uint64_t page_size; /* of the heap, bytes */
 	struct seg_clock clock;
-	uint64_t stack;		  /* address of the struct stack (tcpip/stack.h) */
-	char net[32];		  /* the net's name, zero-terminated */
+	uint64_t stack; /* address of the struct stack (tcpip/stack.h) */
+	char net[32];	/* the net's name, zero-terminated */
 };
 _Static_assert(sizeof(struct seg_header) <= SEG_HEADER_SIZE, "header fits");
 
@@ -140,8 +140,8 @@ struct seg_kshared {
 	struct seg_ready ready[SEG_SOCK_COUNT];
 };
 _Static_assert(sizeof(struct seg_kshared) <= SEG_CTX_OFF - SEG_KSHARED_OFF, "kshared fits");
-_Static_assert((uint64_t)SEG_CTX_COUNT * SEG_CTX_STRIDE <= SEG_STACK_OFF - SEG_CTX_OFF, "ctx fit");
-_Static_assert(SEG_CTX_COUNT * SEG_STACK_STRIDE <= SEG_CAPTURE_OFF - SEG_STACK_OFF, "stacks fit");
+_Static_assert((uint64_t)SEG_CTX_COUNT *SEG_CTX_STRIDE <= SEG_STACK_OFF - SEG_CTX_OFF, "ctx fit");
+_Static_assert(SEG_CTX_COUNT *SEG_STACK_STRIDE <= SEG_CAPTURE_OFF - SEG_STACK_OFF, "stacks fit");
 _Static_assert(SEG_CHANNEL_OFF + SEG_CLIENT_MAX * SEG_CHANNEL_STRIDE <= SEG_SLOT_SIZE, "slot");
 
 #endif

@@ -39,12 +39,12 @@ struct pktbuf {
 	struct pktbuf_pool *pool;
 	uint16_t off, len; /* data = buf + off, len bytes */
 	uint16_t refs;
-	uint16_t flags;		/* enum pktbuf_flags */
-	uint16_t csum_start;	/* from data; with PKTBUF_TX_L4_CSUM */
-	uint16_t csum_offset;	/* from csum_start */
-	uint16_t l3_off;	/* of the IP header from buf, set on input by eth_in */
-	uint16_t l4_off;	/* of the transport header from buf, set on input by ip4_in */
-	uint64_t time;		/* ns: received at, or last sent at */
+	uint16_t flags;	      /* enum pktbuf_flags */
+	uint16_t csum_start;  /* from data; with PKTBUF_TX_L4_CSUM */
+	uint16_t csum_offset; /* from csum_start */
+	uint16_t l3_off;      /* of the IP header from buf, set on input by eth_in */
+	uint16_t l4_off;      /* of the transport header from buf, set on input by ip4_in */
+	uint64_t time;	      /* ns: received at, or last sent at */
 	/* For the protocol that queues it; tcp: seq, seq_end, flags, transmissions. */
 	union {
 		struct {
@@ -71,8 +71,8 @@ struct pktbuf_pool {
  * Carves a pool out of memory the caller owns: `headers` holds count structs, `data` holds
  * count * PKTBUF_SIZE bytes whose first byte has device address `iova`.
  */
-void pktbuf_pool_init(struct pktbuf_pool *pool, struct pktbuf *headers, uint8_t *data, uint64_t iova,
-		      uint32_t count);
+void pktbuf_pool_init(struct pktbuf_pool *pool, struct pktbuf *headers, uint8_t *data,
+		      uint64_t iova, uint32_t count);
 
 /* An empty buffer with off = PKTBUF_HEADROOM, len = 0, refs = 1; NULL when the pool is empty. */
 struct pktbuf *pktbuf_alloc(struct pktbuf_pool *pool);

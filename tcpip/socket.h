@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A socket: what a descriptor stands for, above TCP, UDP and echo. Private to tcpip/.
+ * It dies when its last descriptor is closed; a TCP connection may live on without it.
+ */
+#ifndef TCPIP_SOCKET_H
+#define TCPIP_SOCKET_H
+
+#include "tcpip/stack.h"
+
+struct tcp_pcb;
+
+enum sock_kind { SOCK_KIND_TCP = 1, SOCK_KIND_UDP, SOCK_KIND_PING };
+
+struct socket {
+	struct stack *st;
+	uint32_t id, client;
+	uint8_t kind;	/* enum sock_kind */
+	uint8_t domain; /* AF_INET */
+	uint8_t shut;	/* bit 0: no more receiving, bit 1: no more sending (UDP; TCP keeps its own)
+			 */
+	bool bound, connected;
+	int error;	 /* SO_ERROR, positive errno; reading clears it */
+	uint32_t events; /* last published */
+
+	/* Names; addresses network byte order, ports host byte order. TCP copies them to its PCB.
+	 */
+	uint32_t local_ip, remote_ip;
+	uint16_t local_port, remote_port;
+
+	/* Options every kind has. */
+	uint32_t rcvbuf, sndbuf; /* bytes, already doubled as Linux does */
+	bool reuseaddr, reuseport, broadcast, keepalive, oobinline, dontroute, timestamp;
+	bool linger_on;
+	uint32_t linger_s;
+	uint8_t tos, ttl;     /* ttl 0: default */
+	uint8_t mtu_discover; /* IP_PMTUDISC_* */
+	bool recverr, pktinfo;
+	int64_t rcvtimeo_us, sndtimeo_us; /* kept for the library, which does the waiting */
+	uint32_t priority, mark;
+
+	/* UDP and echo. */
+	struct pktbuf_queue rxq;
+	uint32_t rxq_bytes;	  /* PKTBUF_SIZE a buffer: true memory */
+	struct socket *hash_next; /* in udp_table */
+
+	struct tcp_pcb *tcp; /* SOCK_KIND_TCP: never NULL while the socket lives */
+};
+
+/* socket.c: a socket for a connection accepted; NULL when none is free. */
+struct socket *sock_alloc(struct stack *st, int kind, uint32_t client);
+void sock_release(struct socket *so); /* back to the pool; the id becomes stale */
+
+/* ready.c: recomputes the poll bits and publishes them. `wake`: see struct stack_env. */
+void sock_ready(struct socket *so, bool wake);
+void sock_set_error(struct socket *so, int err); /* positive errno; publishes */
+
+/* udp.c: verbs socket.c dispatches to for UDP and echo sockets. */
+int udp_bind(struct socket *so, uint32_t ip, uint16_t port);
+int udp_connect(struct socket *so, uint32_t ip, uint16_t port);
+void udp_close(struct socket *so);
+int64_t udp_send_reserve(struct socket *so, uint64_t len, const struct sock_addr *to, int flags,
+			 struct pktbuf **out);
+int64_t udp_send_commit(struct socket *so, struct pktbuf *p, const struct sock_addr *to, int flags);
+/* icmp.c hands echo replies to echo sockets by identifier (local_port). */
+bool ping_deliver(struct stack *st, struct pktbuf *p, const struct ip4_hdr *ip);
+
+/* ---- what socket.c asks of TCP (tcp_*.c); so->tcp is set up by tcp_open -------------------- */
+int tcp_open(struct socket *so);			     /* makes so->tcp in CLOSED; -ENOBUFS */
+int tcp_bind(struct socket *so, uint32_t ip, uint16_t port); /* port 0: choose one */
+int tcp_listen(struct socket *so, int backlog);
+int tcp_connect(struct socket *so, uint32_t ip, uint16_t port);
+/* The pcb of the next established connection leaves the accept queue and becomes new_so->tcp
+ * (names and inherited options copied); -EAGAIN. */
+int tcp_accept(struct socket *listener, struct socket *new_so);
+bool tcp_accept_ready(const struct socket *listener);
+int tcp_shutdown(struct socket *so, int how);
+void tcp_close(struct socket *so); /* detaches so->tcp; so is released by the caller */
+int64_t tcp_send_reserve(struct socket *so, uint64_t len, int flags, struct pktbuf **out);
+int64_t tcp_send_commit(struct socket *so, struct pktbuf *list, uint64_t len, int flags);
+int64_t tcp_recv_take(struct socket *so, uint64_t max, int flags, struct sock_slice *slices,
+		      unsigned *n_slices);
+void tcp_recv_done(struct socket *so); /* data was consumed: maybe announce the window */
+uint32_t tcp_events(const struct socket *so);
+int tcp_setopt(struct socket *so, int name, const void *value, uint32_t len); /* IPPROTO_TCP */
+int tcp_getopt(struct socket *so, int name, void *value, uint32_t *len);
+void tcp_sockopt_changed(
+	struct socket *so); /* rcvbuf, sndbuf, keepalive, tos, ttl, linger changed */
+int64_t tcp_readable(const struct socket *so);
+int64_t tcp_unsent(const struct socket *so);
+void tcp_row(const struct socket *so, struct sock_row *row); /* fills the TCP columns */
+/* Connections without a socket (closing, TIME-WAIT, not yet accepted), for introspect.c. */
+bool tcp_orphan_row(struct stack *st, uint32_t *cursor, struct sock_row *row);
+
+#endif

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The stack instance, private to tcpip/. One instance is one shard: flows of other shards would
+ * live in other instances, nothing in here is global.
+ */
+#ifndef TCPIP_STACK_H
+#define TCPIP_STACK_H
+
+#include "tcpip/tcpip.h"
+#include "tcpip/timer.h"
+#include "tcpip/wire.h"
+
+#define STACK_ADDR_MAX	64u
+#define STACK_ROUTE_MAX 128u
+
+/* X-macro: one counter each; names as in RFC 4293 (IP), 4022 (TCP), 4113 (UDP), Linux's TcpExt. */
+#define STACK_COUNTERS(X)                                                                          \
+	X(EthInFrames)                                                                             \
+	X(EthInErrors)                                                                             \
+	X(EthInUnknown)                                                                            \
+	X(ArpInRequests)                                                                           \
+	X(ArpInReplies)                                                                            \
+	X(ArpOutRequests)                                                                          \
+	X(ArpOutReplies)                                                                           \
+	X(ArpInErrors)                                                                             \
+	X(NeighQueueDrops)                                                                         \
+	X(NeighTableFull)                                                                          \
+	X(NeighFailed)                                                                             \
+	X(IpInReceives)                                                                            \
+	X(IpInHdrErrors)                                                                           \
+	X(IpInAddrErrors)                                                                          \
+	X(IpInCsumErrors)                                                                          \
+	X(IpInFragments)                                                                           \
+	X(IpInUnknownProtos)                                                                       \
+	X(IpInDelivers)                                                                            \
+	X(IpOutRequests)                                                                           \
+	X(IpOutNoRoutes)                                                                           \
+	X(IpOutDiscards)                                                                           \
+	X(IcmpInMsgs)                                                                              \
+	X(IcmpInErrors)                                                                            \
+	X(IcmpInEchos)                                                                             \
+	X(IcmpInEchoReps)                                                                          \
+	X(IcmpInDestUnreachs)                                                                      \
+	X(IcmpOutMsgs)                                                                             \
+	X(IcmpOutEchoReps)                                                                         \
+	X(IcmpOutDestUnreachs)                                                                     \
+	X(IcmpOutRateLimited)                                                                      \
+	X(UdpInDatagrams)                                                                          \
+	X(UdpNoPorts)                                                                              \
+	X(UdpInErrors)                                                                             \
+	X(UdpInCsumErrors)                                                                         \
+	X(UdpRcvbufErrors)                                                                         \
+	X(UdpOutDatagrams)                                                                         \
+	X(TcpActiveOpens)                                                                          \
+	X(TcpPassiveOpens)                                                                         \
+	X(TcpAttemptFails)                                                                         \
+	X(TcpEstabResets)                                                                          \
+	X(TcpInSegs)                                                                               \
+	X(TcpInErrs)                                                                               \
+	X(TcpInCsumErrors)                                                                         \
+	X(TcpOutSegs)                                                                              \
+	X(TcpOutRsts)                                                                              \
+	X(TcpRetransSegs)                                                                          \
+	X(TcpFastRetrans)                                                                          \
+	X(TcpTimeouts)                                                                             \
+	X(TcpOfoQueue)                                                                             \
+	X(TcpOfoDrops)                                                                             \
+	X(TcpDupSegs)                                                                              \
+	X(TcpPawsDrops)                                                                            \
+	X(TcpChallengeAcks)                                                                        \
+	X(TcpDelayedAcks)                                                                          \
+	X(TcpZeroWindowProbes)                                                                     \
+	X(TcpKeepalives)                                                                           \
+	X(TcpListenDrops)                                                                          \
+	X(TcpListenOverflows)                                                                      \
+	X(TcpTimeWaits)                                                                            \
+	X(TcpRcvQDrops)                                                                            \
+	X(TcpMemoryPressure)                                                                       \
+	X(SockOpened)                                                                              \
+	X(SockClosed)
+
+enum stack_counter_id {
+#define X(name) CNT_##name,
+	STACK_COUNTERS(X)
+#undef X
+		CNT_COUNT
+};
+
+#define COUNT(st, name) ((st)->counters[CNT_##name]++)
+
+struct local_addr {
+	struct ip_addr addr;
+	struct port *port; /* NULL: free slot */
+};
+
+struct route {
+	struct ip_addr dst, gateway;
+	struct port *port; /* NULL: free slot */
+	uint32_t metric;
+};
+
+struct neigh_table; /* neigh.c */
+struct udp_table;   /* udp.c */
+struct tcp_table;   /* lookup.c: 4-tuples, listeners, bound ports */
+
+struct stack {
+	uint64_t now; /* ns */
+	struct stack_env env;
+	struct pktbuf_pool *pool;
+	struct port *ports;
+	struct timer_wheel timers;
+
+	struct local_addr addrs[STACK_ADDR_MAX];
+	struct route routes[STACK_ROUTE_MAX];
+	struct neigh_table *neigh;
+	struct udp_table *udp;
+	struct tcp_table *tcp;
+	struct arena *arena;
+
+	struct pool sockets;  /* struct socket; index = SEG_SOCK_INDEX(id) */
+	uint16_t *sock_gen;   /* generation of each index, never 0 */
+	struct pool tcp_pcbs; /* struct tcp_pcb */
+
+	uint8_t secret[16];   /* SipHash key: ISNs, hash tables, ports */
+	uint64_t rng[4];      /* xoshiro256++ for choices that need no secrecy; see random.c */
+	uint32_t icmp_tokens; /* rate limit of ICMP errors and challenge ACKs */
+	uint64_t icmp_refill;
+	uint32_t challenge_tokens;
+	uint64_t challenge_refill;
+
+	uint64_t counters[CNT_COUNT];
+};
+
+/* ---- calls between the files of tcpip/, in packet order ----------------------------------- */
+
+/* random.c */
+uint64_t siphash24(const uint8_t key[16], const void *data, size_t len);
+uint32_t stack_random(struct stack *st); /* not secret */
+
+/* eth.c: takes over the frame. eth_out: prepends the Ethernet header; takes over one reference. */
+void eth_in(struct stack *st, struct port *port, struct pktbuf *p);
+void eth_out(struct stack *st, struct port *port, const uint8_t dst[6], uint16_t type,
+	     struct pktbuf *p);
+
+/* arp.c */
+void arp_in(struct stack *st, struct port *port, struct pktbuf *p);
+void arp_request(struct stack *st, struct port *port, uint32_t target, const uint8_t *dst_mac);
+
+/* neigh.c: sends the IP packet to next hop `nh` (network byte order) on port, now or when its
+ * MAC is known; takes over one reference. */
+void neigh_out(struct stack *st, struct port *port, uint32_t nh, struct pktbuf *p);
+void neigh_learn(struct stack *st, struct port *port, uint32_t ip, const uint8_t mac[6],
+		 bool solicited, bool create);
+/* Upper layers saw forward progress (RFC 4861 7.3.1). */
+void neigh_confirm(struct stack *st, struct port *port, uint32_t nh);
+int neigh_create(struct stack *st);
+
+/* route.c */
+struct route_hit {
+	struct port *port;
+	uint32_t next_hop; /* network byte order */
+	uint32_t src;	   /* source address to use, network byte order; 0: none */
+};
+int route_lookup4(struct stack *st, uint32_t dst, struct route_hit *hit);
+bool addr_local4(const struct stack *st, uint32_t addr);
+/* The port holding `addr`, or NULL. */
+struct port *addr_port4(const struct stack *st, uint32_t addr);
+bool addr_broadcast4(const struct stack *st, uint32_t addr);
+
+/* ip4.c: ip4_out prepends the IP header (p's data starts at the transport header), finds the
+ * route, sends. All addresses network byte order. Takes over one reference in any case.
+ * 0 or -ENETUNREACH, -EMSGSIZE (df and too big), -ENOBUFS. */
+struct ip4_args {
+	uint32_t src, dst;
+	uint8_t protocol, ttl, tos; /* ttl 0: 64 */
+	bool df;
+};
+void ip4_in(struct stack *st, struct port *port, struct pktbuf *p);
+int ip4_out(struct stack *st, struct pktbuf *p, const struct ip4_args *args);
+uint16_t ip4_mtu(struct stack *st, uint32_t dst); /* path MTU as known, bytes */
+
+/* icmp.c: icmp_in takes over p. icmp_error answers a bad packet p (data at its IP header), does
+ * not take it over, obeys RFC 1122 3.2.2 (never about errors, broadcasts, fragments) and a limit.
+ */
+void icmp_in(struct stack *st, struct port *port, struct pktbuf *p, const struct ip4_hdr *ip);
+void icmp_error(struct stack *st, struct pktbuf *p, uint8_t type, uint8_t code, uint32_t rest);
+
+/* udp.c and tcp_in.c take over p; p's data is the transport header on, trimmed to the IP length;
+ * the IP header is at p->buf + p->l3_off. *_unreach: an ICMP error quoted this flow. */
+void udp_in(struct stack *st, struct port *port, struct pktbuf *p, const struct ip4_hdr *ip);
+void tcp_in(struct stack *st, struct port *port, struct pktbuf *p, const struct ip4_hdr *ip);
+void udp_icmp_error(struct stack *st, const struct ip4_hdr *quoted, const uint8_t *l4, uint8_t type,
+		    uint8_t code, uint32_t rest);
+void tcp_icmp_error(struct stack *st, const struct ip4_hdr *quoted, const uint8_t *l4, uint8_t type,
+		    uint8_t code, uint32_t rest);
+int udp_create_table(struct stack *st);
+int tcp_create_table(struct stack *st, uint32_t max_pcbs);
+
+#endif

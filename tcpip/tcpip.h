@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The stack's public face: an instance, frames in, time forward, and the socket verbs.
+ *
+ * The stack does no I/O and has no clock, no thread and no global state: frames come in by
+ * stack_input(), go out by port_send(); `now` and the random seed are arguments. Everything here
+ * runs under the stack lock (sandbox/lock.h) and does bounded work. Errors are negative errno.
+ * Called by sandbox/turn.c (through struct turn_ops) and upcall/calls.c; tests call it directly.
+ */
+#ifndef TCPIP_TCPIP_H
+#define TCPIP_TCPIP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "drivers/port.h"
+#include "sandbox/pktbuf.h"
+#include "sandbox/pool.h"
+
+struct stack;
+struct socket;
+
+/* What a stack needs from outside. */
+struct stack_env {
+	/*
+	 * The readiness of a socket is now `events` (poll(2) bits). `wake`: something happened that
+	 * a sleeper waits for (data arrived, room came, an error): wake it even if the bits are the
+	 * same as before, edge-triggered epoll counts on it. Called under the stack lock.
+	 */
+	void (*ready)(void *arg, uint32_t sock_id, uint32_t events, bool wake);
+	void *arg;
+};
+
+struct stack_conf {
+	struct stack_env env;
+	struct pktbuf_pool *pool;
+	uint64_t now;	      /* ns, any epoch, never goes back */
+	uint8_t seed[32];     /* for ISNs, ports, hash keys */
+	uint32_t max_sockets; /* power of two <= SEG_SOCK_COUNT; 0: SEG_SOCK_COUNT */
+	uint32_t max_pcbs;    /* TCP control blocks; 0: max_sockets */
+};
+
+/* Carves everything from `arena`; NULL if it is too small. */
+struct stack *stack_create(struct arena *arena, const struct stack_conf *conf);
+
+/* ---- frames and time -------------------------------------------------------------------- */
+
+/* The time for all that follows, until the next call. */
+void stack_set_now(struct stack *st, uint64_t now);
+/* Takes over n frames received on a port (Ethernet, or IP where the port has PORT_CAP_RAW_IP). */
+void stack_input(struct stack *st, struct port *port, struct pktbuf **batch, unsigned n);
+/* Runs timers that are due; at most `budget` of them. Returns true if more are due. */
+bool stack_timers(struct stack *st, unsigned budget);
+/* When the next timer is due, ns; UINT64_MAX: none. */
+uint64_t stack_deadline(const struct stack *st);
+/* Sends ACKs and data held back for the end of a batch. Call before port_flush(). */
+void stack_output(struct stack *st);
+
+/* ---- ports, addresses, routes, neighbours ------------------------------------------------ */
+
+struct ip_addr {
+	uint8_t family;	   /* AF_INET; AF_INET6 later */
+	uint8_t prefix;	   /* bits, where an interface address or a destination */
+	uint8_t bytes[16]; /* network byte order; IPv4 in the first four */
+};
+
+void stack_port_add(struct stack *st, struct port *port);
+void stack_port_del(struct stack *st, struct port *port);
+int stack_addr_add(struct stack *st, struct port *port, const struct ip_addr *addr);
+int stack_addr_del(struct stack *st, struct port *port, const struct ip_addr *addr);
+/* gateway NULL: on-link. */
+int stack_route_add(struct stack *st, const struct ip_addr *dst, const struct ip_addr *gateway,
+		    struct port *port, uint32_t metric);
+int stack_route_del(struct stack *st, const struct ip_addr *dst, const struct ip_addr *gateway);
+/* 0 and the source address the stack would use; -ENETUNREACH when the net does not route dst. */
+int stack_route_lookup(struct stack *st, const struct ip_addr *dst, struct ip_addr *src);
+bool stack_addr_is_local(const struct stack *st, const struct ip_addr *addr);
+
+/* ---- introspection: rows for stat, ss, addr, route, neigh --------------------------------- */
+
+struct addr_row {
+	struct ip_addr addr;
+	uint32_t port_index;
+};
+struct route_row {
+	struct ip_addr dst, gateway; /* gateway.family 0: on-link */
+	uint32_t port_index, metric;
+};
+struct neigh_row {
+	struct ip_addr addr;
+	uint8_t mac[6];
+	uint8_t state; /* enum neigh_state, RFC 4861 words */
+	uint32_t port_index, age_ms, queued;
+};
+struct sock_row {
+	uint32_t id, client; /* client: who created it */
+	uint16_t type;	     /* SOCK_STREAM, SOCK_DGRAM */
+	uint8_t protocol;    /* IPPROTO_TCP, _UDP, _ICMP */
+	uint8_t tcp_state;   /* as in struct tcp_info: TCP_ESTABLISHED = 1 ... */
+	struct ip_addr local, remote;
+	uint16_t local_port, remote_port; /* host byte order */
+	uint32_t recv_q, send_q;	  /* bytes; for a listener: accept queue, backlog */
+	uint32_t rtt_us, cwnd, mss, retrans;
+};
+struct pool_row {
+	char name[16];
+	uint32_t size, count, used, high;
+};
+/* Copy row number *cursor and move it on; false at the end. Start with 0. */
+bool stack_addr_row(struct stack *st, uint32_t *cursor, struct addr_row *row);
+bool stack_route_row(struct stack *st, uint32_t *cursor, struct route_row *row);
+bool stack_neigh_row(struct stack *st, uint32_t *cursor, struct neigh_row *row);
+bool stack_sock_row(struct stack *st, uint32_t *cursor, struct sock_row *row);
+bool stack_pool_row(struct stack *st, uint32_t *cursor, struct pool_row *row);
+/* Counter number i: its name (as in RFC 4293/4022/4113: "IpInReceives"...) and value; NULL at end.
+ */
+const char *stack_counter(const struct stack *st, uint32_t i, uint64_t *value);
+
+/* ---- socket verbs ------------------------------------------------------------------------- */
+
+struct sock_addr {
+	uint16_t family;  /* AF_INET, AF_INET6 */
+	uint16_t port;	  /* host byte order */
+	uint8_t addr[16]; /* network byte order; IPv4 in the first four */
+};
+
+/* 0 and a socket owned by `client`, or -EAFNOSUPPORT, -EPROTONOSUPPORT, -ESOCKTNOSUPPORT,
+ * -ENFILE. SOCK_STREAM/TCP, SOCK_DGRAM/UDP, SOCK_DGRAM/ICMP (echo, as Linux's ping sockets). */
+int sock_create(struct stack *st, int domain, int type, int protocol, uint32_t client,
+		struct socket **out);
+struct socket *sock_get(struct stack *st, uint32_t id); /* NULL: stale or never was */
+uint32_t sock_id(const struct socket *so);
+uint32_t sock_client(const struct socket *so);
+/* The last descriptor is gone: close in TCP's manner (FIN, or RST with unread data or linger 0). */
+void sock_close(struct socket *so);
+
+int sock_bind(struct socket *so, const struct sock_addr *addr);
+int sock_listen(struct socket *so, int backlog);
+/* 0 (connected), -EINPROGRESS (started), -EALREADY, -EISCONN, -ECONNREFUSED, ...: connect(2). */
+int sock_connect(struct socket *so, const struct sock_addr *addr);
+/* A connected socket from the accept queue, or -EAGAIN, -EINVAL. */
+int sock_accept(struct socket *so, struct socket **out, struct sock_addr *peer);
+int sock_shutdown(struct socket *so, int how);
+int sock_name(struct socket *so, struct sock_addr *local);
+int sock_peer(struct socket *so, struct sock_addr *remote);
+
+/*
+ * Sending, in two steps so that the payload can be copied from the application with no lock held.
+ * sock_send_reserve: how much of `len` may be sent now and a list of `*out` buffers for it, each
+ * with off set and len already the bytes it shall hold (at most one segment each; one datagram is
+ * one buffer). Result: bytes reserved > 0 (0 only for an empty datagram), or -EAGAIN, -EPIPE,
+ * -EMSGSIZE, -ENOTCONN, -EDESTADDRREQ, -ENETUNREACH, the pending error, ... The list belongs to the
+ * caller until sock_send_commit takes it over (even in failure), or pktbuf_free_list drops it.
+ * `to` may be NULL. flags: MSG_MORE, MSG_OOB, MSG_NOSIGNAL ... (Linux values).
+ */
+int64_t sock_send_reserve(struct socket *so, uint64_t len, const struct sock_addr *to, int flags,
+			  struct pktbuf **out);
+int64_t sock_send_commit(struct socket *so, struct pktbuf *list, uint64_t len,
+			 const struct sock_addr *to, int flags);
+
+/*
+ * Receiving, likewise. sock_recv_take: up to `max` bytes as a list of slices; each holds a
+ * reference to its buffer. Result: bytes (0: end of stream, or an empty datagram), or -EAGAIN,
+ * -ENOTCONN, the pending error. For a datagram, `*full` is its whole length (more than the result
+ * when truncated). MSG_PEEK leaves the data. The caller copies the slices out, then gives them back
+ * with sock_recv_done (which may also announce the new window).
+ */
+#define SOCK_SLICES 64u
+struct sock_slice {
+	struct pktbuf *buf;
+	const uint8_t *data;
+	uint32_t len;
+};
+int64_t sock_recv_take(struct socket *so, uint64_t max, int flags, struct sock_slice *slices,
+		       unsigned *n_slices, struct sock_addr *from, uint64_t *full);
+void sock_recv_done(struct socket *so, struct sock_slice *slices, unsigned n);
+
+/* Values are as in Linux. getsockopt: *len in: room; out: bytes written. */
+int sock_setopt(struct socket *so, int level, int name, const void *value, uint32_t len);
+int sock_getopt(struct socket *so, int level, int name, void *value, uint32_t *len);
+int64_t sock_readable(struct socket *so); /* FIONREAD: bytes */
+int64_t sock_unsent(struct socket *so);	  /* SIOCOUTQ: bytes not yet acknowledged */
+uint32_t sock_events(struct socket *so);  /* poll(2) bits now */
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Wire formats in one place: parse packet bytes into plain structs, build bytes from them. No other
+ * file casts packet bytes. Every length is checked here, once. Unless said otherwise, addresses are
+ * in network byte order as uint32_t and everything else in host byte order.
+ */
+#ifndef TCPIP_WIRE_H
+#define TCPIP_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ETH_HDR_LEN   14u
+#define ETH_TYPE_IP4  0x0800u
+#define ETH_TYPE_ARP  0x0806u
+#define ETH_TYPE_VLAN 0x8100u
+#define ETH_TYPE_IP6  0x86ddu
+#define IP4_HDR_LEN   20u
+#define UDP_HDR_LEN   8u
+#define TCP_HDR_LEN   20u
+#define ICMP_HDR_LEN  8u
+#define ARP_LEN	      28u
+
+struct eth_hdr {
+	uint8_t dst[6], src[6];
+	uint16_t type;
+};
+
+struct arp_msg {
+	uint16_t op; /* 1 request, 2 reply */
+	uint8_t sha[6], tha[6];
+	uint32_t spa, tpa;
+};
+
+struct ip4_hdr {
+	uint8_t hdr_len; /* bytes, 20..60 */
+	uint8_t tos, ttl, protocol;
+	uint16_t total_len, id, frag_off; /* frag_off: bytes */
+	bool df, mf;
+	uint16_t checksum;
+	uint32_t src, dst;
+};
+
+struct udp_hdr {
+	uint16_t sport, dport, len, checksum;
+};
+
+struct icmp_hdr {
+	uint8_t type, code;
+	uint16_t checksum;
+	uint32_t
+		rest; /* host byte order: identifier << 16 | sequence for echo, MTU for "too big" */
+};
+
+enum tcp_flags {
+	TCP_FIN = 1,
+	TCP_SYN = 2,
+	TCP_RST = 4,
+	TCP_PSH = 8,
+	TCP_ACK = 16,
+	TCP_URG = 32,
+	TCP_ECE = 64,
+	TCP_CWR = 128,
+};
+
+struct tcp_sack_block {
+	uint32_t start, end;
+};
+
+/* Options as read from or to be put on the wire; `has_*` says which. */
+struct tcp_opts {
+	bool has_mss, has_wscale, has_ts, sack_ok;
+	uint16_t mss;
+	uint8_t wscale;
+	uint32_t ts_val, ts_ecr;
+	uint8_t n_sack; /* 0..4 */
+	struct tcp_sack_block sack[4];
+};
+
+struct tcp_hdr {
+	uint16_t sport, dport;
+	uint32_t seq, ack;
+	uint8_t hdr_len; /* bytes, 20..60 */
+	uint8_t flags;	 /* enum tcp_flags */
+	uint16_t window; /* as on the wire, unscaled */
+	uint16_t checksum, urgent;
+	struct tcp_opts opts;
+};
+
+/* Parsers: 0 or -EBADMSG. `len` is what is there. They check lengths, versions and (where the name
+ * says so) nothing more: checksums are checked by the callers below with the pseudo header. */
+int eth_parse(struct eth_hdr *h, const uint8_t *data, size_t len);
+void eth_build(uint8_t *data, const struct eth_hdr *h);
+int arp_parse(struct arp_msg *m, const uint8_t *data, size_t len);
+void arp_build(uint8_t *data, const struct arp_msg *m);
+int ip4_parse(struct ip4_hdr *h, const uint8_t *data, size_t len);
+void ip4_build(uint8_t *data, const struct ip4_hdr *h); /* 20 bytes, checksum included */
+int udp_parse(struct udp_hdr *h, const uint8_t *data, size_t len);
+void udp_build(uint8_t *data, const struct udp_hdr *h); /* checksum field as given */
+int icmp_parse(struct icmp_hdr *h, const uint8_t *data, size_t len);
+void icmp_build(uint8_t *data, const struct icmp_hdr *h);
+int tcp_parse(struct tcp_hdr *h, const uint8_t *data, size_t len);
+/* Writes header and options (order: MSS, SACK-permitted, TS, WS as Linux's), padded to 4; returns
+ * its length. The checksum field is zero. */
+unsigned tcp_build(uint8_t *data, const struct tcp_hdr *h);
+unsigned tcp_build_len(const struct tcp_hdr *h); /* without writing */
+
+/* RFC 1071. csum_add gives an unfolded sum to go on with; csum_fold the value for the field. */
+uint64_t csum_add(uint64_t sum, const void *data, size_t len);
+uint16_t csum_fold(uint64_t sum); /* network byte order, ready to store */
+uint64_t csum_pseudo4(uint32_t src, uint32_t dst, uint8_t protocol, uint16_t len);
+void wire_put16(uint8_t *p, uint16_t host);
+void wire_put32(uint8_t *p, uint32_t host);
+uint16_t wire_get16(const uint8_t *p);
+uint32_t wire_get32(const uint8_t *p);
+
+#endif
