@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The crossing's ABI: call numbers, the call block, and the channel through which a process hands
+ * calls to the sandbox. Shared by libsandwire (A), the image (S) and the daemon (D).
+ *
+ * A channel is shared memory that its process may write at any time. The image and the daemon copy
+ * everything out once and then check; offsets, never pointers, except application buffers, which
+ * are range-checked against the segment.
+ *
+ *   channel:  struct channel (header + slots), then in server mode CHANNEL_DATA_SIZE bytes a slot
+ *
+ * A thread owns a slot while a call is under way (library-side bitmap). Small things (addresses,
+ * option values, I/O vectors) travel in the slot itself; bulk data is
+ *   upcall, direct: in application memory, copied by the image (upcall/app_copy.S)
+ *   server:	     in the slot's data area; iov bases are offsets into it
+ */
+#ifndef UPCALL_ABI_H
+#define UPCALL_ABI_H
+
+#include <stdint.h>
+
+#define CHANNEL_MAGIC	  0x4e414843u /* "CHAN" */
+#define CHANNEL_VERSION	  1u
+#define CHANNEL_SLOTS	  64u
+#define CHANNEL_INLINE	  384u	 /* bytes in a slot for small arguments and results */
+#define CHANNEL_IOV_MAX	  16u	 /* vectors a call; the library splits longer lists */
+#define CHANNEL_DATA_SIZE 32768u /* server mode: bulk data of one slot */
+
+/*
+ * Calls. "a0".."a5" are call_slot.arg; results >= 0 or -errno in call_slot.ret. Calls that name a
+ * socket take it from the descriptor (upcall mode: the module's word; server and direct mode:
+ * call_slot.sock, checked against the client's grants in server mode).
+ */
+enum call_nr {
+	CALL_NULL = 0, /* returns 0: what a crossing costs */
+	CALL_TURN,     /* runs a turn (poll ports, timers, output); ret: frames handled */
+	CALL_SOCKET,   /* a0 domain, a1 type (SOCK_NONBLOCK/CLOEXEC allowed), a2 protocol; makes a
+			  socket */
+	CALL_BIND,     /* inline: struct call_addr */
+	CALL_LISTEN,   /* a0 backlog */
+	CALL_CONNECT,  /* inline: struct call_addr */
+	CALL_ACCEPT,   /* a0 flags SOCK_NONBLOCK/CLOEXEC; makes a socket; inline out: peer call_addr
+			*/
+	CALL_SEND,     /* a0 MSG_ flags, a1 number of iovs, a2 1: has address; inline: call_io */
+	CALL_RECV, /* a0 MSG_ flags, a1 number of iovs; inline in/out: call_io; ret2: full length */
+	CALL_SHUTDOWN,	  /* a0 how */
+	CALL_GETSOCKNAME, /* inline out: call_addr */
+	CALL_GETPEERNAME, /* inline out: call_addr */
+	CALL_SETSOCKOPT,  /* a0 level, a1 name, a2 length <= CHANNEL_INLINE; inline: value */
+	CALL_GETSOCKOPT, /* a0 level, a1 name, a2 room <= CHANNEL_INLINE; inline out; ret: length */
+	CALL_READABLE,	 /* FIONREAD */
+	CALL_UNSENT,	 /* SIOCOUTQ */
+	CALL_EVENTS,	 /* ret: poll(2) bits now, after a turn */
+	CALL_ROUTE, /* inline: call_addr of a destination; ret 0 and inline: source, or -ENETUNREACH
+		     */
+	CALL_IS_LOCAL, /* inline: call_addr; ret 1 if the address is the net's own */
+	CALL_MAX,
+
+	/* Only client 0 (the daemon), by plain call; pointers are the daemon's own memory. */
+	ADMIN_INIT = 0x1000, /* a0: const struct admin_init *; builds the sandbox in the heap */
+	ADMIN_PORT_ADD,	     /* a0: struct port_conf *; ret: port index */
+	ADMIN_PORT_DEL,	     /* a0: port index */
+	ADMIN_PORT_IRQ,	     /* a0: port index, a1: on */
+	ADMIN_PORT_ROW,	     /* a0: index, a1: struct admin_port_row * */
+	ADMIN_ADDR_ADD,	     /* a0: port index, a1: const struct ip_addr * */
+	ADMIN_ADDR_DEL,
+	ADMIN_ROUTE_ADD, /* a0: dst *, a1: gateway * or 0, a2: port index, a3: metric */
+	ADMIN_ROUTE_DEL, /* a0: dst *, a1: gateway * or 0 */
+	ADMIN_ADDR_ROW,	 /* a0: cursor *, a1: row *; ret 1 while there are rows; likewise: */
+	ADMIN_ROUTE_ROW,
+	ADMIN_NEIGH_ROW,
+	ADMIN_SOCK_ROW,
+	ADMIN_POOL_ROW,
+	ADMIN_COUNTER,	     /* a0: i, a1: const char **name, a2: uint64_t *value */
+	ADMIN_CAPTURE_START, /* a0: capture slot, a1: port index or -1 (all), a2: snaplen */
+	ADMIN_CAPTURE_STOP,  /* a0: capture slot */
+	ADMIN_TURN,	     /* as CALL_TURN; a0: uint64_t *: out, ns of the next deadline */
+	ADMIN_SERVE,	     /* server mode: a0: client id, a1: struct channel *, a2: slot number */
+	ADMIN_GRANT, /* a0: client id, a1: socket id: the client proved it holds a descriptor */
+	ADMIN_CLIENT_GONE, /* a0: client id */
+	ADMIN_CLOCK,	   /* a0: const struct seg_clock *: newer calibration */
+	ADMIN_SHUTDOWN,	   /* RST to all connections, stop all ports */
+};
+
+struct call_addr {
+	uint16_t family; /* AF_INET; 0: none */
+	uint16_t port;	 /* host byte order */
+	uint8_t addr[16];
+};
+
+struct call_iov {
+	uint64_t base; /* address in the application, or offset in the slot's data area */
+	uint64_t len;
+};
+
+struct call_io {
+	struct call_addr addr;
+	uint32_t msg_flags; /* out: MSG_TRUNC, ... */
+	struct call_iov iov[CHANNEL_IOV_MAX];
+};
+_Static_assert(sizeof(struct call_io) <= CHANNEL_INLINE, "call_io fits");
+
+enum call_state { CALL_FREE = 0, CALL_POSTED = 1, CALL_DONE = 2 }; /* server mode */
+
+struct call_slot {
+	uint32_t state; /* enum call_state; futex word in server mode */
+	uint32_t nr;	/* enum call_nr */
+	uint32_t sock;	/* socket id in server and direct mode; out: id of the socket made */
+	uint32_t spare;
+	uint64_t arg[6];
+	int64_t ret;
+	uint64_t ret2;
+	uint8_t inl[CHANNEL_INLINE] __attribute__((aligned(16)));
+} __attribute__((aligned(64)));
+
+struct channel {
+	uint32_t magic, version; /* daemon, before the channel is handed out */
+	uint32_t client_id;	 /* daemon; informative: nobody believes it when read back */
+	uint32_t mode;		 /* enum seg_mode; daemon */
+	uint32_t size;		 /* bytes; daemon */
+	uint32_t routes_gen;	 /* daemon: changes when addresses or routes change */
+	uint32_t net_down;	 /* daemon: nonzero when the net went away */
+	uint32_t daemon_polling __attribute__((aligned(64))); /* daemon: no doorbell needed now */
+	uint64_t posted __attribute__((aligned(64))); /* client sets bits, daemon takes them */
+	struct call_slot slot[CHANNEL_SLOTS];
+};
+
+#define CHANNEL_SIZE	    ((sizeof(struct channel) + 4095u) & ~4095ull)
+#define CHANNEL_DATA_OFF(s) (CHANNEL_SIZE + (uint64_t)(s)*CHANNEL_DATA_SIZE)
+#define CHANNEL_SIZE_SERVER CHANNEL_DATA_OFF(CHANNEL_SLOTS)
+
+struct admin_init {
+	uint8_t seed[32];
+	uint32_t max_sockets; /* 0: the most there can be */
+	uint32_t pktbufs;     /* 0: what the DMA part holds after rings (1 MiB a port kept back) */
+};
+
+/* One port for `stat` and `addr`. */
+struct admin_port_row {
+	char kind[16], name[48];
+	uint8_t mac[6];
+	uint16_t mtu;
+	uint32_t caps, link_mbps;
+	uint8_t link_up, running;
+	uint64_t stats[16]; /* struct port_stats, in its order */
+};
+
+#endif
