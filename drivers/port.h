@@ -24,10 +24,10 @@
 struct port;
 
 enum port_caps {
-	PORT_CAP_RAW_IP = 1u << 0,	/* frames start at the IP header: no Ethernet, no ARP */
-	PORT_CAP_TX_L4_CSUM = 1u << 1,	/* honours PKTBUF_TX_L4_CSUM */
-	PORT_CAP_RX_CSUM = 1u << 2,	/* sets PKTBUF_RX_*_CSUM_OK */
-	PORT_CAP_IRQ = 1u << 3,		/* interrupts announce frames; else the daemon must poll */
+	PORT_CAP_RAW_IP = 1u << 0,     /* frames start at the IP header: no Ethernet, no ARP */
+	PORT_CAP_TX_L4_CSUM = 1u << 1, /* honours PKTBUF_TX_L4_CSUM */
+	PORT_CAP_RX_CSUM = 1u << 2,    /* sets PKTBUF_RX_*_CSUM_OK */
+	PORT_CAP_IRQ = 1u << 3,	       /* interrupts announce frames; else the daemon must poll */
 };
 
 /* Counters; one writer (the holder of the stack lock). Names are RFC 2863's. */
@@ -40,7 +40,7 @@ struct port_stats {
 /* At most ten entries; `static const` at the bottom of the driver's file. */
 struct port_ops {
 	const char *name;
-	size_t priv_size;  /* bytes of driver state that port.c allocates, zeroed */
+	size_t priv_size; /* bytes of driver state that port.c allocates, zeroed */
 	/* Brings the device from reset to running: 0 or -errno. Reads port->conf. */
 	int (*start)(struct port *port);
 	/* Quiets the device and returns every pktbuf the driver holds. */
@@ -52,7 +52,8 @@ struct port_ops {
 	unsigned (*tx)(struct port *port, struct pktbuf **batch, unsigned n);
 	/* Is there probably something for rx, or are there finished tx frames? A memory read. */
 	bool (*pending)(struct port *port);
-	/* Acknowledges and re-arms the interrupt (on) or masks it (off). Optional without CAP_IRQ. */
+	/* Acknowledges and re-arms the interrupt (on) or masks it (off). Optional without CAP_IRQ.
+	 */
 	void (*irq)(struct port *port, bool on);
 	/* Refreshes port->link_up, link_mbps and device counters; called about once a second and
 	 * after an interrupt that says the link changed. Returns true if TX has stalled. */
@@ -78,9 +79,9 @@ struct port_conf {
 	uint16_t pci_vendor, pci_device;
 	volatile uint8_t *bar[6]; /* mapped in the segment's window for this port; NULL if absent */
 	uint64_t bar_size[6];
-	uint16_t irq_vectors;	  /* MSI-X/MSI vectors the daemon enabled; 0: INTx */
-	uint8_t mac[6];		  /* for software ports; hardware reads its own */
-	void *shared;		  /* software ports: struct frame_ring pair, see drivers/ring_port.c */
+	uint16_t irq_vectors; /* MSI-X/MSI vectors the daemon enabled; 0: INTx */
+	uint8_t mac[6];	      /* for software ports; hardware reads its own */
+	void *shared;	      /* software ports: struct frame_ring pair, see drivers/ring_port.c */
 };
 
 struct port {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * pump HOST PORT THREADS: each thread connects, then sends and receives as fast as it can, again and
- * again until killed. A victim for tests/apps/kill: at any moment some thread is in a call.
+ * pump HOST PORT THREADS: each thread connects, then sends and receives as fast as it can, again
+ * and again until killed. A victim for tests/apps/kill: at any moment some thread is in a call.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>

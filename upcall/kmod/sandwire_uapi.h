@@ -50,7 +50,7 @@ struct sw_event {
 
 struct sw_info {
 	__u32 abi_version;
-	__u32 flags;	/* SW_INFO_* */
+	__u32 flags; /* SW_INFO_* */
 	__u64 enters, exits, orphans, adopted, heals, resyncs, sockets, clients;
 };
 #define SW_INFO_LA57 1u
@@ -58,8 +58,8 @@ struct sw_info {
 
 /* Addresses are user addresses in the slot; the daemon must have mapped them with NET_MAP. */
 struct sw_net_create {
-	__u64 slot_base; /* SEG_BASE */
-	__u64 entry;	 /* first instruction of an upcall */
+	__u64 slot_base;		/* SEG_BASE */
+	__u64 entry;			/* first instruction of an upcall */
 	__u64 fault_fixup;		/* where a faulting app-memory copy goes on, or 0 */
 	__u64 copy_start, copy_end;	/* code that may touch app memory */
 	__u64 ctx_addr, ctx_stride;	/* upcall contexts */
@@ -105,7 +105,7 @@ struct sw_sock_info {
 /* Drains the wake ring (the daemon runs the image by plain calls, without EXIT). */
 #define SW_IOC_NET_WAKE _IO(SW_IOC_MAGIC, 7)
 /* client or socket file, outside an upcall */
-#define SW_IOC_ENTER _IO(SW_IOC_MAGIC, 16)
+#define SW_IOC_ENTER	 _IO(SW_IOC_MAGIC, 16)
 #define SW_IOC_SOCK_INFO _IOR(SW_IOC_MAGIC, 17, struct sw_sock_info)
 /* inside an upcall only (any file of the module) */
 #define SW_IOC_EXIT  _IO(SW_IOC_MAGIC, 18)
