@@ -21,7 +21,8 @@ static bool addr_parse(const char *text, char addr[PCI_ADDR_LEN])
 	unsigned domain = 0, bus, slot, fn;
 	int end = 0;
 
-	if (!isxdigit((unsigned char)text[0]) || strlen(text) >= PCI_ADDR_LEN)
+	/* Only these characters, or sscanf would take signs, blanks and "0x" too. */
+	if (text[strspn(text, "0123456789abcdefABCDEF:.")] || strlen(text) >= PCI_ADDR_LEN)
 		return false;
 	if (sscanf(text, "%x:%x:%x.%x%n", &domain, &bus, &slot, &fn, &end) != 4) {
 		domain = 0;
