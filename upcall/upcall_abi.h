@@ -50,7 +50,8 @@ enum call_nr {
 	CALL_GETSOCKOPT, /* a0 level, a1 name, a2 room <= CHANNEL_INLINE; inline out; ret: length */
 	CALL_READABLE,	 /* FIONREAD */
 	CALL_UNSENT,	 /* SIOCOUTQ */
-	CALL_EVENTS,	 /* ret: poll(2) bits now, after a turn */
+	CALL_EVENTS, /* ret: poll(2) bits now, after a turn; those also in a0 wake sleepers again
+			(upcall/pair_fd.h) */
 	CALL_ROUTE, /* inline: call_addr of a destination; ret 0 and inline: source, or -ENETUNREACH
 		     */
 	CALL_IS_LOCAL, /* inline: call_addr; ret 1 if the address is the net's own */
@@ -102,11 +103,14 @@ _Static_assert(sizeof(struct call_io) <= CHANNEL_INLINE, "call_io fits");
 
 enum call_state { CALL_FREE = 0, CALL_POSTED = 1, CALL_DONE = 2 }; /* server mode */
 
+#define CALL_EVENTS_KNOWN 0x80000000u
+
 struct call_slot {
-	uint32_t state; /* enum call_state; futex word in server mode */
-	uint32_t nr;	/* enum call_nr */
-	uint32_t sock;	/* socket id in server and direct mode; out: id of the socket made */
-	uint32_t spare;
+	uint32_t state;	 /* enum call_state; futex word in server mode */
+	uint32_t nr;	 /* enum call_nr */
+	uint32_t sock;	 /* socket id in server and direct mode; out: id of the socket made */
+	uint32_t events; /* out: the socket's poll(2) bits after the call | CALL_EVENTS_KNOWN, or 0
+			  */
 	uint64_t arg[6];
 	int64_t ret;
 	uint64_t ret2;

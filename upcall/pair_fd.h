@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Server and direct mode: how a Sandwire socket looks like a descriptor without a kernel module.
+ *
+ * A socket's descriptor is end A of an AF_UNIX SOCK_STREAM socketpair that the daemon makes; it
+ * keeps end B. No payload ever travels over the pair: the kernel's own readiness of A tells poll,
+ * select and epoll, in whatever process holds A, what the Sandwire socket is ready for.
+ *
+ *	application, any process			sandwired
+ *	  A  <---- one byte: "may be readable" ------  B	IN
+ *	  A  ----- PAIR_FILL bytes: "send is full" -->  B	OUT: B drained; full: A filled
+ *	  A  <---- shutdown(B, SHUT_WR) -------------	B	RDHUP, HUP, ERR: no more will come
+ *	  A  ----- last close -----------------------> B	EOF/HUP on B: into the closed ring
+ *
+ * The daemon's part
+ *  - Makes the pair with SOCK_CLOEXEC, B also SOCK_NONBLOCK; A takes O_NONBLOCK as the client asked
+ *    (by itself: the library sets it). setsockopt(A, SO_SNDBUF, 1) - the kernel's least - so that
+ *    one PAIR_FILL makes A unwritable. Remembers A's SO_COOKIE: "prove" finds the socket by it.
+ *    Sends A by SCM_RIGHTS and closes its own copy at once: else B never sees the last close.
+ *  - Is a permanent sleeper on every such socket: sets seg_ready.waiters when it makes the pair and
+ *    again *before* it reads seg_ready.events each time it takes the id from the wake ring
+ *    (the pairing of sock_ready_publish in sandbox/layout.h).
+ *  - For each id it takes from the wake ring, with the bits it then reads in seg_ready.events:
+ *	POLLIN		send(B, 1 byte, MSG_DONTWAIT|MSG_NOSIGNAL); EAGAIN is ignored: then there
+ *			are bytes outstanding anyway. Written even if one is outstanding: the new
+ *			byte is the edge that edge-triggered epoll waits for
+ *	POLLOUT		recv(B, 64 KiB, MSG_DONTWAIT) until EAGAIN (at most 16 times)
+ *	POLLRDHUP, or	after the byte and the draining: shutdown(B, SHUT_WR), once. A then has
+ *	POLLERR|POLLHUP	IN|RDHUP for good. Streams only: a datagram socket's error (POLLERR, from an
+ *			ICMP message) passes, it gets one byte and a drain. A fresh stream socket
+ *			has POLLHUP alone, as in Linux: nothing to do
+ *  - On wake overflow does that for every pair.
+ *  - Never shuts B's reading side down: then EPOLLHUP|EPOLLRDHUP on B (the only events it waits
+ *for; EPOLLIN would fire on every fill) means one thing, the last A is closed.
+ *
+ * What differs from a kernel socket: an error shows as POLLIN|POLLOUT|POLLRDHUP, without POLLERR
+ *and POLLHUP. SO_ERROR and the next call tell it as they should.
+ *
+ * The library's part (upcall/pair_fd.c)
+ *  - recv or accept said EAGAIN: takes all bytes out of A, then makes the call once more. What came
+ *    before the taking is found by the second call, what comes after leaves a new byte.
+ *  - a recv or accept left the socket not readable (call_slot.events): takes all bytes out of A,
+ *    and if there were any does CALL_EVENTS with a0 = POLLIN: data that came between is announced
+ *    again. So a stale byte does not make a blocking read hang after poll.
+ *  - send said EAGAIN, connect EINPROGRESS: PAIR_FILL bytes into A, then CALL_EVENTS with
+ *    a0 = POLLOUT: if room came between, the socket is put in the wake ring again and the daemon
+ *    drains B.
+ */
+#ifndef UPCALL_PAIR_FD_H
+#define UPCALL_PAIR_FD_H
+
+#define PAIR_FILL 2048u
+
+#endif
