@@ -19,7 +19,8 @@
  *    Sends A by SCM_RIGHTS and closes its own copy at once: else B never sees the last close.
  *  - Is a permanent sleeper on every such socket: sets seg_ready.waiters when it makes the pair and
  *    again *before* it reads seg_ready.events each time it takes the id from the wake ring
- *    (the pairing of sock_ready_publish in sandbox/layout.h).
+ *    (the pairing of sock_ready_publish in sandbox/layout.h). A new pair counts as woken: an
+ *    accepted socket may have data before its pair exists.
  *  - For each id it takes from the wake ring, with the bits it then reads in seg_ready.events:
  *	POLLIN		send(B, 1 byte, MSG_DONTWAIT|MSG_NOSIGNAL); EAGAIN is ignored: then there
  *			are bytes outstanding anyway. Written even if one is outstanding: the new
@@ -31,10 +32,10 @@
  *			has POLLHUP alone, as in Linux: nothing to do
  *  - On wake overflow does that for every pair.
  *  - Never shuts B's reading side down: then EPOLLHUP|EPOLLRDHUP on B (the only events it waits
- *for; EPOLLIN would fire on every fill) means one thing, the last A is closed.
+ *    for; EPOLLIN would fire on every fill) means one thing, the last A is closed.
  *
  * What differs from a kernel socket: an error shows as POLLIN|POLLOUT|POLLRDHUP, without POLLERR
- *and POLLHUP. SO_ERROR and the next call tell it as they should.
+ * and POLLHUP. SO_ERROR and the next call tell it as they should.
  *
  * The library's part (upcall/pair_fd.c)
  *  - recv or accept said EAGAIN: takes all bytes out of A, then makes the call once more. What came
