@@ -64,11 +64,6 @@ struct vfio_device {
 	int irq_fds[VFIO_IRQ_MAX];
 };
 
-/* Fill err (if not NULL) and return -code. */
-int vfio_fail(struct vfio_error *err, int code, const char *what, const char *why, ...)
-	__attribute__((format(printf, 4, 5)));
-void vfio_hint(struct vfio_error *err, const char *hint, ...) __attribute__((format(printf, 2, 3)));
-
 /* bar.c: touches every mapped page of registers; unmaps all. */
 void vfio_bars_populate(struct vfio_device *dev);
 void vfio_bars_unmap(struct vfio_device *dev);

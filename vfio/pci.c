@@ -103,13 +103,14 @@ static void find_netdev(struct pci_device *pci)
 
 int pci_identify(struct pci_device *pci, const char *name)
 {
-	char group[16];
-	int err;
+	char group[16], addr[PCI_ADDR_LEN] = "";
+	int err = resolve(name, addr);
 
+	/* Only now: name may lie in pci. */
 	memset(pci, 0, sizeof(*pci));
-	err = resolve(name, pci->addr);
 	if (err)
 		return err;
+	memcpy(pci->addr, addr, sizeof(addr));
 	pci->vendor = (uint16_t)host_number(0, PCI_DEVICES "/%s/vendor", pci->addr);
 	pci->device = (uint16_t)host_number(0, PCI_DEVICES "/%s/device", pci->addr);
 	pci->class_code = (uint32_t)host_number(0, PCI_DEVICES "/%s/class", pci->addr);

@@ -26,6 +26,11 @@ struct vfio_error {
 	char hint[256];
 };
 
+/* For whoever fills one (NULL is fine): sets what and why, no hint, and returns -code. */
+int vfio_fail(struct vfio_error *err, int code, const char *what, const char *why, ...)
+	__attribute__((format(printf, 4, 5)));
+void vfio_hint(struct vfio_error *err, const char *hint, ...) __attribute__((format(printf, 2, 3)));
+
 /* ---- Files of this host: hostfs.c ---- */
 
 /* Put before every path under /sys, /proc, /dev and /run; "" but in tests. */
