@@ -22,8 +22,8 @@ struct ctx {
 	uint32_t client;
 	uint32_t lock_held; /* 1 while it owns the stack lock */
 	/*
-	 * The module sets it to 1 before anybody but the thread that entered goes on with this
-	 * context, and upcall_main clears it: application addresses mean nothing in the adopter's
+	 * Written by the module alone: 0 at ENTER, 1 before anybody but the thread that entered
+	 * goes on with this context. Application addresses mean other memory in the adopter's
 	 * address space, so app_copy.S refuses them from then on.
 	 */
 	uint32_t adopted;
