@@ -112,7 +112,11 @@ END_TEST
 struct sparse_answer {
 	struct vfio_region_info info;
 	struct vfio_info_cap_header other;
-	struct vfio_region_info_cap_sparse_mmap sparse;
+	/* struct vfio_region_info_cap_sparse_mmap, without its open end. */
+	struct {
+		struct vfio_info_cap_header header;
+		uint32_t nr_areas, reserved;
+	} sparse;
 	struct vfio_region_sparse_mmap_area areas[3];
 };
 
@@ -159,7 +163,10 @@ START_TEST(usable_addresses_are_read_from_the_answer)
 {
 	struct {
 		struct vfio_iommu_type1_info info;
-		struct vfio_iommu_type1_info_cap_iova_range cap;
+		struct {
+			struct vfio_info_cap_header header;
+			uint32_t nr_iovas, reserved;
+		} cap;
 		struct vfio_iova_range ranges[2];
 	} a = {
 		.info = {.argsz = sizeof(a),
