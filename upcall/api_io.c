@@ -1,0 +1,543 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The verbs that carry data or wait: connect, accept, send, receive. Each tries the call; what
+ * would block is tried again for a short spin, then sleeps on the descriptor (wait.c). Called by
+ * programs and the shim. Restarting and time limits as in socket(7) and signal(7).
+ */
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <string.h>
+
+#include "upcall/client.h"
+#include "upcall/pair_fd.h"
+#include "upcall/sandwire.h"
+
+/* Bytes a receive call hands over at least, if they are there: the sandbox takes up to 64 buffers.
+ */
+#define RECV_FULL 1024u
+
+/* The application's vectors, and how far they are done. */
+struct cursor {
+	const struct iovec *iov;
+	size_t n;    /* vectors left */
+	size_t done; /* of the first */
+	size_t left; /* bytes in all */
+};
+
+static int cursor_init(struct cursor *cur, const struct iovec *iov, size_t n)
+{
+	*cur = (struct cursor){.iov = iov, .n = n};
+	if (n > IOV_MAX)
+		return -EMSGSIZE;
+	for (size_t i = 0; i < n; i++) {
+		if (iov[i].iov_len > (size_t)SSIZE_MAX - cur->left)
+			return -EINVAL;
+		cur->left += iov[i].iov_len;
+	}
+	return 0;
+}
+
+static void cursor_advance(struct cursor *cur, size_t bytes)
+{
+	cur->left -= bytes;
+	while (cur->n && bytes >= cur->iov->iov_len - cur->done) {
+		bytes -= cur->iov->iov_len - cur->done;
+		cur->iov++;
+		cur->n--;
+		cur->done = 0;
+	}
+	cur->done += bytes;
+}
+
+/* The next part as addresses: number of vectors. */
+static unsigned cursor_vectors(const struct cursor *cur, struct call_iov *out)
+{
+	unsigned k = 0;
+	size_t done = cur->done;
+
+	for (size_t i = 0; i < cur->n && k < CHANNEL_IOV_MAX; i++, done = 0) {
+		if (cur->iov[i].iov_len == done)
+			continue;
+		out[k].base = (uint64_t)(uintptr_t)cur->iov[i].iov_base + done;
+		out[k++].len = cur->iov[i].iov_len - done;
+	}
+	return k;
+}
+
+/* Server mode: copies between the vectors (from the cursor on) and a slot's data area. */
+static void cursor_copy(const struct cursor *cur, uint8_t *area, size_t bytes, bool out)
+{
+	size_t done = cur->done;
+
+	for (size_t i = 0; i < cur->n && bytes; i++, done = 0) {
+		size_t len = cur->iov[i].iov_len - done;
+		uint8_t *mem = (uint8_t *)cur->iov[i].iov_base + done;
+
+		if (len > bytes)
+			len = bytes;
+		if (!len)
+			continue;
+		if (out)
+			memcpy(area, mem, len);
+		else
+			memcpy(mem, area, len);
+		area += len;
+		bytes -= len;
+	}
+}
+
+/* Puts the vectors into the call's arguments; false: a datagram that does not fit in one call. */
+static bool stage(struct call *c, const struct cursor *cur, struct call_io *io, bool sending)
+{
+	bool dgram = c->word & FD_DGRAM;
+	size_t total = 0;
+	unsigned n;
+
+	memset(io, 0, sizeof(*io));
+	if (!c->at->ops->staged) {
+		n = cursor_vectors(cur, io->iov);
+		for (unsigned i = 0; i < n; i++)
+			total += io->iov[i].len;
+		c->slot->arg[1] = n;
+		return !dgram || total == cur->left;
+	}
+	total = cur->left < CHANNEL_DATA_SIZE ? cur->left : CHANNEL_DATA_SIZE;
+	if (sending)
+		cursor_copy(cur, c->at->data + (size_t)c->n * CHANNEL_DATA_SIZE, total, true);
+	io->iov[0].len = total;
+	c->slot->arg[1] = total ? 1 : 0;
+	return !sending || !dgram || total == cur->left;
+}
+
+/* ---- pair descriptors ---------------------------------------------------------------------- */
+
+static bool is_pair(int fd)
+{
+	struct attachment *at = attach_peek();
+
+	return at && at->ops->pairs;
+}
+
+static int announce(int fd, int events)
+{
+	struct call c;
+	int64_t ret = call_begin(&c, fd, CALL_EVENTS);
+
+	if (ret)
+		return (int)ret;
+	c.slot->arg[0] = (uint64_t)events;
+	ret = call_go(&c);
+	call_end(&c);
+	return (int)ret;
+}
+
+/* The socket has nothing to read: neither shall its descriptor say so (pair_fd.h). */
+static void pair_clear_in(int fd)
+{
+	bool any;
+
+	pair_take_bytes(fd, &any);
+	if (any)
+		announce(fd, POLLIN);
+}
+
+static void pair_clear_out(int fd)
+{
+	pair_fill(fd);
+	announce(fd, POLLOUT);
+}
+
+/* ---- trying and waiting -------------------------------------------------------------------- */
+
+struct attempt {
+	struct wait wait;
+	struct spin spin;
+	bool nonblock, asked, pair_cleared;
+};
+
+static void attempt_init(struct attempt *a, int fd, short events, int flags)
+{
+	*a = (struct attempt){
+		.wait = {.fd = fd,
+			 .events = events,
+			 .timeo_option = events == POLLIN ? SO_RCVTIMEO : SO_SNDTIMEO},
+		.nonblock = flags & MSG_DONTWAIT,
+		.asked = flags & MSG_DONTWAIT,
+	};
+}
+
+/*
+ * The call said EAGAIN. 0: try it again; else what to return. Where descriptors are pairs, a byte
+ * may say "readable" that was for data taken since: it is cleared before the last try.
+ */
+static int attempt_again(struct attempt *a)
+{
+	int fd = a->wait.fd, ret;
+	bool pair = is_pair(fd);
+
+	if (!a->asked) {
+		a->asked = true;
+		a->nonblock = fd_nonblocking(fd);
+	}
+	if (!a->nonblock && spin_again(&a->spin, false))
+		return 0;
+	if (pair && !a->pair_cleared) {
+		a->pair_cleared = true;
+		if (a->wait.events == POLLOUT) {
+			pair_clear_out(fd);
+		} else {
+			bool any;
+
+			pair_take_bytes(fd, &any);
+			if (any)
+				return 0;
+		}
+	}
+	if (a->nonblock)
+		return -EAGAIN;
+	ret = wait_ready(&a->wait);
+	a->spin.until = 0;
+	a->pair_cleared = false;
+	return ret;
+}
+
+/* ---- connect and accept -------------------------------------------------------------------- */
+
+static int socket_error(int fd)
+{
+	int err = 0;
+	socklen_t len = sizeof(err);
+	int ret = sandwire_getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len);
+
+	return ret ? ret : -err;
+}
+
+static int connect_once(int fd, const struct call_addr *to)
+{
+	struct call c;
+	int64_t ret = call_begin(&c, fd, CALL_CONNECT);
+
+	if (ret)
+		return (int)ret;
+	memcpy(c.slot->inl, to, sizeof(*to));
+	ret = call_go(&c);
+	call_end(&c);
+	return (int)ret;
+}
+
+int sandwire_connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	struct call_addr to;
+	struct attempt a;
+	int ret;
+
+	if (!addr_in(addr, len, &to))
+		return -EINVAL;
+	ret = connect_once(fd, &to);
+	if (ret != -EINPROGRESS && ret != -EALREADY)
+		return ret;
+	attempt_init(&a, fd, POLLOUT, 0);
+	while (!(sandwire_events(fd) & (POLLOUT | POLLERR | POLLHUP))) {
+		int again = attempt_again(&a);
+
+		if (again == -EAGAIN) /* not blocking, or SO_SNDTIMEO is up */
+			return ret == -EALREADY && a.nonblock ? -EALREADY : -EINPROGRESS;
+		if (again)
+			return again;
+	}
+	if (!a.asked && fd_nonblocking(fd))
+		return ret; /* quicker than the caller may expect: it will see it in poll */
+	return socket_error(fd);
+}
+
+int sandwire_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+	struct call_addr peer;
+	struct attempt a;
+	struct call c;
+	int again = 0;
+	int64_t ret;
+
+	if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC))
+		return -EINVAL;
+	attempt_init(&a, fd, POLLIN, 0);
+	do {
+		uint32_t events;
+
+		ret = call_begin(&c, fd, CALL_ACCEPT);
+		if (ret)
+			return (int)ret;
+		c.sock_flags = flags;
+		c.slot->arg[0] = (uint64_t)flags;
+		ret = call_new_socket(&c, call_go(&c), c.word & FD_TIMEO);
+		memcpy(&peer, c.slot->inl, sizeof(peer));
+		events = c.slot->events;
+		call_end(&c);
+		if (ret >= 0 && c.at->ops->pairs && events & CALL_EVENTS_KNOWN &&
+		    !(events & POLLIN))
+			pair_clear_in(fd);
+		if (ret == -EAGAIN)
+			again = attempt_again(&a);
+	} while (ret == -EAGAIN && !again);
+	if (ret == -EAGAIN)
+		return again;
+	if (ret >= 0)
+		addr_out(&peer, addr, len);
+	return (int)ret;
+}
+
+/* ---- sending ------------------------------------------------------------------------------- */
+
+static int64_t send_once(int fd, struct cursor *cur, const struct call_addr *to, int flags,
+			 bool *dgram)
+{
+	struct call c;
+	struct call_io io;
+	int64_t ret = call_begin(&c, fd, CALL_SEND);
+
+	if (ret)
+		return ret;
+	*dgram = c.word & FD_DGRAM;
+	if (stage(&c, cur, &io, true)) {
+		if (to)
+			io.addr = *to;
+		c.slot->arg[0] = (uint64_t)(flags | MSG_NOSIGNAL);
+		c.slot->arg[2] = to ? 1 : 0;
+		memcpy(c.slot->inl, &io, sizeof(io));
+		ret = call_go(&c);
+	} else {
+		ret = -EMSGSIZE;
+	}
+	call_end(&c);
+	return ret;
+}
+
+/*
+ * A stream's call sends what there is room for; the rest follows, until EAGAIN: a program that
+ * waits for edges counts on "short means full". A datagram goes whole.
+ */
+static ssize_t send_all(int fd, struct cursor *cur, const struct call_addr *to, int flags)
+{
+	struct attempt a;
+	ssize_t total = 0;
+	bool dgram = false;
+
+	attempt_init(&a, fd, POLLOUT, flags);
+	for (;;) {
+		int64_t ret = send_once(fd, cur, to, flags & ~MSG_DONTWAIT, &dgram);
+
+		if (ret >= 0) {
+			total += ret;
+			if (dgram || (size_t)ret >= cur->left)
+				return total;
+			cursor_advance(cur, (size_t)ret);
+			a.pair_cleared = false;
+			continue;
+		}
+		if (ret == -EAGAIN) {
+			int again = attempt_again(&a);
+
+			if (!again)
+				continue;
+			ret = again;
+		}
+		return total ? total : ret;
+	}
+}
+
+static ssize_t send_vectors(int fd, const struct iovec *iov, size_t n, int flags,
+			    const struct sockaddr *to, socklen_t tolen)
+{
+	struct call_addr ca, *dest = NULL;
+	struct cursor cur;
+	int ret = cursor_init(&cur, iov, n);
+
+	if (ret)
+		return ret;
+	if (to && tolen) {
+		if (!addr_in(to, tolen, &ca))
+			return -EINVAL;
+		dest = &ca;
+	}
+	return send_all(fd, &cur, dest, flags);
+}
+
+ssize_t sandwire_sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to,
+			socklen_t tolen)
+{
+	struct iovec iov = {.iov_base = (void *)buf, .iov_len = len};
+
+	return send_vectors(fd, &iov, 1, flags, to, tolen);
+}
+
+ssize_t sandwire_send(int fd, const void *buf, size_t len, int flags)
+{
+	return sandwire_sendto(fd, buf, len, flags, NULL, 0);
+}
+
+ssize_t sandwire_writev(int fd, const struct iovec *iov, int n)
+{
+	return n < 0 ? -EINVAL : send_vectors(fd, iov, (size_t)n, 0, NULL, 0);
+}
+
+ssize_t sandwire_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	return send_vectors(fd, msg->msg_iov, msg->msg_iovlen, flags, msg->msg_name,
+			    msg->msg_namelen);
+}
+
+/* ---- receiving ----------------------------------------------------------------------------- */
+
+struct received {
+	struct call_addr from;
+	uint32_t msg_flags;
+	uint64_t full;	 /* length of the datagram */
+	uint32_t events; /* what the socket is ready for afterwards, or 0 */
+	bool dgram, pairs;
+};
+
+static int64_t recv_once(int fd, struct cursor *cur, int flags, struct received *r)
+{
+	struct call c;
+	struct call_io io;
+	int64_t ret = call_begin(&c, fd, CALL_RECV);
+
+	if (ret)
+		return ret;
+	r->dgram = c.word & FD_DGRAM;
+	r->pairs = c.at->ops->pairs;
+	stage(&c, cur, &io, false);
+	c.slot->arg[0] = (uint64_t)flags;
+	c.slot->ret2 = 0;
+	memcpy(c.slot->inl, &io, sizeof(io));
+	ret = call_go(&c);
+	memcpy(&io, c.slot->inl, sizeof(io));
+	r->from = io.addr;
+	r->msg_flags = io.msg_flags;
+	r->full = c.slot->ret2;
+	r->events = c.slot->events;
+	if (ret > 0 && c.at->ops->staged)
+		cursor_copy(cur, c.at->data + (size_t)c.n * CHANNEL_DATA_SIZE,
+			    (size_t)ret < cur->left ? (size_t)ret : cur->left, false);
+	call_end(&c);
+	return ret;
+}
+
+/* Is there more to be had by calling again at once? Without the socket's word for it: a call that
+ * brought as much as one call can may have left some. */
+static bool more_there(const struct received *r, int64_t ret)
+{
+	if (r->events & CALL_EVENTS_KNOWN)
+		return r->events & POLLIN;
+	return ret >= (int64_t)RECV_FULL;
+}
+
+/* After data was taken: does the descriptor still say what is true? */
+static void settle(int fd, const struct received *r, int flags)
+{
+	if (r->pairs && !(flags & MSG_PEEK) && r->events & CALL_EVENTS_KNOWN &&
+	    !(r->events & POLLIN))
+		pair_clear_in(fd);
+}
+
+/*
+ * Streams: returns with what is there, but all of what is there, so that "short means empty" holds;
+ * with MSG_WAITALL not before the buffers are full. Datagrams: one.
+ */
+static ssize_t recv_all(int fd, struct cursor *cur, int flags, struct received *r)
+{
+	struct attempt a;
+	ssize_t total = 0;
+
+	attempt_init(&a, fd, POLLIN, flags);
+	for (;;) {
+		struct received next = {0};
+		int64_t ret = recv_once(fd, cur, flags & ~(MSG_DONTWAIT | MSG_WAITALL), &next);
+
+		if (ret > 0 || (!total && ret == 0)) {
+			*r = next;
+			total += ret;
+			if (ret == 0 || next.dgram || flags & MSG_PEEK || (size_t)ret >= cur->left)
+				break;
+			cursor_advance(cur, (size_t)ret);
+			if (flags & MSG_WAITALL || more_there(&next, ret))
+				continue;
+			break;
+		}
+		if (total && !(flags & MSG_WAITALL && ret == -EAGAIN)) {
+			if (ret == -EAGAIN)
+				r->events = CALL_EVENTS_KNOWN;
+			break; /* an error or the end shows at the next call */
+		}
+		if (ret == -EAGAIN)
+			ret = attempt_again(&a);
+		if (ret)
+			return total ? total : ret;
+	}
+	settle(fd, r, flags);
+	return total;
+}
+
+static ssize_t recv_vectors(int fd, const struct iovec *iov, size_t n, int flags,
+			    struct received *r)
+{
+	struct cursor cur;
+	int ret = cursor_init(&cur, iov, n);
+	ssize_t got;
+
+	if (ret)
+		return ret;
+	memset(r, 0, sizeof(*r));
+	if (flags & MSG_ERRQUEUE)
+		return -EAGAIN; /* nothing is ever put there */
+	got = recv_all(fd, &cur, flags, r);
+	if (got >= 0 && r->dgram && r->full > (uint64_t)got) {
+		r->msg_flags |= MSG_TRUNC;
+		if (flags & MSG_TRUNC)
+			got = (ssize_t)r->full;
+	}
+	return got;
+}
+
+ssize_t sandwire_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *from,
+			  socklen_t *fromlen)
+{
+	struct iovec iov = {.iov_base = buf, .iov_len = len};
+	struct received r;
+	ssize_t ret = recv_vectors(fd, &iov, 1, flags, &r);
+
+	if (ret >= 0 && r.dgram)
+		addr_out(&r.from, from, fromlen);
+	else if (ret >= 0 && fromlen)
+		*fromlen = 0; /* as tcp_recvmsg() */
+	return ret;
+}
+
+ssize_t sandwire_recv(int fd, void *buf, size_t len, int flags)
+{
+	return sandwire_recvfrom(fd, buf, len, flags, NULL, NULL);
+}
+
+ssize_t sandwire_readv(int fd, const struct iovec *iov, int n)
+{
+	struct received r;
+
+	return n < 0 ? -EINVAL : recv_vectors(fd, iov, (size_t)n, 0, &r);
+}
+
+ssize_t sandwire_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	struct received r;
+	ssize_t ret = recv_vectors(fd, msg->msg_iov, msg->msg_iovlen, flags, &r);
+
+	if (ret < 0)
+		return ret;
+	if (r.dgram && msg->msg_name)
+		addr_out(&r.from, msg->msg_name, &msg->msg_namelen);
+	else
+		msg->msg_namelen = 0;
+	msg->msg_controllen = 0;
+	msg->msg_flags = (int)r.msg_flags;
+	return ret;
+}

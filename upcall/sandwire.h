@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * libsandwire: sockets of a Sandwire net, for programs that call it by name.
+ *
+ * Every function returns 0 or a count, or a negative errno; errno itself is left alone. Sockets are
+ * real kernel descriptors: close() them, dup, poll, select, epoll, pass and inherit them as any
+ * other; O_NONBLOCK is set with fcntl(). Only what a Sandwire socket does beyond that is here.
+ * Functions may be called from any thread and from signal handlers. SIGPIPE is never raised.
+ *
+ * A process belongs to one net. It attaches at the first call that needs it, or with
+ * sandwire_attach(); a child after fork() attaches by itself and may use inherited sockets.
+ */
+#ifndef SANDWIRE_H
+#define SANDWIRE_H
+
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#pragma GCC visibility push(default)
+
+/*
+ * Attaches to `net`: a name, or a directory that holds a control socket; NULL: SANDWIRE_NET of the
+ * environment, else "default". 0 if it is attached already. -EBUSY: to another net.
+ */
+int sandwire_attach(const char *net);
+/* The sockets' descriptors stay, but cannot be used until the process attaches again. Other threads
+ * must not be in a call. */
+int sandwire_detach(void);
+/* Why attaching failed, one line "WHAT: WHY" for people; "" if it did not. */
+const char *sandwire_why(void);
+/* "upcall", "server" or "direct"; NULL while not attached. */
+const char *sandwire_mode(void);
+
+/* Is fd a Sandwire socket? 1 or 0. */
+int sandwire_is_socket(int fd);
+
+/* The calls of socket(2) and so on. All but _socket: -ENOTSOCK if fd is not a Sandwire socket. */
+int sandwire_socket(int domain, int type, int protocol);
+int sandwire_bind(int fd, const struct sockaddr *addr, socklen_t len);
+int sandwire_listen(int fd, int backlog);
+int sandwire_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags);
+int sandwire_connect(int fd, const struct sockaddr *addr, socklen_t len);
+int sandwire_shutdown(int fd, int how);
+int sandwire_getsockname(int fd, struct sockaddr *addr, socklen_t *len);
+int sandwire_getpeername(int fd, struct sockaddr *addr, socklen_t *len);
+int sandwire_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
+int sandwire_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
+
+ssize_t sandwire_send(int fd, const void *buf, size_t len, int flags);
+ssize_t sandwire_sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to,
+			socklen_t tolen);
+ssize_t sandwire_sendmsg(int fd, const struct msghdr *msg, int flags);
+ssize_t sandwire_writev(int fd, const struct iovec *iov, int n);
+ssize_t sandwire_recv(int fd, void *buf, size_t len, int flags);
+ssize_t sandwire_recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *from,
+			  socklen_t *fromlen);
+ssize_t sandwire_recvmsg(int fd, struct msghdr *msg, int flags);
+ssize_t sandwire_readv(int fd, const struct iovec *iov, int n);
+
+/* Bytes that may be read now (FIONREAD); bytes not yet acknowledged by the peer (SIOCOUTQ). */
+int sandwire_readable(int fd);
+int sandwire_unsent(int fd);
+/* poll(2) bits now. */
+int sandwire_events(int fd);
+
+/*
+ * ppoll(2) on any descriptors. Better than the system's own: it runs the net's work in this thread
+ * first and spins briefly before it sleeps, so that an answer on its way needs no wake-up.
+ */
+int sandwire_poll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
+		  const sigset_t *mask);
+
+/* Runs a turn of the net's work in this thread: frames handled. */
+int sandwire_turn(void);
+/* A crossing that does nothing: 0. For measurements. */
+int sandwire_null(void);
+
+/* Does the net route `dst`? 0 and, where src is not NULL, the source address it would use (port 0);
+ * -ENETUNREACH if not. */
+int sandwire_route(const struct sockaddr *dst, socklen_t len, struct sockaddr_storage *src);
+/* 1 if the address is one of the net's own, else 0. */
+int sandwire_is_local(const struct sockaddr *addr, socklen_t len);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
+
+#endif
