@@ -45,12 +45,13 @@ struct pktbuf {
 	uint16_t l3_off;      /* of the IP header from buf, set on input by eth_in */
 	uint16_t l4_off;      /* of the transport header from buf, set on input by ip4_in */
 	uint64_t time;	      /* ns: received at, or last sent at */
-	/* For the protocol that queues it; tcp: seq, seq_end, flags, transmissions. */
+	/* For the protocol that queues it. tcp: off and len above describe the frame as last sent,
+	 * which the device may still hold; payload_* describe the data in it. */
 	union {
 		struct {
 			uint32_t seq, seq_end;
 			uint8_t flags, sacked, tx_count, spare;
-			uint32_t priv;
+			uint16_t payload_off, payload_len; /* from buf; bytes */
 		} tcp;
 		struct {
 			uint32_t src, dst; /* network byte order */
