@@ -28,6 +28,8 @@ struct turn_ops {
 struct sandbox {
 	uint32_t lock; /* 0 free, else ctx id + 1; sandbox/lock.h */
 	uint32_t lock_waiters;
+	/* Called by whoever waits for the lock: lets others run. Set by upcall/entry.c. */
+	void (*relax)(struct ctx *ctx);
 	struct seg_header *hdr;
 	struct seg_kshared *ks;
 	void *stack;
@@ -42,17 +44,21 @@ struct sandbox {
 	uint64_t turns, frames_in, lock_contended, kicks;
 };
 
+/* The time now, ns; never goes back. Under the lock. */
+uint64_t turn_clock(struct sandbox *sb);
 /* Takes the lock, sets the time, drains the closed ring. */
 void turn_begin(struct sandbox *sb, struct ctx *ctx);
-/* Polls every port once (bounded), timers, output; returns frames handled. Between begin and end.
- */
+/* Polls every port once (bounded) and runs due timers; returns frames handled. Between begin and
+ * end, which does the output. */
 unsigned turn_poll(struct sandbox *sb);
-/* Anything to do for a turn_poll? Memory reads only. */
+/* Anything to do for a turn_poll? Memory reads only; under the lock. */
 bool turn_pending(struct sandbox *sb);
 /* stack output, port flush, kick of the daemon when a timer is due before it would wake; unlocks.
  */
 void turn_end(struct sandbox *sb, struct ctx *ctx);
 
+/* Puts an id (or SEG_WAKE_DAEMON) in the wake ring. Under the lock. */
+void wake_push(struct sandbox *sb, uint32_t id);
 /* For struct stack_env.ready: stores the bits and, if somebody sleeps, puts the id in the wake
  * ring. */
 void sock_ready_publish(void *sandbox, uint32_t sock_id, uint32_t events, bool wake);
