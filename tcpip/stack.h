@@ -110,12 +110,15 @@ struct stack {
 	struct port *ports;
 	struct timer_wheel timers;
 
+	/* Dense: the first n_addrs and n_routes are in use, in no order. */
 	struct local_addr addrs[STACK_ADDR_MAX];
 	struct route routes[STACK_ROUTE_MAX];
+	uint32_t n_addrs, n_routes;
 	struct neigh_table *neigh;
 	struct udp_table *udp;
 	struct tcp_table *tcp;
 	struct arena *arena;
+	struct pktbuf_queue loop; /* ip4.c: packets to an address of ours, on their way back in */
 
 	struct pool sockets;  /* struct socket; index = SEG_SOCK_INDEX(id) */
 	uint16_t *sock_gen;   /* generation of each index, never 0 */
@@ -136,6 +139,7 @@ struct stack {
 /* random.c */
 uint64_t siphash24(const uint8_t key[16], const void *data, size_t len);
 uint32_t stack_random(struct stack *st); /* not secret */
+void stack_random_seed(struct stack *st, const uint8_t seed[32]);
 
 /* eth.c: takes over the frame. eth_out: prepends the Ethernet header; takes over one reference. */
 void eth_in(struct stack *st, struct port *port, struct pktbuf *p);
@@ -154,6 +158,8 @@ void neigh_learn(struct stack *st, struct port *port, uint32_t ip, const uint8_t
 /* Upper layers saw forward progress (RFC 4861 7.3.1). */
 void neigh_confirm(struct stack *st, struct port *port, uint32_t nh);
 int neigh_create(struct stack *st);
+void neigh_flush_port(struct stack *st, struct port *port);
+bool neigh_row(struct stack *st, uint32_t *cursor, struct neigh_row *row);
 
 /* route.c */
 struct route_hit {
@@ -166,16 +172,26 @@ bool addr_local4(const struct stack *st, uint32_t addr);
 /* The port holding `addr`, or NULL. */
 struct port *addr_port4(const struct stack *st, uint32_t addr);
 bool addr_broadcast4(const struct stack *st, uint32_t addr);
+bool addr_multicast4(uint32_t addr);
+void route_flush_port(struct stack *st, struct port *port);
 
-/* ip4.c: ip4_out prepends the IP header (p's data starts at the transport header), finds the
- * route, sends. All addresses network byte order. Takes over one reference in any case.
- * 0 or -ENETUNREACH, -EMSGSIZE (df and too big), -ENOBUFS. */
+/*
+ * ip4.c: ip4_out prepends the IP header (p's data starts at the transport header), finds the
+ * route, sends. All addresses network byte order; src 0: the route's. Takes over one reference in
+ * any case. 0 or -ENETUNREACH, -EMSGSIZE (too big), -ENOBUFS.
+ * It also fills in the checksum of TCP and UDP (or leaves it to the port): the caller builds the
+ * header with a zero checksum field and no PKTBUF_TX_L4_CSUM.
+ * On the way to the device p->next, off, len belong to the layers below, even while the caller
+ * keeps a reference: a transport must not have p on a list of its own by ->next, and finds its
+ * payload again as the last bytes of p's data.
+ */
 struct ip4_args {
 	uint32_t src, dst;
 	uint8_t protocol, ttl, tos; /* ttl 0: 64 */
 	bool df;
 };
 void ip4_in(struct stack *st, struct port *port, struct pktbuf *p);
+void ip4_loop(struct stack *st); /* feeds in what was sent to addresses of ours; bounded */
 int ip4_out(struct stack *st, struct pktbuf *p, const struct ip4_args *args);
 uint16_t ip4_mtu(struct stack *st, uint32_t dst); /* path MTU as known, bytes */
 
@@ -184,6 +200,10 @@ uint16_t ip4_mtu(struct stack *st, uint32_t dst); /* path MTU as known, bytes */
  */
 void icmp_in(struct stack *st, struct port *port, struct pktbuf *p, const struct ip4_hdr *ip);
 void icmp_error(struct stack *st, struct pktbuf *p, uint8_t type, uint8_t code, uint32_t rest);
+/* As if the net had answered packet p of ours (data at its IP header) with this error. */
+void icmp_local_error(struct stack *st, struct pktbuf *p, uint8_t type, uint8_t code);
+/* The errno an ICMP error stands for (positive, 0: none); hard: RFC 1122 4.2.3.9's sense. */
+int icmp_errno(uint8_t type, uint8_t code, bool *hard);
 
 /* udp.c and tcp_in.c take over p; p's data is the transport header on, trimmed to the IP length;
  * the IP header is at p->buf + p->l3_off. *_unreach: an ICMP error quoted this flow. */
@@ -193,6 +213,8 @@ void udp_icmp_error(struct stack *st, const struct ip4_hdr *quoted, const uint8_
 		    uint8_t code, uint32_t rest);
 void tcp_icmp_error(struct stack *st, const struct ip4_hdr *quoted, const uint8_t *l4, uint8_t type,
 		    uint8_t code, uint32_t rest);
+/* tcp_out.c: sends the ACKs and data held back for the end of a batch (stack_output). */
+void tcp_flush(struct stack *st);
 int udp_create_table(struct stack *st);
 int tcp_create_table(struct stack *st, uint32_t max_pcbs);
 /* tcp_out.c: sends what tcp_in held back for the end of a batch; stack_output() calls it. */

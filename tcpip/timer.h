@@ -21,6 +21,7 @@ struct timer_wheel {
 	uint64_t tick; /* next tick to run, ms */
 	uint64_t occupied[TIMER_LEVELS];
 	struct timer *slot[TIMER_LEVELS][TIMER_SLOTS];
+	struct timer *due; /* taken out of their slot, about to run */
 	uint32_t armed;
 };
 

@@ -95,14 +95,19 @@ void eth_build(uint8_t *data, const struct eth_hdr *h);
 int arp_parse(struct arp_msg *m, const uint8_t *data, size_t len);
 void arp_build(uint8_t *data, const struct arp_msg *m);
 int ip4_parse(struct ip4_hdr *h, const uint8_t *data, size_t len);
+/* The packet an ICMP error quotes: cut short, so total_len may be more than there is. */
+int ip4_parse_quoted(struct ip4_hdr *h, const uint8_t *data, size_t len);
 void ip4_build(uint8_t *data, const struct ip4_hdr *h); /* 20 bytes, checksum included */
 int udp_parse(struct udp_hdr *h, const uint8_t *data, size_t len);
 void udp_build(uint8_t *data, const struct udp_hdr *h); /* checksum field as given */
 int icmp_parse(struct icmp_hdr *h, const uint8_t *data, size_t len);
 void icmp_build(uint8_t *data, const struct icmp_hdr *h);
 int tcp_parse(struct tcp_hdr *h, const uint8_t *data, size_t len);
-/* Writes header and options (order: MSS, SACK-permitted, TS, WS as Linux's), padded to 4; returns
- * its length. The checksum field is zero. */
+/*
+ * Writes header and options, padded to 4; returns its length. The checksum field is zero. The order
+ * is Linux's, scripts and fingerprints know it: mss,sackOK,TS,nop,wscale on a SYN, nop,nop,TS and
+ * nop,nop,sack elsewhere. SACK blocks that do not fit beside the rest are left out.
+ */
 unsigned tcp_build(uint8_t *data, const struct tcp_hdr *h);
 unsigned tcp_build_len(const struct tcp_hdr *h); /* without writing */
 
