@@ -40,7 +40,8 @@ enum sw_event_type {
 	SW_EVENT_ORPHAN = 1,	  /* a dead thread left an upcall half done: SW_IOC_NET_ADOPT */
 	SW_EVENT_CLIENT_GONE = 2, /* the last descriptor of client `id` is closed */
 	SW_EVENT_CLOSED = 3,	  /* the closed ring has entries */
-	SW_EVENT_KICK = 4,	  /* SW_ENTER: the image asked for the daemon (wake ring) */
+	SW_EVENT_KICK = 4,	  /* the image asked for the daemon (wake ring) */
+	SW_EVENT_FAULT = 5,	  /* the image faulted in an upcall of client `id`: the net is dead */
 };
 
 struct sw_event {

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The second page-table root of a process, and the reserved mapping that covers the slot in the
+ * first. sandwire_upcall.c opens and closes views; the fault handler of the mapping is called by
+ * the kernel.
+ *
+ * A view shares every lower table with the process's own root, so app memory is what it always is.
+ * Entries of the user half are copied when a fault asks for them, with a page reference on the
+ * table they point to: a sibling's munmap may free a table that the copy still points to, and it
+ * must then stay an empty table. loaded_mm stays the process's: flush interrupts keep coming, and
+ * flush what is in use because the address-space tag (PCID) is kept too.
+ */
+#include <linux/memory.h>
+#include <asm/special_insns.h>
+#include "sandwire.h"
+
+static LIST_HEAD(views);
+static DEFINE_SPINLOCK(views_lock);
+
+static unsigned int slot_index(unsigned long addr)
+{
+	return (addr >> 39) & 511;
+}
+
+/* Entry 0 has the program in it, entry 255 the stack. */
+bool sw_slot_valid(unsigned long base)
+{
+	return !(base & (SW_SLOT_SIZE - 1)) && base >= SW_SLOT_SIZE && base < 255 * SW_SLOT_SIZE;
+}
+
+static void drop_stale(struct work_struct *work)
+{
+	struct sw_view *view = container_of(work, struct sw_view, flush);
+	struct page *stale[SW_STALE_MAX];
+	unsigned int i, n;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&view->lock, flags);
+	n = view->stale_count;
+	memcpy(stale, view->stale, n * sizeof(stale[0]));
+	view->stale_count = 0;
+	raw_spin_unlock_irqrestore(&view->lock, flags);
+	if (!n)
+		return;
+	sw_flush_everywhere();
+	for (i = 0; i < n; i++)
+		put_page(stale[i]);
+}
+
+int sw_view_init(struct sw_view *view, unsigned long slot_base, unsigned long *pud)
+{
+	unsigned long **table = &view->top;
+
+	raw_spin_lock_init(&view->lock);
+	INIT_WORK(&view->flush, drop_stale);
+	INIT_LIST_HEAD(&view->node);
+	view->top = (unsigned long *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!view->top)
+		return -ENOMEM;
+	if (pgtable_l5_enabled()) {
+		view->mid = (unsigned long *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+		if (!view->mid) {
+			free_page((unsigned long)view->top);
+			view->top = NULL;
+			return -ENOMEM;
+		}
+		view->top[0] = _PAGE_TABLE | __pa(view->mid);
+		table = &view->mid;
+	}
+	(*table)[slot_index(slot_base)] = _PAGE_TABLE | __pa(pud);
+	spin_lock(&views_lock);
+	list_add(&view->node, &views);
+	/* The kernel half is one for all; top-level entries are only added, by memory hotplug. */
+	memcpy(view->top + 256, (unsigned long *)current->mm->pgd + 256, PAGE_SIZE / 2);
+	spin_unlock(&views_lock);
+	return 0;
+}
+
+/* Drops what the entries of [0, 256) point to, except the slot's (skip < 0: none). */
+static void put_tables(unsigned long *table, unsigned int n, int skip)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		if (table[i] && (int)i != skip)
+			put_page(pfn_to_page((table[i] & PTE_PFN_MASK) >> PAGE_SHIFT));
+}
+
+/* Nobody is in an upcall through this view, and every CPU that was has flushed since. */
+void sw_view_destroy(struct sw_view *view, unsigned long slot_base)
+{
+	if (!view->top)
+		return;
+	spin_lock(&views_lock);
+	list_del(&view->node);
+	spin_unlock(&views_lock);
+	cancel_work_sync(&view->flush);
+	drop_stale(&view->flush);
+	if (view->mid) {
+		put_tables(view->mid, 512, slot_index(slot_base));
+		put_tables(view->top, 256, 0);
+		free_page((unsigned long)view->mid);
+	} else {
+		put_tables(view->top, 256, slot_index(slot_base));
+	}
+	free_page((unsigned long)view->top);
+	view->top = view->mid = NULL;
+}
+
+/* CR3 with another root: tag and LAM bits stay, bit 63 is clear so that the switch flushes. */
+static void load_root(unsigned long cr3, void *root)
+{
+	native_write_cr3((cr3 & ~CR3_ADDR_MASK) | __pa(root));
+}
+
+/* Interrupts off. True if the view was not the one in use. */
+bool sw_view_open(struct sw_view *view)
+{
+	unsigned long cr3 = __native_read_cr3();
+
+	if ((cr3 & CR3_ADDR_MASK) == __pa(view->top))
+		return false;
+	load_root(cr3, view->top);
+	return true;
+}
+
+/* Interrupts off. Does nothing where something put the official root back already. */
+void sw_view_close(struct sw_view *view, struct mm_struct *mm)
+{
+	unsigned long cr3 = __native_read_cr3();
+
+	if ((cr3 & CR3_ADDR_MASK) == __pa(view->top))
+		load_root(cr3, mm->pgd);
+}
+
+/*
+ * Interrupts off, not in an NMI: as in the kernel's fast page walks, a table that the process's
+ * root points to is not freed meanwhile, because freeing waits for this CPU.
+ */
+void sw_view_sync(struct sw_view *view, struct mm_struct *mm, unsigned long addr)
+{
+	unsigned long *src = (unsigned long *)mm->pgd, *dst = view->top;
+	unsigned int i = slot_index(addr);
+	unsigned long old, new;
+	struct page *page;
+
+	if (view->mid) {
+		unsigned int j = addr >> 48;
+
+		if (j) {
+			i = j;
+		} else {
+			if (!(READ_ONCE(src[0]) & _PAGE_PRESENT))
+				return;
+			src = __va(READ_ONCE(src[0]) & PTE_PFN_MASK);
+			dst = view->mid;
+		}
+	}
+	raw_spin_lock(&view->lock);
+	old = dst[i];
+	new = READ_ONCE(src[i]);
+	if (!((old ^ new) & (PTE_PFN_MASK | _PAGE_PRESENT)))
+		goto out;
+	/* Full: the thread faults again until the flush has run. */
+	if (old && view->stale_count == SW_STALE_MAX)
+		goto out;
+	if (new & _PAGE_PRESENT) {
+		page = pfn_to_page((new & PTE_PFN_MASK) >> PAGE_SHIFT);
+		if (!get_page_unless_zero(page))
+			goto out;
+	} else {
+		new = 0;
+	}
+	WRITE_ONCE(dst[i], new);
+	if (old) {
+		view->stale[view->stale_count++] =
+			pfn_to_page((old & PTE_PFN_MASK) >> PAGE_SHIFT);
+		queue_work(sw_wq, &view->flush);
+	}
+	this_cpu_inc(sw_stats.resyncs);
+out:
+	raw_spin_unlock(&view->lock);
+}
+
+static void flush_here(void *unused)
+{
+	native_write_cr3(__native_read_cr3());
+}
+
+void sw_flush_everywhere(void)
+{
+	on_each_cpu(flush_here, NULL, 1);
+}
+
+/* New memory can add top-level entries to the kernel half; it is used only after this. */
+static int on_hotplug(struct notifier_block *nb, unsigned long action, void *data)
+{
+	struct sw_view *view;
+
+	if (action != MEM_GOING_ONLINE)
+		return NOTIFY_OK;
+	spin_lock(&views_lock);
+	list_for_each_entry(view, &views, node)
+		memcpy(view->top + 256, (unsigned long *)current->active_mm->pgd + 256,
+		       PAGE_SIZE / 2);
+	spin_unlock(&views_lock);
+	return NOTIFY_OK;
+}
+
+static struct notifier_block hotplug = {.notifier_call = on_hotplug};
+
+int sw_view_hotplug_init(void)
+{
+	return register_memory_notifier(&hotplug);
+}
+
+void sw_view_hotplug_exit(void)
+{
+	unregister_memory_notifier(&hotplug);
+}
+
+/* ---- the reserved mapping ------------------------------------------------------------------ */
+
+static vm_fault_t reserve_fault(struct vm_fault *vmf)
+{
+	return sw_retry_fault() ? VM_FAULT_NOPAGE : VM_FAULT_SIGBUS;
+}
+
+static void reserve_close(struct vm_area_struct *vma)
+{
+	sw_reserve_gone(vma->vm_mm, vma->vm_start);
+}
+
+/* All or nothing: no splitting, no new rights. A move ends in close, and so in the client's end. */
+static int reserve_may_split(struct vm_area_struct *vma, unsigned long addr)
+{
+	return -EINVAL;
+}
+
+static int reserve_mprotect(struct vm_area_struct *vma, unsigned long start, unsigned long end,
+			    unsigned long flags)
+{
+	return -EPERM;
+}
+
+static int reserve_mremap(struct vm_area_struct *vma)
+{
+	return -EINVAL;
+}
+
+/* No `access`: ptrace, /proc/PID/mem and process_vm_readv find nothing here. */
+static const struct vm_operations_struct reserve_ops = {
+	.fault = reserve_fault,
+	.close = reserve_close,
+	.may_split = reserve_may_split,
+	.mprotect = reserve_mprotect,
+	.mremap = reserve_mremap,
+};
+
+int sw_reserve_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct sw_file *f = file->private_data;
+
+	if (f->mm != vma->vm_mm)
+		return -ESTALE;
+	if (!sw_slot_valid(vma->vm_start) || vma->vm_end - vma->vm_start != SW_SLOT_SIZE ||
+	    vma->vm_pgoff)
+		return -EINVAL;
+	sw_vm_flags_set(vma, VM_PFNMAP | VM_IO | VM_DONTCOPY | VM_DONTDUMP | VM_DONTEXPAND);
+	vma->vm_ops = &reserve_ops;
+	return 0;
+}
+
+/* mmap_lock held. */
+bool sw_reserved(struct mm_struct *mm, unsigned long base)
+{
+	struct vm_area_struct *vma = find_vma(mm, base);
+
+	return vma && vma->vm_ops == &reserve_ops && vma->vm_start == base;
+}
