@@ -159,6 +159,7 @@ void neigh_learn(struct stack *st, struct port *port, uint32_t ip, const uint8_t
 void neigh_confirm(struct stack *st, struct port *port, uint32_t nh);
 int neigh_create(struct stack *st);
 void neigh_flush_port(struct stack *st, struct port *port);
+const struct pool *neigh_pool(const struct stack *st);
 bool neigh_row(struct stack *st, uint32_t *cursor, struct neigh_row *row);
 
 /* route.c */
@@ -181,9 +182,8 @@ void route_flush_port(struct stack *st, struct port *port);
  * any case. 0 or -ENETUNREACH, -EMSGSIZE (too big), -ENOBUFS.
  * It also fills in the checksum of TCP and UDP (or leaves it to the port): the caller builds the
  * header with a zero checksum field and no PKTBUF_TX_L4_CSUM.
- * On the way to the device p->next, off, len belong to the layers below, even while the caller
- * keeps a reference: a transport must not have p on a list of its own by ->next, and finds its
- * payload again as the last bytes of p's data.
+ * Who keeps a reference finds its payload again as the last bytes of p's data; p->next stays its
+ * own (nothing below links by it), off and len belong to the layers below.
  */
 struct ip4_args {
 	uint32_t src, dst;

@@ -87,10 +87,19 @@ struct route_row {
 	struct ip_addr dst, gateway; /* gateway.family 0: on-link */
 	uint32_t port_index, metric;
 };
+/* States of a neighbour (RFC 4861 7.3.2, and FAILED as in Linux). */
+enum neigh_state {
+	NEIGH_INCOMPLETE = 1,
+	NEIGH_REACHABLE,
+	NEIGH_STALE,
+	NEIGH_DELAY,
+	NEIGH_PROBE,
+	NEIGH_FAILED,
+};
 struct neigh_row {
 	struct ip_addr addr;
 	uint8_t mac[6];
-	uint8_t state; /* enum neigh_state, RFC 4861 words */
+	uint8_t state; /* enum neigh_state */
 	uint32_t port_index, age_ms, queued;
 };
 struct sock_row {

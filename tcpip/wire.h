@@ -53,6 +53,22 @@ struct icmp_hdr {
 		rest; /* host byte order: identifier << 16 | sequence for echo, MTU for "too big" */
 };
 
+enum icmp_type { /* RFC 792; not <netinet/ip_icmp.h>'s names, those are macros */
+		 ICMP4_ECHO_REPLY = 0,
+		 ICMP4_DEST_UNREACH = 3,
+		 ICMP4_ECHO = 8,
+		 ICMP4_TIME_EXCEEDED = 11,
+		 ICMP4_PARAM_PROBLEM = 12,
+};
+
+enum icmp_unreach_code {
+	ICMP4_NET_UNREACH = 0,
+	ICMP4_HOST_UNREACH = 1,
+	ICMP4_PROT_UNREACH = 2,
+	ICMP4_PORT_UNREACH = 3,
+	ICMP4_FRAG_NEEDED = 4,
+};
+
 enum tcp_flags {
 	TCP_FIN = 1,
 	TCP_SYN = 2,

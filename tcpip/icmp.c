@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * ICMP (RFC 792, 1122 3.2.2): echo answered, errors made for bad packets and handed to the flow
+ * they quote, echo replies handed to echo sockets. Called by ip4.c, udp.c, neigh.c; calls
+ * udp_icmp_error, tcp_icmp_error, ping_deliver, ip4_out. Redirect and source quench are ignored
+ * (RFC 1122 3.2.2.2 for a host that routes by table; RFC 6633).
+ */
+#include "tcpip/stack.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#define ERROR_MAX   576u  /* bytes of IP packet: RFC 1812 4.3.2.3 */
+#define ERROR_RATE  1000u /* a second, all together, as Linux's icmp_msgs_per_sec */
+#define ERROR_BURST 50u
+#define MS	    1000000ull
+#define TOS_CONTROL 0xc0 /* internetwork control: RFC 1812 4.3.2.5 */
+
+/* ---- what an error means ------------------------------------------------------------------ */
+
+/* Linux's icmp_err_convert, by code of "destination unreachable". */
+static const struct {
+	uint8_t err;
+	bool hard;
+} unreach[] = {
+	{ENETUNREACH, false},  {EHOSTUNREACH, false}, {ENOPROTOOPT, true},  {ECONNREFUSED, true},
+	{EMSGSIZE, false},     {EOPNOTSUPP, false},   {ENETUNREACH, true},  {EHOSTDOWN, true},
+	{ENONET, true},	       {ENETUNREACH, true},   {EHOSTUNREACH, true}, {ENETUNREACH, false},
+	{EHOSTUNREACH, false}, {EHOSTUNREACH, true},  {EHOSTUNREACH, true}, {EHOSTUNREACH, true},
+};
+
+int icmp_errno(uint8_t type, uint8_t code, bool *hard)
+{
+	*hard = false;
+	switch (type) {
+	case ICMP4_DEST_UNREACH:
+		if (code >= sizeof(unreach) / sizeof(unreach[0]))
+			return EHOSTUNREACH;
+		*hard = unreach[code].hard;
+		return unreach[code].err;
+	case ICMP4_TIME_EXCEEDED:
+		return EHOSTUNREACH;
+	case ICMP4_PARAM_PROBLEM:
+		*hard = true;
+		return EPROTO;
+	default:
+		return 0;
+	}
+}
+
+/* data: the quoted packet, of which RFC 792 promises the IP header and 8 bytes. */
+static void hand_to_flow(struct stack *st, const uint8_t *data, size_t len, uint8_t type,
+			 uint8_t code, uint32_t rest)
+{
+	struct ip4_hdr ip;
+
+	if (ip4_parse_quoted(&ip, data, len) < 0 || len < (size_t)ip.hdr_len + 8 || ip.frag_off ||
+	    !addr_local4(st, ip.src)) {
+		COUNT(st, IcmpInErrors);
+		return;
+	}
+	if (ip.protocol == IPPROTO_TCP)
+		tcp_icmp_error(st, &ip, data + ip.hdr_len, type, code, rest);
+	else if (ip.protocol == IPPROTO_UDP || ip.protocol == IPPROTO_ICMP)
+		udp_icmp_error(st, &ip, data + ip.hdr_len, type, code, rest);
+}
+
+void icmp_local_error(struct stack *st, struct pktbuf *p, uint8_t type, uint8_t code)
+{
+	hand_to_flow(st, pktbuf_data(p), p->len, type, code, 0);
+}
+
+/* ---- input -------------------------------------------------------------------------------- */
+
+static void icmp_send(struct stack *st, struct pktbuf *p, const struct icmp_hdr *h,
+		      const struct ip4_args *args)
+{
+	uint16_t sum;
+
+	icmp_build(pktbuf_data(p), h);
+	sum = csum_fold(csum_add(0, pktbuf_data(p), p->len));
+	memcpy(pktbuf_data(p) + 2, &sum, 2);
+	p->flags = 0;
+	COUNT(st, IcmpOutMsgs);
+	ip4_out(st, p, args);
+}
+
+/* The request turns round in its own buffer. RFC 1122 3.2.2.6; not to broadcasts (smurf). */
+static void echo_reply(struct stack *st, struct pktbuf *p, const struct ip4_hdr *ip,
+		       const struct icmp_hdr *request)
+{
+	struct ip4_args args = {
+		.src = ip->dst, .dst = ip->src, .protocol = IPPROTO_ICMP, .tos = ip->tos};
+	struct icmp_hdr h = {.type = ICMP4_ECHO_REPLY, .rest = request->rest};
+
+	COUNT(st, IcmpOutEchoReps);
+	icmp_send(st, p, &h, &args);
+}
+
+void icmp_in(struct stack *st, struct port *port, struct pktbuf *p, const struct ip4_hdr *ip)
+{
+	bool broadcast = addr_broadcast4(st, ip->dst);
+	struct icmp_hdr h;
+
+	(void)port;
+	COUNT(st, IcmpInMsgs);
+	if (icmp_parse(&h, pktbuf_data(p), p->len) < 0 ||
+	    csum_fold(csum_add(0, pktbuf_data(p), p->len)) != 0) {
+		COUNT(st, IcmpInErrors);
+		goto out;
+	}
+	if (broadcast) /* no one has business with all of us here */
+		goto out;
+	switch (h.type) {
+	case ICMP4_ECHO:
+		COUNT(st, IcmpInEchos);
+		echo_reply(st, p, ip, &h);
+		return;
+	case ICMP4_ECHO_REPLY:
+		COUNT(st, IcmpInEchoReps);
+		if (ping_deliver(st, p, ip))
+			return;
+		break;
+	case ICMP4_DEST_UNREACH:
+		COUNT(st, IcmpInDestUnreachs);
+		/* fall through */
+	case ICMP4_TIME_EXCEEDED:
+	case ICMP4_PARAM_PROBLEM:
+		hand_to_flow(st, pktbuf_data(p) + ICMP_HDR_LEN, p->len - ICMP_HDR_LEN, h.type,
+			     h.code, h.rest);
+		break;
+	default:
+		break;
+	}
+out:
+	pktbuf_free(p);
+}
+
+/* ---- errors we send ----------------------------------------------------------------------- */
+
+static bool take_token(struct stack *st)
+{
+	uint64_t ms = (st->now - st->icmp_refill) / MS;
+	uint64_t add = ms * ERROR_RATE / 1000;
+
+	if (st->icmp_refill == 0 || add >= ERROR_BURST) {
+		st->icmp_tokens = ERROR_BURST;
+		st->icmp_refill = st->now;
+	} else if (add > 0) {
+		st->icmp_tokens += (uint32_t)add;
+		if (st->icmp_tokens > ERROR_BURST)
+			st->icmp_tokens = ERROR_BURST;
+		st->icmp_refill += ms * MS;
+	}
+	if (st->icmp_tokens == 0)
+		return false;
+	st->icmp_tokens--;
+	return true;
+}
+
+/* RFC 1122 3.2.2: never about an ICMP error, a fragment but the first, or what one sender sent to
+ * many or nobody. Sources that are no host's never come here (ip4.c). */
+static bool may_answer(struct stack *st, const struct pktbuf *p, const struct ip4_hdr *ip)
+{
+	uint8_t type;
+
+	if (ip->frag_off || p->flags & PKTBUF_BROADCAST || !addr_local4(st, ip->dst))
+		return false;
+	if (ip->protocol != IPPROTO_ICMP)
+		return true;
+	if (p->len <= ip->hdr_len)
+		return false;
+	type = pktbuf_data(p)[ip->hdr_len];
+	return type == ICMP4_ECHO || type == ICMP4_ECHO_REPLY;
+}
+
+void icmp_error(struct stack *st, struct pktbuf *p, uint8_t type, uint8_t code, uint32_t rest)
+{
+	struct icmp_hdr h = {.type = type, .code = code, .rest = rest};
+	struct ip4_args args = {.protocol = IPPROTO_ICMP};
+	struct ip4_hdr ip;
+	struct pktbuf *e;
+	uint16_t quote;
+
+	if (ip4_parse(&ip, pktbuf_data(p), p->len) < 0 || !may_answer(st, p, &ip))
+		return;
+	if (!take_token(st)) {
+		COUNT(st, IcmpOutRateLimited);
+		return;
+	}
+	e = pktbuf_alloc(st->pool);
+	if (!e)
+		return;
+	quote = p->len;
+	if (quote > ERROR_MAX - IP4_HDR_LEN - ICMP_HDR_LEN)
+		quote = ERROR_MAX - IP4_HDR_LEN - ICMP_HDR_LEN;
+	memcpy(pktbuf_data(e) + ICMP_HDR_LEN, pktbuf_data(p), quote);
+	e->len = (uint16_t)(ICMP_HDR_LEN + quote);
+	args.src = ip.dst;
+	args.dst = ip.src;
+	args.tos = (ip.tos & 0x1e) | TOS_CONTROL;
+	if (type == ICMP4_DEST_UNREACH)
+		COUNT(st, IcmpOutDestUnreachs);
+	icmp_send(st, e, &h, &args);
+}

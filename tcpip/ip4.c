@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * IPv4 (RFC 791, 1122 3.2): which packets are for us and sound, and the header in front of outgoing
+ * ones. Called by eth.c on input and the transports on output; calls icmp.c, udp.c, tcp_in.c up,
+ * route.c and neigh.c down. Options are skipped, fragments counted and dropped, nothing forwarded.
+ */
+#include "tcpip/stack.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#define DEFAULT_TTL 64
+#define LOOP_MAX    256u /* packets to ourselves that may wait */
+
+/* ---- input -------------------------------------------------------------------------------- */
+
+static uint8_t first_byte(uint32_t addr)
+{
+	uint8_t b[4];
+
+	memcpy(b, &addr, 4);
+	return b[0];
+}
+
+/* RFC 1122 3.2.1.3, RFC 1812 5.3.7: no host may send with this source. Ours only comes by way of
+ * the loop. 0.0.0.0 is for a client of DHCP, which this net does not serve. */
+static bool martian_source(const struct stack *st, uint32_t src, bool looped)
+{
+	uint8_t top = first_byte(src);
+
+	if (src == 0 || top == 127 || top >> 4 == 14 || addr_broadcast4(st, src))
+		return true;
+	return !looped && addr_local4(st, src);
+}
+
+/* Strict host model: an address belongs to its port. */
+static bool for_us(struct stack *st, struct port *port, const struct ip4_hdr *ip,
+		   const struct pktbuf *p)
+{
+	if (addr_port4(st, ip->dst) == port)
+		return !(p->flags & PKTBUF_BROADCAST); /* RFC 1122 3.3.6 */
+	return addr_broadcast4(st, ip->dst);
+}
+
+static void deliver(struct stack *st, struct port *port, struct pktbuf *p, const struct ip4_hdr *ip)
+{
+	COUNT(st, IpInDelivers);
+	if (ip->protocol == IPPROTO_TCP && !addr_broadcast4(st, ip->dst)) {
+		tcp_in(st, port, p, ip);
+		return;
+	}
+	if (ip->protocol == IPPROTO_UDP) {
+		udp_in(st, port, p, ip);
+		return;
+	}
+	if (ip->protocol == IPPROTO_ICMP) {
+		icmp_in(st, port, p, ip);
+		return;
+	}
+	if (ip->protocol != IPPROTO_TCP) {
+		COUNT(st, IpInUnknownProtos);
+		pktbuf_push(p, ip->hdr_len);
+		icmp_error(st, p, ICMP4_DEST_UNREACH, ICMP4_PROT_UNREACH, 0);
+	}
+	pktbuf_free(p);
+}
+
+static void receive(struct stack *st, struct port *port, struct pktbuf *p, bool looped)
+{
+	struct ip4_hdr ip;
+
+	COUNT(st, IpInReceives);
+	if (ip4_parse(&ip, pktbuf_data(p), p->len) < 0) {
+		COUNT(st, IpInHdrErrors);
+		goto drop;
+	}
+	if (!(p->flags & PKTBUF_RX_IP_CSUM_OK) &&
+	    csum_fold(csum_add(0, pktbuf_data(p), ip.hdr_len)) != 0) {
+		COUNT(st, IpInCsumErrors);
+		goto drop;
+	}
+	if (martian_source(st, ip.src, looped) || !for_us(st, port, &ip, p)) {
+		COUNT(st, IpInAddrErrors);
+		goto drop;
+	}
+	if (ip.mf || ip.frag_off) {
+		COUNT(st, IpInFragments);
+		goto drop;
+	}
+	pktbuf_trim(p, ip.total_len); /* Ethernet's padding */
+	pktbuf_pull(p, ip.hdr_len);
+	p->l4_off = p->off;
+	deliver(st, port, p, &ip);
+	return;
+drop:
+	pktbuf_free(p);
+}
+
+void ip4_in(struct stack *st, struct port *port, struct pktbuf *p)
+{
+	receive(st, port, p, false);
+}
+
+/* ---- output ------------------------------------------------------------------------------- */
+
+/* What was sent to ourselves has no wire to be damaged on: checksums need no check. */
+static int loop_put(struct stack *st, struct pktbuf *p)
+{
+	struct pktbuf *own = p;
+
+	if (st->loop.count >= LOOP_MAX)
+		goto full;
+	if (p->refs > 1) { /* the sender keeps it, with its own off and len */
+		own = pktbuf_alloc(st->pool);
+		if (!own)
+			goto full;
+		memcpy(pktbuf_data(own), pktbuf_data(p), p->len);
+		own->len = p->len;
+		pktbuf_free(p);
+	}
+	own->flags = PKTBUF_RX_IP_CSUM_OK | PKTBUF_RX_L4_CSUM_OK;
+	own->l3_off = own->off;
+	pktbuf_queue_put(&st->loop, own);
+	return 0;
+full:
+	COUNT(st, IpOutDiscards);
+	pktbuf_free(p);
+	return -ENOBUFS;
+}
+
+/* Feeds what was there at the start; what that provokes waits for the next call. */
+void ip4_loop(struct stack *st)
+{
+	uint32_t n = st->loop.count;
+	struct pktbuf *p;
+	struct ip4_hdr ip;
+	struct port *port;
+
+	while (n-- > 0 && (p = pktbuf_queue_take(&st->loop))) {
+		p->time = st->now;
+		port = ip4_parse(&ip, pktbuf_data(p), p->len) == 0 ? addr_port4(st, ip.dst) : NULL;
+		if (port)
+			receive(st, port, p, true);
+		else
+			pktbuf_free(p); /* the address went away meanwhile */
+	}
+}
+
+/* The transport's checksum, or its seed where the port does the rest (virtio 1.2 5.1.6.2.1). */
+static void l4_checksum(struct pktbuf *p, const struct ip4_args *args, uint32_t src,
+			const struct port *port)
+{
+	uint16_t offset = args->protocol == IPPROTO_TCP ? 16 : 6, sum;
+	uint64_t seed = csum_pseudo4(src, args->dst, args->protocol, p->len);
+
+	p->flags &= (uint16_t)~PKTBUF_TX_L4_CSUM;
+	if (port->caps & PORT_CAP_TX_L4_CSUM) {
+		p->flags |= PKTBUF_TX_L4_CSUM;
+		p->csum_start = 0;
+		p->csum_offset = offset;
+		sum = (uint16_t)~csum_fold(seed);
+	} else {
+		sum = csum_fold(csum_add(seed, pktbuf_data(p), p->len));
+		if (sum == 0 && args->protocol == IPPROTO_UDP)
+			sum = 0xffff; /* RFC 768: 0 would mean none */
+	}
+	memcpy(pktbuf_data(p) + offset, &sum, 2);
+}
+
+int ip4_out(struct stack *st, struct pktbuf *p, const struct ip4_args *args)
+{
+	struct ip4_hdr ip = {
+		.tos = args->tos,
+		.ttl = args->ttl ? args->ttl : DEFAULT_TTL,
+		.protocol = args->protocol,
+		.df = args->df,
+		.src = args->src,
+		.dst = args->dst,
+	};
+	struct route_hit hit;
+	bool loop;
+	int r;
+
+	COUNT(st, IpOutRequests);
+	r = route_lookup4(st, args->dst, &hit);
+	if (r < 0) {
+		COUNT(st, IpOutNoRoutes);
+		goto drop;
+	}
+	r = -EMSGSIZE;
+	if (p->len + IP4_HDR_LEN > hit.port->mtu)
+		goto discard;
+	r = -ENOBUFS;
+	if (p->off < ETH_HDR_LEN + IP4_HDR_LEN)
+		goto discard;
+	if (ip.src == 0)
+		ip.src = hit.src;
+	loop = addr_local4(st, args->dst);
+	if (!loop && (args->protocol == IPPROTO_TCP || args->protocol == IPPROTO_UDP))
+		l4_checksum(p, args, ip.src, hit.port);
+	ip.total_len = (uint16_t)(p->len + IP4_HDR_LEN);
+	ip.id = (uint16_t)stack_random(st); /* no fragments are made: it need not be unique */
+	ip4_build(pktbuf_push(p, IP4_HDR_LEN), &ip);
+	p->csum_start += IP4_HDR_LEN;
+	p->time = st->now;
+	if (loop)
+		return loop_put(st, p);
+	neigh_out(st, hit.port, hit.next_hop, p);
+	return 0;
+discard:
+	COUNT(st, IpOutDiscards);
+drop:
+	pktbuf_free(p);
+	return r;
+}
+
+uint16_t ip4_mtu(struct stack *st, uint32_t dst)
+{
+	struct route_hit hit;
+
+	return route_lookup4(st, dst, &hit) == 0 ? hit.port->mtu : 576;
+}

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Neighbours: which MAC a next hop has, found by ARP, kept true by RFC 4861 7.3's states.
+ * Called by ip4.c on output, arp.c on input, TCP on forward progress; calls arp.c, eth.c, icmp.c.
+ *
+ *	   neigh_out		  answer		    30 s
+ *	(none) ---> INCOMPLETE ----------> REACHABLE --------------> STALE ---> (none) after 10 min
+ *			|		       ^  ^		       | neigh_out
+ *			| 3 x 1 s	answer |  '---- confirmed ---- DELAY
+ *			v		       |		       | 5 s
+ *		      FAILED <----------- PROBE <---------------------'
+ *			    3 x 1 s
+ *
+ * What keeps a hostile wire out: entries are made by our own sending and by ARP requests for us
+ * alone; the table is bounded and gives up STALE entries first; an entry queues 16 packets.
+ */
+#include "tcpip/stack.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define NEIGH_MAX     1024u
+#define NEIGH_BUCKETS 512u
+#define NEIGH_QUEUE   16u /* packets an INCOMPLETE entry holds */
+#define NEIGH_SCAN    32u /* entries looked at for one to give up */
+#define PROBES	      3u
+#define SEC	      1000000000ull
+#define RETRANS_NS    SEC
+#define REACHABLE_NS  (30 * SEC)
+#define DELAY_NS      (5 * SEC)
+#define STALE_NS      (600 * SEC)
+#define FAILED_NS     (10 * SEC) /* kept to be seen; the next packet asks anew */
+
+struct neigh {
+	struct timer timer;
+	struct neigh *hash_next;
+	struct port *port;
+	uint32_t ip; /* network byte order */
+	uint8_t mac[6];
+	uint8_t state; /* enum neigh_state; 0: not in use */
+	uint8_t probes;
+	uint64_t confirmed; /* ns: last proof of reachability */
+	uint64_t updated;   /* ns: last change of state */
+	/* Oldest first from `head`. Not linked by ->next: that may be in use by the sender. */
+	uint8_t head, queued;
+	struct pktbuf *queue[NEIGH_QUEUE];
+};
+
+struct neigh_table {
+	struct pool pool;
+	struct neigh *bucket[NEIGH_BUCKETS];
+	uint32_t hand; /* where the search for one to give up goes on */
+};
+
+static struct neigh **bucket_of(struct stack *st, struct port *port, uint32_t ip)
+{
+	uint32_t key[2] = {ip, port->index};
+
+	return &st->neigh->bucket[siphash24(st->secret, key, sizeof(key)) % NEIGH_BUCKETS];
+}
+
+static struct neigh *find(struct stack *st, struct port *port, uint32_t ip)
+{
+	struct neigh *n = *bucket_of(st, port, ip);
+
+	while (n && (n->ip != ip || n->port != port))
+		n = n->hash_next;
+	return n;
+}
+
+static void set_state(struct stack *st, struct neigh *n, uint8_t state, uint64_t timeout)
+{
+	n->state = state;
+	n->updated = st->now;
+	timer_set(&st->timers, &n->timer, st->now + timeout);
+}
+
+static struct pktbuf *dequeue(struct neigh *n)
+{
+	struct pktbuf *p;
+
+	if (n->queued == 0)
+		return NULL;
+	p = n->queue[n->head];
+	n->head = (uint8_t)((n->head + 1) % NEIGH_QUEUE);
+	n->queued--;
+	return p;
+}
+
+/* The oldest goes first: what was asked for last is what the user still waits for. */
+static void enqueue(struct stack *st, struct neigh *n, struct pktbuf *p)
+{
+	if (n->queued >= NEIGH_QUEUE) {
+		COUNT(st, NeighQueueDrops);
+		pktbuf_free(dequeue(n));
+	}
+	n->queue[(n->head + n->queued++) % NEIGH_QUEUE] = p;
+}
+
+static void drop_queue(struct neigh *n)
+{
+	struct pktbuf *p;
+
+	while ((p = dequeue(n)))
+		pktbuf_free(p);
+}
+
+static void remove_entry(struct stack *st, struct neigh *n)
+{
+	struct neigh **at = bucket_of(st, n->port, n->ip);
+
+	while (*at != n)
+		at = &(*at)->hash_next;
+	*at = n->hash_next;
+	timer_cancel(&st->timers, &n->timer);
+	drop_queue(n);
+	n->state = 0;
+	pool_put(&st->neigh->pool, n);
+}
+
+/* How gladly an entry is given up; 0: never. */
+static int spare(const struct neigh *n)
+{
+	switch (n->state) {
+	case NEIGH_FAILED:
+		return 3;
+	case NEIGH_STALE:
+		return 2;
+	case NEIGH_INCOMPLETE:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+/* The table is full: gives up the best of a few entries, going round like a clock's hand. */
+static bool make_room(struct stack *st)
+{
+	struct neigh_table *t = st->neigh;
+	struct neigh *n, *victim = NULL;
+	unsigned i;
+
+	for (i = 0; i < NEIGH_SCAN; i++) {
+		n = pool_at(&t->pool, t->hand++ % t->pool.count);
+		if (spare(n) > (victim ? spare(victim) : 0))
+			victim = n;
+	}
+	if (!victim) {
+		COUNT(st, NeighTableFull);
+		return false;
+	}
+	remove_entry(st, victim);
+	return true;
+}
+
+static void neigh_timer(struct stack *st, struct timer *t);
+
+static struct neigh *create(struct stack *st, struct port *port, uint32_t ip)
+{
+	struct neigh **at = bucket_of(st, port, ip), *n;
+
+	if (st->neigh->pool.used == st->neigh->pool.count && !make_room(st))
+		return NULL;
+	n = pool_get(&st->neigh->pool);
+	n->port = port;
+	n->ip = ip;
+	n->timer.fn = neigh_timer;
+	n->hash_next = *at;
+	*at = n;
+	return n;
+}
+
+/* ---- output ------------------------------------------------------------------------------- */
+
+static void resolve(struct stack *st, struct neigh *n)
+{
+	n->probes = 1;
+	set_state(st, n, NEIGH_INCOMPLETE, RETRANS_NS);
+	arp_request(st, n->port, n->ip, NULL);
+}
+
+/* Group addresses need no asking: RFC 1112 6.4, and all ones. False: `nh` is a host. */
+static bool group_mac(struct stack *st, uint32_t nh, uint8_t mac[6])
+{
+	uint8_t b[4];
+
+	memcpy(b, &nh, 4);
+	if (addr_broadcast4(st, nh)) {
+		memset(mac, 0xff, 6);
+		return true;
+	}
+	if (!addr_multicast4(nh))
+		return false;
+	mac[0] = 0x01;
+	mac[1] = 0x00;
+	mac[2] = 0x5e;
+	mac[3] = b[1] & 0x7f;
+	mac[4] = b[2];
+	mac[5] = b[3];
+	return true;
+}
+
+void neigh_out(struct stack *st, struct port *port, uint32_t nh, struct pktbuf *p)
+{
+	struct neigh *n;
+	uint8_t mac[6];
+
+	if (port->caps & PORT_CAP_RAW_IP) {
+		eth_out(st, port, NULL, ETH_TYPE_IP4, p);
+		return;
+	}
+	n = find(st, port, nh);
+	if (!n && group_mac(st, nh, mac)) {
+		eth_out(st, port, mac, ETH_TYPE_IP4, p);
+		return;
+	}
+	if (!n)
+		n = create(st, port, nh);
+	if (!n) {
+		pktbuf_free(p);
+		return;
+	}
+	switch (n->state) {
+	case 0:
+	case NEIGH_FAILED:
+		enqueue(st, n, p);
+		resolve(st, n);
+		return;
+	case NEIGH_INCOMPLETE:
+		enqueue(st, n, p);
+		return;
+	case NEIGH_STALE:
+		set_state(st, n, NEIGH_DELAY, DELAY_NS);
+		break;
+	default:
+		break;
+	}
+	eth_out(st, port, n->mac, ETH_TYPE_IP4, p);
+}
+
+/* ---- input -------------------------------------------------------------------------------- */
+
+static void flush_queue(struct stack *st, struct neigh *n)
+{
+	struct pktbuf *p;
+
+	if (n->queued && n->state == NEIGH_STALE)
+		set_state(st, n, NEIGH_DELAY, DELAY_NS);
+	while ((p = dequeue(n)))
+		eth_out(st, n->port, n->mac, ETH_TYPE_IP4, p);
+}
+
+static void reachable(struct stack *st, struct neigh *n)
+{
+	n->confirmed = st->now;
+	set_state(st, n, NEIGH_REACHABLE, REACHABLE_NS);
+}
+
+/*
+ * RFC 4861 7.2.5 in ARP's terms. A solicited answer proves reachability both ways; anything else
+ * only says what the MAC is, and a changed MAC must be proved again (STALE).
+ */
+void neigh_learn(struct stack *st, struct port *port, uint32_t ip, const uint8_t mac[6],
+		 bool solicited, bool create_new)
+{
+	struct neigh *n = find(st, port, ip);
+	bool changed, waiting;
+
+	if (!n && create_new)
+		n = create(st, port, ip);
+	if (!n)
+		return;
+	changed = memcmp(n->mac, mac, 6) != 0;
+	waiting = n->state == NEIGH_INCOMPLETE || n->state == NEIGH_PROBE;
+	memcpy(n->mac, mac, 6);
+	if (solicited && waiting)
+		reachable(st, n);
+	else if (n->state == 0 || n->state == NEIGH_INCOMPLETE || n->state == NEIGH_FAILED ||
+		 changed)
+		set_state(st, n, NEIGH_STALE, STALE_NS);
+	flush_queue(st, n);
+}
+
+/* The present timer notices when it fires, so that an ACK costs one lookup and no timer. */
+void neigh_confirm(struct stack *st, struct port *port, uint32_t nh)
+{
+	struct neigh *n = port->caps & PORT_CAP_RAW_IP ? NULL : find(st, port, nh);
+
+	if (!n)
+		return;
+	if (n->state == NEIGH_REACHABLE || n->state == NEIGH_DELAY)
+		n->confirmed = st->now;
+	else if (n->state == NEIGH_STALE || n->state == NEIGH_PROBE)
+		reachable(st, n);
+}
+
+/* ---- time --------------------------------------------------------------------------------- */
+
+/* Nobody answered: each waiting packet's sender hears it (RFC 1122 2.3.2.2, 3.3.1.6). */
+static void fail(struct stack *st, struct neigh *n)
+{
+	struct pktbuf *waiting[NEIGH_QUEUE];
+	unsigned i, count = 0;
+
+	COUNT(st, NeighFailed);
+	set_state(st, n, NEIGH_FAILED, FAILED_NS);
+	while (n->queued)
+		waiting[count++] = dequeue(n);
+	/* From here on n may be gone: the error can make a socket send again. */
+	for (i = 0; i < count; i++) {
+		icmp_local_error(st, waiting[i], ICMP4_DEST_UNREACH, ICMP4_HOST_UNREACH);
+		pktbuf_free(waiting[i]);
+	}
+}
+
+static void probe_again(struct stack *st, struct neigh *n)
+{
+	if (n->probes >= PROBES) {
+		fail(st, n);
+		return;
+	}
+	n->probes++;
+	set_state(st, n, n->state, RETRANS_NS);
+	arp_request(st, n->port, n->ip, n->state == NEIGH_PROBE ? n->mac : NULL);
+}
+
+static void neigh_timer(struct stack *st, struct timer *t)
+{
+	struct neigh *n = (struct neigh *)((uint8_t *)t - offsetof(struct neigh, timer));
+
+	switch (n->state) {
+	case NEIGH_REACHABLE:
+		if (n->confirmed + REACHABLE_NS > st->now)
+			timer_set(&st->timers, t, n->confirmed + REACHABLE_NS);
+		else
+			set_state(st, n, NEIGH_STALE, STALE_NS);
+		break;
+	case NEIGH_DELAY:
+		if (n->confirmed >= n->updated) {
+			set_state(st, n, NEIGH_REACHABLE, REACHABLE_NS);
+		} else {
+			n->state = NEIGH_PROBE;
+			n->probes = 0;
+			probe_again(st, n);
+		}
+		break;
+	case NEIGH_INCOMPLETE:
+	case NEIGH_PROBE:
+		probe_again(st, n);
+		break;
+	default:
+		remove_entry(st, n);
+	}
+}
+
+/* ---- the table ---------------------------------------------------------------------------- */
+
+int neigh_create(struct stack *st)
+{
+	st->neigh = arena_take(st->arena, sizeof(*st->neigh), 64);
+	if (!st->neigh)
+		return -ENOMEM;
+	return pool_init(&st->neigh->pool, st->arena, "neighbours", sizeof(struct neigh),
+			 NEIGH_MAX);
+}
+
+void neigh_flush_port(struct stack *st, struct port *port)
+{
+	uint32_t i;
+	struct neigh *n;
+
+	for (i = 0; i < st->neigh->pool.high; i++) {
+		n = pool_at(&st->neigh->pool, i);
+		if (n->state && n->port == port)
+			remove_entry(st, n);
+	}
+}
+
+const struct pool *neigh_pool(const struct stack *st)
+{
+	return &st->neigh->pool;
+}
+
+bool neigh_row(struct stack *st, uint32_t *cursor, struct neigh_row *row)
+{
+	struct neigh *n;
+
+	while (*cursor < st->neigh->pool.high) {
+		n = pool_at(&st->neigh->pool, (*cursor)++);
+		if (!n->state)
+			continue;
+		memset(row, 0, sizeof(*row));
+		row->addr.family = AF_INET;
+		row->addr.prefix = 32;
+		memcpy(row->addr.bytes, &n->ip, 4);
+		memcpy(row->mac, n->mac, 6);
+		row->state = n->state;
+		row->port_index = n->port->index;
+		row->age_ms = (uint32_t)((st->now - n->updated) / 1000000);
+		row->queued = n->queued;
+		return true;
+	}
+	return false;
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Which port and next hop a destination has, and which addresses are ours. Called by ip4.c, arp.c,
+ * the transports when they choose a source, and the daemon (stack_addr_*, stack_route_*); calls
+ * nothing. RFC 1122 3.3.1 (routing), 3.2.1.3 (addresses); strict host model (3.3.4.2).
+ * An address brings the route to its subnet with it, as in Linux.
+ */
+#include "tcpip/stack.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static uint32_t ip4_of(const struct ip_addr *a)
+{
+	uint32_t v;
+
+	memcpy(&v, a->bytes, 4);
+	return v;
+}
+
+static uint32_t mask_of(uint8_t prefix)
+{
+	uint32_t host = prefix ? ~0u << (32 - prefix) : 0, net;
+	uint8_t b[4];
+
+	wire_put32(b, host);
+	memcpy(&net, b, 4);
+	return net;
+}
+
+static int check_addr(const struct ip_addr *a)
+{
+	if (a->family != AF_INET)
+		return -EAFNOSUPPORT;
+	return a->prefix > 32 ? -EINVAL : 0;
+}
+
+bool addr_multicast4(uint32_t addr)
+{
+	uint8_t b[4];
+
+	memcpy(b, &addr, 4);
+	return b[0] >> 4 == 14;
+}
+
+struct port *addr_port4(const struct stack *st, uint32_t addr)
+{
+	uint32_t i;
+
+	for (i = 0; i < st->n_addrs; i++)
+		if (ip4_of(&st->addrs[i].addr) == addr)
+			return st->addrs[i].port;
+	return NULL;
+}
+
+bool addr_local4(const struct stack *st, uint32_t addr)
+{
+	return addr_port4(st, addr) != NULL;
+}
+
+/* All ones, or the last address of a subnet of ours; /31 and /32 have none (RFC 3021). */
+bool addr_broadcast4(const struct stack *st, uint32_t addr)
+{
+	uint32_t i, mask;
+
+	if (addr == 0xffffffffu)
+		return true;
+	for (i = 0; i < st->n_addrs; i++) {
+		if (st->addrs[i].addr.prefix > 30)
+			continue;
+		mask = mask_of(st->addrs[i].addr.prefix);
+		if (addr == (ip4_of(&st->addrs[i].addr) | ~mask))
+			return true;
+	}
+	return false;
+}
+
+/* Of the port's addresses the one whose subnet the next hop is in, else its first. */
+static uint32_t source_on(const struct stack *st, const struct port *port, uint32_t next_hop)
+{
+	uint32_t i, a, first = 0;
+
+	for (i = 0; i < st->n_addrs; i++) {
+		if (st->addrs[i].port != port)
+			continue;
+		a = ip4_of(&st->addrs[i].addr);
+		if (((a ^ next_hop) & mask_of(st->addrs[i].addr.prefix)) == 0)
+			return a;
+		if (first == 0)
+			first = a;
+	}
+	return first;
+}
+
+static const struct route *best_route(const struct stack *st, uint32_t dst)
+{
+	const struct route *r, *best = NULL;
+
+	for (r = st->routes; r < st->routes + st->n_routes; r++) {
+		if ((ip4_of(&r->dst) ^ dst) & mask_of(r->dst.prefix))
+			continue;
+		if (!best || r->dst.prefix > best->dst.prefix ||
+		    (r->dst.prefix == best->dst.prefix && r->metric < best->metric))
+			best = r;
+	}
+	return best;
+}
+
+int route_lookup4(struct stack *st, uint32_t dst, struct route_hit *hit)
+{
+	const struct route *r;
+
+	hit->port = addr_port4(st, dst);
+	hit->next_hop = dst;
+	hit->src = dst;
+	if (hit->port) /* ourselves */
+		return 0;
+	if (dst == 0)
+		return -ENETUNREACH;
+	r = best_route(st, dst);
+	if (r) {
+		hit->port = r->port;
+		if (r->gateway.family)
+			hit->next_hop = ip4_of(&r->gateway);
+	} else if (dst == 0xffffffffu && st->n_addrs > 0) {
+		hit->port = st->addrs[0].port; /* RFC 919: this net, whichever that is */
+	} else {
+		return -ENETUNREACH;
+	}
+	hit->src = source_on(st, hit->port, hit->next_hop);
+	return 0;
+}
+
+/* ---- routes and addresses, set by the daemon ---------------------------------------------- */
+
+static struct route *find_route(struct stack *st, const struct ip_addr *dst,
+				const struct ip_addr *gateway, const struct port *port)
+{
+	struct route *r;
+
+	for (r = st->routes; r < st->routes + st->n_routes; r++) {
+		if (r->dst.prefix != dst->prefix || ip4_of(&r->dst) != ip4_of(dst))
+			continue;
+		if (port && r->port != port)
+			continue;
+		if (gateway ? r->gateway.family && ip4_of(&r->gateway) == ip4_of(gateway)
+			    : r->gateway.family == 0)
+			return r;
+	}
+	return NULL;
+}
+
+static struct ip_addr make_addr(uint32_t ip, uint8_t prefix)
+{
+	struct ip_addr a = {.family = AF_INET, .prefix = prefix};
+
+	memcpy(a.bytes, &ip, 4);
+	return a;
+}
+
+int stack_route_add(struct stack *st, const struct ip_addr *dst, const struct ip_addr *gateway,
+		    struct port *port, uint32_t metric)
+{
+	struct ip_addr net;
+	struct route_hit hit;
+	struct route *r;
+
+	if (check_addr(dst) < 0)
+		return check_addr(dst);
+	if (gateway && gateway->family != AF_INET)
+		return -EAFNOSUPPORT;
+	if (gateway && route_lookup4(st, ip4_of(gateway), &hit) < 0)
+		return -ENETUNREACH; /* a gateway must be on a net of ours */
+	if (!port && gateway)
+		port = hit.port;
+	if (!port || (gateway && addr_local4(st, ip4_of(gateway))))
+		return -EINVAL;
+	net = make_addr(ip4_of(dst) & mask_of(dst->prefix), dst->prefix);
+	if (find_route(st, &net, gateway, port))
+		return -EEXIST;
+	if (st->n_routes == STACK_ROUTE_MAX)
+		return -ENOSPC;
+	r = &st->routes[st->n_routes++];
+	*r = (struct route){.dst = net, .port = port, .metric = metric};
+	if (gateway)
+		r->gateway = make_addr(ip4_of(gateway), 32);
+	return 0;
+}
+
+static void remove_route(struct stack *st, struct route *r)
+{
+	*r = st->routes[--st->n_routes];
+	st->routes[st->n_routes].port = NULL;
+}
+
+/* gateway NULL: the one on-link, or the first one to dst whatever its gateway. */
+int stack_route_del(struct stack *st, const struct ip_addr *dst, const struct ip_addr *gateway)
+{
+	struct ip_addr net;
+	struct route *r;
+
+	if (check_addr(dst) < 0)
+		return check_addr(dst);
+	net = make_addr(ip4_of(dst) & mask_of(dst->prefix), dst->prefix);
+	r = find_route(st, &net, gateway, NULL);
+	if (!r)
+		return -ESRCH;
+	remove_route(st, r);
+	return 0;
+}
+
+int stack_addr_add(struct stack *st, struct port *port, const struct ip_addr *addr)
+{
+	uint32_t ip, mask;
+	struct ip_addr net;
+	int r;
+
+	if (check_addr(addr) < 0)
+		return check_addr(addr);
+	ip = ip4_of(addr);
+	mask = mask_of(addr->prefix);
+	if (addr->prefix == 0 || ip == 0 || ip == 0xffffffffu || addr_multicast4(ip) ||
+	    (addr->prefix < 31 && ((ip & ~mask) == 0 || (ip & ~mask) == ~mask)))
+		return -EINVAL; /* the net itself, its broadcast, a group */
+	if (addr_local4(st, ip))
+		return -EEXIST;
+	if (st->n_addrs == STACK_ADDR_MAX)
+		return -ENOSPC;
+	net = make_addr(ip & mask, addr->prefix);
+	r = addr->prefix == 32 ? 0 : stack_route_add(st, &net, NULL, port, 0);
+	if (r < 0 && r != -EEXIST)
+		return r;
+	st->addrs[st->n_addrs++] =
+		(struct local_addr){.addr = make_addr(ip, addr->prefix), .port = port};
+	return 0;
+}
+
+/* Is the subnet that address i brought along still wanted by another address of its port? */
+static bool subnet_shared(const struct stack *st, uint32_t i)
+{
+	const struct local_addr *a = &st->addrs[i], *b;
+	uint32_t mask = mask_of(a->addr.prefix);
+
+	for (b = st->addrs; b < st->addrs + st->n_addrs; b++)
+		if (b != a && b->port == a->port && b->addr.prefix == a->addr.prefix &&
+		    ((ip4_of(&a->addr) ^ ip4_of(&b->addr)) & mask) == 0)
+			return true;
+	return false;
+}
+
+static void remove_addr(struct stack *st, uint32_t i)
+{
+	const struct local_addr *a = &st->addrs[i];
+	struct ip_addr net = make_addr(ip4_of(&a->addr) & mask_of(a->addr.prefix), a->addr.prefix);
+	struct route *r = find_route(st, &net, NULL, a->port);
+
+	if (r && !subnet_shared(st, i))
+		remove_route(st, r);
+	st->addrs[i] = st->addrs[--st->n_addrs];
+	st->addrs[st->n_addrs].port = NULL;
+}
+
+int stack_addr_del(struct stack *st, struct port *port, const struct ip_addr *addr)
+{
+	uint32_t i;
+
+	if (check_addr(addr) < 0)
+		return check_addr(addr);
+	for (i = 0; i < st->n_addrs; i++) {
+		if (st->addrs[i].port == port && ip4_of(&st->addrs[i].addr) == ip4_of(addr)) {
+			remove_addr(st, i);
+			return 0;
+		}
+	}
+	return -EADDRNOTAVAIL;
+}
+
+void route_flush_port(struct stack *st, struct port *port)
+{
+	uint32_t i;
+
+	for (i = st->n_addrs; i-- > 0;)
+		if (st->addrs[i].port == port)
+			remove_addr(st, i);
+	for (i = st->n_routes; i-- > 0;)
+		if (st->routes[i].port == port)
+			remove_route(st, &st->routes[i]);
+}
+
+/* ---- questions from outside --------------------------------------------------------------- */
+
+int stack_route_lookup(struct stack *st, const struct ip_addr *dst, struct ip_addr *src)
+{
+	struct route_hit hit;
+	int r;
+
+	if (dst->family != AF_INET)
+		return -ENETUNREACH;
+	r = route_lookup4(st, ip4_of(dst), &hit);
+	if (r == 0)
+		*src = make_addr(hit.src, 32);
+	return r;
+}
+
+bool stack_addr_is_local(const struct stack *st, const struct ip_addr *addr)
+{
+	return addr->family == AF_INET && addr_local4(st, ip4_of(addr));
+}
