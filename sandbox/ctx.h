@@ -21,17 +21,8 @@ struct ctx {
 	uint32_t fd;	    /* upcall mode: descriptor for YIELD and EXIT, this crossing */
 	uint32_t client;
 	uint32_t lock_held; /* 1 while it owns the stack lock */
-	/*
-	 * Written by the module alone: 0 at ENTER, 1 before anybody but the thread that entered
-	 * goes on with this context. Application addresses mean other memory in the adopter's
-	 * address space, so app_copy.S refuses them from then on.
-	 */
-	uint32_t adopted;
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct ctx) <= SEG_CTX_STRIDE, "ctx fits");
-
-#define CTX_ADOPTED_OFF 24 /* of `adopted`, for the module and app_copy.S */
-_Static_assert(__builtin_offsetof(struct ctx, adopted) == CTX_ADOPTED_OFF, "ctx.adopted");
 
 static inline struct ctx *ctx_at(uint32_t i)
 {

@@ -106,9 +106,13 @@ static void kick(struct sandbox *sb, struct ctx *ctx)
 void turn_end(struct sandbox *sb, struct ctx *ctx)
 {
 	sb->ops->output(sb->stack);
-	for (unsigned i = 0; i < PORT_MAX; i++)
-		if (sb->ports[i])
-			port_flush(sb->ports[i]);
+	for (unsigned i = 0; i < PORT_MAX; i++) {
+		if (!sb->ports[i])
+			continue;
+		port_flush(sb->ports[i]);
+		if (port_wants_kick(sb->ports[i]))
+			sb->kick_daemon = true;
+	}
 	kick(sb, ctx);
 	stack_unlock(sb, ctx);
 }

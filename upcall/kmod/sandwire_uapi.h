@@ -71,12 +71,6 @@ struct sw_net_create {
 	/* byte offsets in seg_kshared */
 	__u32 wake_head_off, wake_tail_off, wake_overflow_off, wake_off;
 	__u32 closed_head_off, closed_tail_off, closed_off, ready_off;
-	/*
-	 * Byte offset in a context of a __u32 that the module sets to 0 at ENTER and to 1 before
-	 * ADOPT resumes an orphan (sandbox/ctx.h): its application addresses mean other memory in
-	 * the adopter's address space.
-	 */
-	__u32 ctx_adopted_off;
 	char name[32];
 };
 
