@@ -2,7 +2,7 @@
 /*
  * Opens a NIC that is bound to vfio-pci and uses all of vfio/ on it: registers, DMA, interrupts,
  * reset, close; as often as asked, and once through with a second opener that must be refused.
- * Run in the emulated PC by tests/vfio/vm_vfio; prints "ok LINE" for each thing that held.
+ * Run in the emulated PC by tests/vfio/vfio_vm.sh; prints "ok LINE" for each thing that held.
  *
  *   vfio_vm ADDR [ROUNDS]
  */
@@ -17,7 +17,8 @@
 
 #include "vfio/vfio.h"
 
-#define WINDOW_SIZE (64ull << 20)
+#define WINDOW_SIZE (96ull << 20)
+#define BAR_STRIDE  (16ull << 20)
 #define DMA_SIZE    (8ull << 20)
 #define DMA_IOVA    0x40000000ull
 
@@ -59,17 +60,31 @@ static bool readable(int fd, int ms)
 
 static void use_registers(struct vfio_device *dev, uint8_t *window)
 {
-	uint64_t size = 0;
-	int err = vfio_map_bar(dev, 0, window, &size);
+	unsigned mapped = 0;
 
-	expect(err == 0, "BAR0 is mapped at the window", err);
-	expect(size == vfio_bar_size(dev, 0), "its size is the region's", (long long)size);
-	expect(vfio_map_bar(dev, 0, window, &size) == -EBUSY, "a second mapping is refused", 0);
-	expect(vfio_map_bar(dev, 2, window, &size) < 0, "the I/O port BAR does not map", 0);
+	for (unsigned i = 0; i < 6; i++) {
+		struct vfio_area areas[16];
+		uint64_t size = 0, want = vfio_bar_size(dev, i);
+		uint8_t *at = window + i * BAR_STRIDE;
+		int n = vfio_bar_areas(dev, i, areas, 16);
+		int err = want > BAR_STRIDE ? -E2BIG : vfio_map_bar(dev, i, at, &size);
+
+		printf("   BAR%u: %llu bytes, %d areas, mapping it: %d\n", i,
+		       (unsigned long long)want, n, err);
+		expect(want ? (err == 0) == (n > 0) : err == -ENODEV,
+		       "a BAR is mapped if and only if it can be", i);
+		if (err)
+			continue;
+		mapped++;
+		expect(size == want, "its size is the region's", (long long)size);
+		expect(vfio_map_bar(dev, i, at, &size) == -EBUSY, "twice is refused", i);
+	}
+	expect(mapped > 0, "there are registers", mapped);
 	if (vfio_pci(dev)->device != 0x10d3)
 		return;
 	printf("   STATUS 0x%08x\n", reg_read(window, REG_STATUS));
-	expect(reg_read(window, REG_STATUS) & 0x80000, "STATUS answers", 0);
+	/* Full duplex is what it comes up with; all ones is no device. */
+	expect((reg_read(window, REG_STATUS) & 0x80000001) == 1, "STATUS answers", 0);
 }
 
 static void use_reset(struct vfio_device *dev, uint8_t *window)
