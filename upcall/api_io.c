@@ -11,6 +11,7 @@
 
 #include "upcall/client.h"
 #include "upcall/pair_fd.h"
+#include "upcall/raw.h"
 #include "upcall/sandwire.h"
 
 /* Bytes a receive call hands over at least, if they are there: the sandbox takes up to 64 buffers.
@@ -150,10 +151,15 @@ static void pair_clear_out(int fd)
 
 /* ---- trying and waiting -------------------------------------------------------------------- */
 
+/*
+ * From the first EAGAIN of a call that may wait, signals are blocked but for the sleep itself, so
+ * that one that comes meanwhile interrupts the sleep, as it would in the kernel.
+ */
 struct attempt {
 	struct wait wait;
 	struct spin spin;
-	bool nonblock, asked, pair_cleared;
+	uint64_t mask; /* the caller's */
+	bool nonblock, asked, pair_cleared, blocked;
 };
 
 static void attempt_init(struct attempt *a, int fd, short events, int flags)
@@ -165,6 +171,12 @@ static void attempt_init(struct attempt *a, int fd, short events, int flags)
 		.nonblock = flags & MSG_DONTWAIT,
 		.asked = flags & MSG_DONTWAIT,
 	};
+}
+
+static void attempt_end(struct attempt *a)
+{
+	if (a->blocked)
+		raw_restore_signals(a->mask);
 }
 
 /*
@@ -179,6 +191,12 @@ static int attempt_again(struct attempt *a)
 	if (!a->asked) {
 		a->asked = true;
 		a->nonblock = fd_nonblocking(fd);
+	}
+	if (!a->nonblock && !a->blocked) {
+		a->mask = raw_block_signals();
+		a->wait.mask = &a->mask;
+		a->blocked = true;
+		return 0;
 	}
 	if (!a->nonblock && spin_again(&a->spin, false))
 		return 0;
@@ -230,7 +248,7 @@ int sandwire_connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	struct call_addr to;
 	struct attempt a;
-	int ret;
+	int ret, again = 0;
 
 	if (!addr_in(addr, len, &to))
 		return -EINVAL;
@@ -238,17 +256,17 @@ int sandwire_connect(int fd, const struct sockaddr *addr, socklen_t len)
 	if (ret != -EINPROGRESS && ret != -EALREADY)
 		return ret;
 	attempt_init(&a, fd, POLLOUT, 0);
-	while (!(sandwire_events(fd) & (POLLOUT | POLLERR | POLLHUP))) {
-		int again = attempt_again(&a);
-
-		if (again == -EAGAIN) /* not blocking, or SO_SNDTIMEO is up */
-			return ret == -EALREADY && a.nonblock ? -EALREADY : -EINPROGRESS;
-		if (again)
-			return again;
-	}
-	if (!a.asked && fd_nonblocking(fd))
-		return ret; /* quicker than the caller may expect: it will see it in poll */
-	return socket_error(fd);
+	/* Not blocking, but quicker than the caller may expect: it will see it in poll. */
+	a.asked = true;
+	a.nonblock = fd_nonblocking(fd);
+	while (!again && !(sandwire_events(fd) & (POLLOUT | POLLERR | POLLHUP)))
+		again = attempt_again(&a);
+	attempt_end(&a);
+	if (a.nonblock)
+		return ret;
+	if (again == -EAGAIN) /* SO_SNDTIMEO is up */
+		return -EINPROGRESS;
+	return again ? again : socket_error(fd);
 }
 
 int sandwire_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
@@ -267,7 +285,7 @@ int sandwire_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 
 		ret = call_begin(&c, fd, CALL_ACCEPT);
 		if (ret)
-			return (int)ret;
+			break;
 		c.sock_flags = flags;
 		c.slot->arg[0] = (uint64_t)flags;
 		ret = call_new_socket(&c, call_go(&c), c.word & FD_TIMEO);
@@ -280,6 +298,7 @@ int sandwire_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 		if (ret == -EAGAIN)
 			again = attempt_again(&a);
 	} while (ret == -EAGAIN && !again);
+	attempt_end(&a);
 	if (ret == -EAGAIN)
 		return again;
 	if (ret >= 0)
@@ -330,7 +349,7 @@ static ssize_t send_all(int fd, struct cursor *cur, const struct call_addr *to, 
 		if (ret >= 0) {
 			total += ret;
 			if (dgram || (size_t)ret >= cur->left)
-				return total;
+				break;
 			cursor_advance(cur, (size_t)ret);
 			a.pair_cleared = false;
 			continue;
@@ -342,8 +361,11 @@ static ssize_t send_all(int fd, struct cursor *cur, const struct call_addr *to, 
 				continue;
 			ret = again;
 		}
-		return total ? total : ret;
+		total = total ? total : ret;
+		break;
 	}
+	attempt_end(&a);
+	return total;
 }
 
 static ssize_t send_vectors(int fd, const struct iovec *iov, size_t n, int flags,
@@ -472,10 +494,14 @@ static ssize_t recv_all(int fd, struct cursor *cur, int flags, struct received *
 		}
 		if (ret == -EAGAIN)
 			ret = attempt_again(&a);
-		if (ret)
-			return total ? total : ret;
+		if (ret) {
+			total = total ? total : ret;
+			break;
+		}
 	}
-	settle(fd, r, flags);
+	if (total >= 0)
+		settle(fd, r, flags);
+	attempt_end(&a);
 	return total;
 }
 

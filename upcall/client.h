@@ -182,9 +182,10 @@ bool spin_again(struct spin *s, bool turn) EXPORT_AS("spin_again");
 bool wait_restarts(void);
 struct wait {
 	int fd;
-	short events;	   /* POLLIN or POLLOUT */
-	int timeo_option;  /* SO_RCVTIMEO or SO_SNDTIMEO */
-	uint64_t deadline; /* ns; 0: not asked yet; UINT64_MAX: none */
+	short events;	      /* POLLIN or POLLOUT */
+	int timeo_option;     /* SO_RCVTIMEO or SO_SNDTIMEO */
+	uint64_t deadline;    /* ns; 0: not asked yet; UINT64_MAX: none */
+	const uint64_t *mask; /* signals blocked while asleep; NULL: as they are */
 };
 /* Sleeps until the descriptor may be ready: 0, -EAGAIN (time is up), -EINTR. */
 int wait_ready(struct wait *w);

@@ -106,13 +106,13 @@ static uint64_t socket_deadline(int fd, int option)
 }
 
 /* A cancellation point, as the call it stands for: nothing is held here. */
-static long sleep_ppoll(struct pollfd *pfd, const struct timespec *ts)
+static long sleep_ppoll(struct pollfd *pfd, nfds_t n, const struct timespec *ts, const void *mask)
 {
 	int type;
 	long ret;
 
 	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
-	ret = RAW6(SYS_ppoll, pfd, 1, ts, 0, 8, 0);
+	ret = RAW6(SYS_ppoll, pfd, n, ts, mask, 8, 0);
 	pthread_setcanceltype(type, NULL);
 	return ret;
 }
@@ -134,7 +134,7 @@ int wait_ready(struct wait *w)
 			ts.tv_nsec = (long)(left % 1000000000u);
 			limit = &ts;
 		}
-		ret = sleep_ppoll(&pfd, limit);
+		ret = sleep_ppoll(&pfd, 1, limit, w->mask);
 		if (ret > 0)
 			return pfd.revents & POLLNVAL ? -EBADF : 0;
 		if (ret == 0)
@@ -146,7 +146,10 @@ int wait_ready(struct wait *w)
 	}
 }
 
-/* Without Sandwire's part this is the system's ppoll, cancellation point and all. */
+/*
+ * Signals are blocked from the first look that finds nothing to the sleep, which lets them in again
+ * as poll does: else one that came during the spin would not interrupt the sleep after it.
+ */
 int sandwire_poll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
 		  const sigset_t *mask)
 {
@@ -154,27 +157,25 @@ int sandwire_poll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
 	struct timespec left;
 	struct spin spin = {0};
 	struct attachment *at = attach_peek();
+	uint64_t old;
 	long ret;
-	int type;
 
-	if (at && at->ops->drives && fd_any_sock()) {
-		bool look = timeout && !timeout->tv_sec && !timeout->tv_nsec, turned = false;
-
-		for (;;) {
-			ret = RAW6(SYS_ppoll, fds, n, &zero, mask, 8, 0);
-			if (ret || (look && turned))
-				return (int)ret;
-			if (!turned)
-				sandwire_turn();
-			else if (!spin_again(&spin, true))
-				break;
-			turned = true;
-		}
-	}
 	if (timeout)
 		left = *timeout;
-	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
-	ret = RAW6(SYS_ppoll, fds, n, timeout ? &left : NULL, mask, 8, 0);
-	pthread_setcanceltype(type, NULL);
+	if (!at || !at->ops->drives || !fd_any_sock())
+		return (int)sleep_ppoll(fds, n, timeout ? &left : NULL, mask);
+	ret = RAW6(SYS_ppoll, fds, n, &zero, mask, 8, 0);
+	if (ret)
+		return (int)ret;
+	old = raw_block_signals();
+	do {
+		sandwire_turn();
+		ret = RAW6(SYS_ppoll, fds, n, &zero, 0, 8, 0);
+		if (timeout && !timeout->tv_sec && !timeout->tv_nsec)
+			break;
+	} while (!ret && spin_again(&spin, false));
+	if (!ret)
+		ret = sleep_ppoll(fds, n, timeout ? &left : NULL, mask ? (const void *)mask : &old);
+	raw_restore_signals(old);
 	return (int)ret;
 }

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * An Internet socket begins as the kernel's, for only its first address tells to whom it belongs.
+ * When that is the net, a Sandwire socket takes its number: with the options set so far, the
+ * descriptor flags, the port, the epoll registrations. Called by intercept.c and transfer.c.
+ */
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+
+#include "upcall/raw.h"
+#include "upcall/shim/shim.h"
+
+/* Bit i of an unconverted socket's word: option i was set. */
+static const struct {
+	int level, name;
+	bool halve; /* the kernel doubles what it is told, and tells the double */
+} options[] = {
+	{SOL_SOCKET, SO_REUSEADDR, false},
+	{SOL_SOCKET, SO_REUSEPORT, false},
+	{SOL_SOCKET, SO_KEEPALIVE, false},
+	{SOL_SOCKET, SO_BROADCAST, false},
+	{SOL_SOCKET, SO_LINGER, false},
+	{SOL_SOCKET, SO_SNDBUF, true},
+	{SOL_SOCKET, SO_RCVBUF, true},
+	{SOL_SOCKET, SO_RCVTIMEO, false},
+	{SOL_SOCKET, SO_SNDTIMEO, false},
+	{SOL_SOCKET, SO_OOBINLINE, false},
+	{SOL_SOCKET, SO_PRIORITY, false},
+	{SOL_SOCKET, SO_MARK, false},
+	{SOL_SOCKET, SO_TIMESTAMP, false},
+	{SOL_SOCKET, SO_DONTROUTE, false},
+	{SOL_SOCKET, SO_RCVLOWAT, false},
+	{IPPROTO_IP, IP_TOS, false},
+	{IPPROTO_IP, IP_TTL, false},
+	{IPPROTO_IP, IP_MTU_DISCOVER, false},
+	{IPPROTO_IP, IP_RECVERR, false},
+	{IPPROTO_IP, IP_PKTINFO, false},
+	{IPPROTO_TCP, TCP_NODELAY, false},
+	{IPPROTO_TCP, TCP_MAXSEG, false},
+	{IPPROTO_TCP, TCP_CORK, false},
+	{IPPROTO_TCP, TCP_KEEPIDLE, false},
+	{IPPROTO_TCP, TCP_KEEPINTVL, false},
+	{IPPROTO_TCP, TCP_KEEPCNT, false},
+	{IPPROTO_TCP, TCP_SYNCNT, false},
+	{IPPROTO_TCP, TCP_LINGER2, false},
+	{IPPROTO_TCP, TCP_DEFER_ACCEPT, false},
+	{IPPROTO_TCP, TCP_QUICKACK, false},
+	{IPPROTO_TCP, TCP_USER_TIMEOUT, false},
+	{IPPROTO_TCP, TCP_CONGESTION, false},
+};
+#define N_OPTIONS (sizeof(options) / sizeof(options[0]))
+_Static_assert(N_OPTIONS <= 32, "one bit an option");
+
+uint32_t option_bit(int level, int name)
+{
+	for (unsigned i = 0; i < N_OPTIONS; i++)
+		if (options[i].level == level && options[i].name == name)
+			return 1u << i;
+	return 0;
+}
+
+void options_replay(int from, int to, uint32_t mask, int fresh)
+{
+	for (unsigned i = 0; i < N_OPTIONS; i++) {
+		union {
+			int number;
+			char bytes[32];
+		} value, untouched;
+		socklen_t len = sizeof(value), fresh_len = sizeof(untouched);
+
+		if (!(mask & 1u << i) ||
+		    REAL(getsockopt)(from, options[i].level, options[i].name, &value, &len))
+			continue;
+		if (fresh >= 0 &&
+		    !REAL(getsockopt)(fresh, options[i].level, options[i].name, &untouched,
+				      &fresh_len) &&
+		    len == fresh_len && !memcmp(&value, &untouched, len))
+			continue;
+		if (options[i].halve)
+			value.number /= 2;
+		/* What the stack does not know it would have refused at the time; too late now. */
+		sandwire_setsockopt(to, options[i].level, options[i].name, &value, len);
+	}
+}
+
+static int get_int(int fd, int name)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+
+	return REAL(getsockopt)(fd, SOL_SOCKET, name, &value, &len) ? -1 : value;
+}
+
+static ino_t inode_of(int fd)
+{
+	struct stat st;
+
+	return RAW3(SYS_fstat, fd, &st, 0) < 0 || !S_ISSOCK(st.st_mode) ? 0 : st.st_ino;
+}
+
+/* The port that a bind to any address, any port gave: the program may have asked for it. */
+static void keep_port(int from, int to)
+{
+	struct sockaddr_in sin;
+	socklen_t len = sizeof(sin);
+
+	if (!REAL(getsockname)(from, (struct sockaddr *)&sin, &len) && sin.sin_port)
+		sandwire_bind(to, (struct sockaddr *)&sin, len);
+}
+
+static void take_number(int sock, int fd)
+{
+	bool cloexec = RAW3(SYS_fcntl, fd, F_GETFD, 0) & FD_CLOEXEC;
+
+	if (RAW3(SYS_dup3, sock, fd, cloexec ? O_CLOEXEC : 0) < 0)
+		return;
+	fd_copy(sock, fd);
+	watch_replay(fd);
+}
+
+int convert(int fd)
+{
+	uint64_t word = fd_get(fd);
+	int type = get_int(fd, SO_TYPE), protocol = get_int(fd, SO_PROTOCOL), sock, fresh = -1;
+	ino_t inode = inode_of(fd);
+	long flags = RAW3(SYS_fcntl, fd, F_GETFL, 0);
+
+	/* The number may stand for something else by now: then it is the kernel's to judge. */
+	if (type < 0 || get_int(fd, SO_DOMAIN) != AF_INET || !inode)
+		return -ENOTSOCK;
+	sock = sandwire_socket(
+		AF_INET, type | SOCK_CLOEXEC | (flags & O_NONBLOCK ? SOCK_NONBLOCK : 0), protocol);
+	if (sock < 0)
+		return sock;
+	if (FD_ID(word) == ~0u)
+		fresh = REAL(socket)(AF_INET, type | SOCK_CLOEXEC, protocol);
+	options_replay(fd, sock, FD_ID(word), fresh);
+	if (fresh >= 0)
+		RAW3(SYS_close, fresh, 0, 0);
+	if (word & FD_BOUND)
+		keep_port(fd, sock);
+	if (word & FD_DUPED) {
+		for (int other = 0; other < fd_limit(); other++)
+			if (other != fd && FD_KIND(fd_get(other)) == FD_INET &&
+			    inode_of(other) == inode)
+				take_number(sock, other);
+	}
+	take_number(sock, fd);
+	fd_forget(sock);
+	RAW3(SYS_close, sock, 0, 0);
+	return 0;
+}

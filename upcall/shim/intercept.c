@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The calls that name addresses and options: bind, connect, listen, accept, shutdown, names,
+ * socket options. Here an Internet socket's first address decides which stack it belongs to. Called
+ * by programs in place of libc; calls libsandwire, or libc.
+ */
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "upcall/raw.h"
+#include "upcall/shim/shim.h"
+
+/* ---- the process's net ---------------------------------------------------------------------- */
+
+bool shim_strict(void)
+{
+	static _Atomic int strict = -1;
+	int value = strict;
+
+	if (value < 0) {
+		const char *env = secure_getenv("SANDWIRE_STRICT");
+
+		value = env && *env && strcmp(env, "0") != 0;
+		strict = value;
+	}
+	return value;
+}
+
+static void say_why_not(void)
+{
+	static _Atomic bool said;
+	char line[512];
+	int n;
+
+	if (said || attach_in_vfork_child())
+		return;
+	said = true;
+	n = snprintf(line, sizeof(line), "sandwire: %s: not accelerated: %s\n",
+		     program_invocation_short_name, sandwire_why());
+	if (n > (int)sizeof(line))
+		n = sizeof(line);
+	RAW3(SYS_write, STDERR_FILENO, line, n);
+}
+
+bool shim_accelerated(void)
+{
+	int saved = errno;
+	struct attachment *at = attach_get();
+
+	if (!at)
+		say_why_not();
+	errno = saved;
+	return at && !at->channel->net_down;
+}
+
+static struct decider this_net(void)
+{
+	return (struct decider){.strict = shim_strict(),
+				.accelerated = shim_accelerated(),
+				.route = sandwire_route,
+				.is_local = sandwire_is_local};
+}
+
+int shim_destination(const struct sockaddr *dst, socklen_t len)
+{
+	struct decider d = this_net();
+
+	return decide_destination(&d, dst, len);
+}
+
+int shim_bind_address(const struct sockaddr *addr, socklen_t len)
+{
+	struct decider d = this_net();
+
+	return decide_bind(&d, addr, len);
+}
+
+static int fail(int err)
+{
+	errno = -err;
+	return -1;
+}
+
+static bool is_inet(int fd)
+{
+	return !shim_is_sock(fd) && FD_KIND(fd_get(fd)) == FD_INET;
+}
+
+static void add_flag(int fd, uint64_t flag)
+{
+	uint64_t word;
+
+	do {
+		word = fd_get(fd);
+	} while (FD_KIND(word) == FD_INET && !fd_change(fd, word, word | flag));
+}
+
+/* ---- addresses ------------------------------------------------------------------------------ */
+
+INTERCEPT int bind(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
+{
+	if (is_inet(fd)) {
+		int saved = errno, ret = shim_bind_address(addr.__sockaddr__, len);
+
+		if (ret == GOES_NET)
+			ret = convert(fd);
+		else if (ret == GOES_KERNEL)
+			fd_set_word(fd, FD_KERNEL);
+		else if (ret == GOES_LATER)
+			add_flag(fd, FD_BOUND);
+		if (ret < 0 && ret != -ENOTSOCK)
+			return fail(ret);
+		errno = saved;
+	}
+	SHIM_TRY(fd, sandwire_bind(fd, addr.__sockaddr__, len));
+	return REAL(bind)(fd, addr.__sockaddr__, len);
+}
+
+INTERCEPT int connect(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
+{
+	if (is_inet(fd)) {
+		int saved = errno, ret = shim_destination(addr.__sockaddr__, len);
+
+		if (ret == GOES_NET)
+			ret = convert(fd);
+		else if (ret == GOES_KERNEL && addr.__sockaddr__ &&
+			 addr.__sockaddr__->sa_family == AF_INET && !(fd_get(fd) & FD_DGRAM))
+			fd_set_word(fd, FD_KERNEL);
+		if (ret < 0 && ret != -ENOTSOCK)
+			return fail(ret);
+		errno = saved;
+	}
+	SHIM_TRY(fd, sandwire_connect(fd, addr.__sockaddr__, len));
+	return REAL(connect)(fd, addr.__sockaddr__, len);
+}
+
+/* Unbound, or bound to any address: it listens on the net, as bind() would have had it. */
+INTERCEPT int listen(int fd, int backlog)
+{
+	if (is_inet(fd) && !(fd_get(fd) & FD_DGRAM)) {
+		int saved = errno, ret = GOES_KERNEL;
+
+		if (shim_accelerated())
+			ret = convert(fd);
+		else if (shim_strict())
+			ret = -EADDRNOTAVAIL;
+		if (ret < 0 && ret != -ENOTSOCK)
+			return fail(ret);
+		errno = saved;
+	}
+	SHIM_TRY(fd, sandwire_listen(fd, backlog));
+	return REAL(listen)(fd, backlog);
+}
+
+INTERCEPT int accept4(int fd, __SOCKADDR_ARG addr, socklen_t *len, int flags)
+{
+	int ret;
+
+	SHIM_TRY(fd, sandwire_accept4(fd, addr.__sockaddr__, len, flags));
+	ret = REAL(accept4)(fd, addr.__sockaddr__, len, flags);
+	if (ret >= 0 && !attach_in_vfork_child())
+		fd_set_word(ret, FD_KERNEL);
+	return ret;
+}
+
+INTERCEPT int accept(int fd, __SOCKADDR_ARG addr, socklen_t *len)
+{
+	return accept4(fd, addr, len, 0);
+}
+
+INTERCEPT int shutdown(int fd, int how)
+{
+	SHIM_TRY(fd, sandwire_shutdown(fd, how));
+	return REAL(shutdown)(fd, how);
+}
+
+INTERCEPT int getsockname(int fd, __SOCKADDR_ARG addr, socklen_t *len)
+{
+	SHIM_TRY(fd, sandwire_getsockname(fd, addr.__sockaddr__, len));
+	return REAL(getsockname)(fd, addr.__sockaddr__, len);
+}
+
+INTERCEPT int getpeername(int fd, __SOCKADDR_ARG addr, socklen_t *len)
+{
+	SHIM_TRY(fd, sandwire_getpeername(fd, addr.__sockaddr__, len));
+	return REAL(getpeername)(fd, addr.__sockaddr__, len);
+}
+
+/* ---- options -------------------------------------------------------------------------------- */
+
+INTERCEPT int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+	int ret;
+
+	SHIM_TRY(fd, sandwire_setsockopt(fd, level, name, value, len));
+	ret = REAL(setsockopt)(fd, level, name, value, len);
+	if (!ret && FD_KIND(fd_get(fd)) == FD_INET)
+		add_flag(fd, (uint64_t)option_bit(level, name) << 32);
+	return ret;
+}
+
+INTERCEPT int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+	SHIM_TRY(fd, sandwire_getsockopt(fd, level, name, value, len));
+	return REAL(getsockopt)(fd, level, name, value, len);
+}
+
+/* ---- ioctl ---------------------------------------------------------------------------------- */
+
+/* Questions about interfaces and the like (SIOCGIF..) that any Internet socket answers. */
+static int ask_kernel(unsigned long request, void *arg)
+{
+	int fd = REAL(socket)(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), ret, saved;
+
+	if (fd < 0)
+		return -1;
+	ret = REAL(ioctl)(fd, request, arg);
+	saved = errno;
+	RAW3(SYS_close, fd, 0, 0);
+	errno = saved;
+	return ret;
+}
+
+static long sock_count(int (*ask)(int), int fd, int *count)
+{
+	int ret = ask(fd);
+
+	if (ret < 0)
+		return ret;
+	*count = ret;
+	return 0;
+}
+
+INTERCEPT int ioctl(int fd, unsigned long request, ...)
+{
+	va_list ap;
+	void *arg;
+
+	va_start(ap, request);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	switch (request) {
+	case SIOCINQ: /* FIONREAD */
+		SHIM_TRY(fd, sock_count(sandwire_readable, fd, arg));
+		break;
+	case SIOCOUTQ: /* TIOCOUTQ */
+		SHIM_TRY(fd, sock_count(sandwire_unsent, fd, arg));
+		break;
+	case SIOCATMARK:
+		if (shim_is_sock(fd)) {
+			*(int *)arg = 0;
+			return 0;
+		}
+		break;
+	default:
+		/* FIONBIO, FIOCLEX and their like are the descriptor's own. */
+		if (request >= 0x8900 && request < 0x8a00 && shim_is_sock(fd))
+			return ask_kernel(request, arg);
+	}
+	return REAL(ioctl)(fd, request, arg);
+}
