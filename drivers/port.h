@@ -5,8 +5,12 @@
  * The framework (port.c) owns the port struct, queues of frames waiting to be sent, the stall
  * detector, link watch and counters; a driver knows registers and descriptors only. All entries
  * run under the stack lock, in whatever process happens to be in the sandbox; none may block, make
- * a system call, or wait for the device longer than 100 us, except start and stop, which the
- * daemon alone calls and which may busy-wait for up to a second.
+ * a system call, or wait for the device longer than 100 us, except start and stop, which may
+ * busy-wait: the daemon calls them, and port_watch() does (some 30 ms) when a device has stalled.
+ *
+ * Order in port_start: ops->start, frames flow; in port_stop: ops->stop, waiting frames are freed.
+ * A stalled device is stopped and started again with the same conf and priv; ring memory that
+ * priv points to is used again, as dma_alloc never takes any back.
  */
 #ifndef DRIVERS_PORT_H
 #define DRIVERS_PORT_H
@@ -30,7 +34,11 @@ enum port_caps {
 	PORT_CAP_IRQ = 1u << 3,	       /* interrupts announce frames; else the daemon must poll */
 };
 
-/* Counters; one writer (the holder of the stack lock). Names are RFC 2863's. */
+/*
+ * Counters; one writer (the holder of the stack lock). Names are RFC 2863's. port.c counts packets,
+ * octets, out_dropped, tx_stalls, resets and link_changes; drivers count the rest, `interrupts` as
+ * irq(on) that found something to have come since the last: with MSI-X no cause is read.
+ */
 struct port_stats {
 	uint64_t in_packets, in_octets, in_errors, in_no_buffer, in_missed;
 	uint64_t out_packets, out_octets, out_errors, out_dropped;
@@ -40,7 +48,7 @@ struct port_stats {
 /* At most ten entries; `static const` at the bottom of the driver's file. */
 struct port_ops {
 	const char *name;
-	size_t priv_size; /* bytes of driver state that port.c allocates, zeroed */
+	size_t priv_size; /* bytes of driver state that port_start is given, zeroed, 64-aligned */
 	/* Brings the device from reset to running: 0 or -errno. Reads port->conf. */
 	int (*start)(struct port *port);
 	/* Quiets the device and returns every pktbuf the driver holds. */
@@ -62,6 +70,13 @@ struct port_ops {
 	int (*filter)(struct port *port, const uint8_t *mac, bool on);
 };
 
+/* Frames waiting for the device. Not a pktbuf_queue: a frame may at the same time be in a list of
+ * the sender that keeps it for retransmission, and be here twice. */
+struct port_txq {
+	uint32_t head, count;
+	struct pktbuf *frame[PORT_PENDING];
+};
+
 /* Memory for rings, from the DMA part of the heap; never freed while the net is up. */
 struct dma_mem {
 	void *va;
@@ -80,8 +95,9 @@ struct port_conf {
 	volatile uint8_t *bar[6]; /* mapped in the segment's window for this port; NULL if absent */
 	uint64_t bar_size[6];
 	uint16_t irq_vectors; /* MSI-X/MSI vectors the daemon enabled; 0: INTx */
+	bool irq_msi;	      /* they are of MSI, not of MSI-X */
 	uint8_t mac[6];	      /* for software ports; hardware reads its own */
-	void *shared;	      /* software ports: struct frame_ring pair, see drivers/ring_port.c */
+	void *shared;	      /* kind "tap": struct frame_rings, see drivers/frame_ring.h */
 };
 
 struct port {
@@ -98,25 +114,33 @@ struct port {
 	/* Gives ring memory, 4096-aligned; va NULL when the heap is full. Set by the framework. */
 	struct dma_mem (*dma_alloc)(void *arg, size_t size);
 	void *dma_arg;
-	uint64_t (*clock_ns)(void); /* monotonic, for bounded waits in start/stop */
+	/* CLOCK_MONOTONIC without a system call: bounded waits, time stamps of captures. */
+	uint64_t (*clock_ns)(void);
 
 	/* Written on the data path. */
 	bool link_up;
 	bool running;
 	uint32_t link_mbps;
+	uint64_t watch_at; /* ns: next watch; 0: at once */
 	struct port_stats stats;
-	struct pktbuf_queue txq; /* waiting for the device */
-	uint64_t watch_at;	 /* ns: next watch */
+	bool broken; /* a reset failed; tried again at each watch, meanwhile frames are dropped */
+	bool kick;   /* the driver's other side sleeps and has work; taken by port_wants_kick() */
 	/* Ports over a port (capture, loss): called for each frame; see drivers/capture.h. */
 	struct capture *captures;
+	struct port_txq txq;
 };
 
 /* The driver for a PCI identity, or by kind ("tap", "null"); NULL if there is none. */
 const struct port_ops *port_driver_pci(uint16_t vendor, uint16_t device);
 const struct port_ops *port_driver_kind(const char *kind);
 
-/* Takes a zeroed port and its conf to running; 0 or -errno with nothing left behind. */
-int port_start(struct port *port, const struct port_ops *ops, void *priv);
+/*
+ * Takes a port to running: zeroed but for pool, conf, index, dma_alloc, dma_arg and clock_ns. 0 or
+ * -errno with nothing left behind (except ring memory, which has no way back).
+ */
+int port_start(struct port *port, const struct port_ops *ops, void *priv)
+	__attribute__((warn_unused_result));
+/* Returns every buffer; captures stay attached. Idempotent. */
 void port_stop(struct port *port);
 
 /* Receives a batch: driver, then captures. The caller owns the frames. */
@@ -130,5 +154,10 @@ void port_flush(struct port *port);
 bool port_pending(const struct port *port);
 /* Link, device counters, stall detection with reset; cheap when it is not yet time. */
 void port_watch(struct port *port, uint64_t now);
+/* Has port_flush() left something for a daemon that sleeps (kind "tap")? Asking takes it back. */
+bool port_wants_kick(struct port *port);
+
+/* For drivers: notes the state of the link and counts its changes. */
+void port_link(struct port *port, bool up, uint32_t mbps);
 
 #endif

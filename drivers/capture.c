@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/*
+ * Taps on a port, and the tap that writes frames to a capture ring (capture_ring.h has the layout
+ * and the ordering proof). Called by port.c under the stack lock; calls nothing outside.
+ */
+#include "drivers/capture.h"
+
+#include <errno.h>
+#include <string.h>
+
+void capture_attach(struct port *port, struct capture *tap)
+{
+	tap->next = port->captures;
+	port->captures = tap;
+}
+
+bool capture_detach(struct port *port, struct capture *tap)
+{
+	for (struct capture **at = &port->captures; *at; at = &(*at)->next) {
+		if (*at == tap) {
+			*at = tap->next;
+			tap->next = NULL;
+			return true;
+		}
+	}
+	return false;
+}
+
+void capture_frames(struct port *port, struct pktbuf **batch, unsigned n,
+		    enum capture_direction dir)
+{
+	uint64_t now = port->clock_ns ? port->clock_ns() : 0;
+
+	for (struct capture *tap = port->captures; tap; tap = tap->next)
+		for (unsigned i = 0; i < n; i++)
+			tap->frame(tap, port, batch[i], dir, now);
+}
+
+int capture_writer_init(struct capture_writer *w, void *memory, size_t bytes, uint32_t snaplen)
+{
+	struct capture_ring *ring = memory;
+
+	if (bytes < CAPTURE_DATA_OFF + capture_record_size(CAPTURE_CAPLEN_MAX))
+		return -EINVAL;
+	*w = (struct capture_writer){
+		.ring = ring, .size = (bytes - CAPTURE_DATA_OFF) & ~7ull, .snaplen = snaplen};
+	if (!snaplen || snaplen > CAPTURE_CAPLEN_MAX)
+		w->snaplen = CAPTURE_CAPLEN_MAX;
+	memset(ring, 0, sizeof(*ring));
+	ring->size = w->size;
+	ring->snaplen = w->snaplen;
+	/* Release: capture_reader_init looks for the magic before it believes the rest. */
+	__atomic_store_n(&ring->magic, CAPTURE_MAGIC, __ATOMIC_RELEASE);
+	return 0;
+}
+
+static void copy_in(const struct capture_writer *w, uint64_t at, const void *from, uint64_t len)
+{
+	uint8_t *data = (uint8_t *)w->ring + CAPTURE_DATA_OFF;
+	uint64_t off = at % w->size, first = len < w->size - off ? len : w->size - off;
+
+	memcpy(data + off, from, first);
+	memcpy(data, (const uint8_t *)from + first, len - first);
+}
+
+/* What the device puts into a frame that leaves its checksum to it (RFC 1071; the field holds the
+ * sum of the pseudo header). */
+static uint16_t device_checksum(const struct pktbuf *frame)
+{
+	const uint8_t *data = pktbuf_data(frame);
+	uint32_t sum = 0, i = frame->csum_start;
+
+	for (; i + 1 < frame->len; i += 2)
+		sum += (uint32_t)data[i] << 8 | data[i + 1];
+	if (i < frame->len)
+		sum += (uint32_t)data[i] << 8;
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (uint16_t) ~(sum + (sum >> 16));
+	return (uint16_t)(sum ? sum : 0xffff);
+}
+
+void capture_write(struct capture_writer *w, uint32_t port_index, const struct pktbuf *frame,
+		   enum capture_direction dir, uint64_t now)
+{
+	uint32_t caplen = frame->len < w->snaplen ? frame->len : w->snaplen;
+	struct capture_record rec = {.ns = now,
+				     .caplen = caplen,
+				     .len = frame->len,
+				     .direction = (uint8_t)dir,
+				     .port = (uint8_t)port_index};
+	/* Acquire: pairs with the release of tail by capture_next. */
+	uint64_t used = w->head - __atomic_load_n(&w->ring->tail, __ATOMIC_ACQUIRE);
+	uint64_t need = capture_record_size(caplen);
+
+	/* A tail beyond head or far behind it makes `used` larger than the ring: full. */
+	if (used > w->size || need > w->size - used) {
+		__atomic_store_n(&w->ring->dropped, ++w->dropped, __ATOMIC_RELAXED);
+		return;
+	}
+	copy_in(w, w->head, &rec, sizeof(rec));
+	copy_in(w, w->head + sizeof(rec), pktbuf_data(frame), caplen);
+	if (frame->flags & PKTBUF_TX_L4_CSUM) {
+		uint32_t field = (uint32_t)frame->csum_start + frame->csum_offset;
+		uint16_t sum = device_checksum(frame);
+		uint8_t bytes[2] = {(uint8_t)(sum >> 8), (uint8_t)sum};
+
+		if (field + sizeof(bytes) <= caplen)
+			copy_in(w, w->head + sizeof(rec) + field, bytes, sizeof(bytes));
+	}
+	w->head += need;
+	w->ring->captured = ++w->captured;
+	/* Release: pairs with the acquire of head by capture_next. */
+	__atomic_store_n(&w->ring->head, w->head, __ATOMIC_RELEASE);
+}
+
+static void tap_frame(struct capture *tap, const struct port *port, const struct pktbuf *frame,
+		      enum capture_direction dir, uint64_t now)
+{
+	capture_write(tap->arg, port->index, frame, dir, now);
+}
+
+void capture_tap_init(struct capture *tap, struct capture_writer *w)
+{
+	*tap = (struct capture){.frame = tap_frame, .arg = w};
+}

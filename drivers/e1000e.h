@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The e1000e driver's state, shared by e1000e.c (bring-up, link, interrupts) and e1000e_ring.c
+ * (frames). Private to those two and their test.
+ *
+ *	rx:  clean <= fill		slots [clean, fill) belong to the device, each has a buffer;
+ *					RDT = fill, so at most count - 1
+ *	tx:  clean <= next		slots [clean, next) belong to the device; TDT = next
+ */
+#ifndef DRIVERS_E1000E_H
+#define DRIVERS_E1000E_H
+
+#include "drivers/e1000e_regs.h"
+#include "drivers/port.h"
+
+#define E1000E_RING_DEFAULT 512u
+#define E1000E_RING_MIN	    64u
+#define E1000E_RING_MAX	    1024u
+#define E1000E_MULTICAST    32u
+
+struct e1000e {
+	volatile uint8_t *regs;
+	struct dma_mem rx_mem, tx_mem; /* kept over a reset */
+
+	/* Receive. Indices run from 0 to count - 1. */
+	struct e1000e_rx_desc *rx;
+	uint32_t rx_count, rx_clean, rx_fill;
+	bool rx_skip; /* dropping the rest of a frame that came in several descriptors */
+
+	/* Transmit. */
+	struct e1000e_tx_desc *tx;
+	uint32_t tx_count, tx_clean, tx_next;
+	uint32_t csum_start, csum_offset; /* of the last context descriptor; 0: none yet */
+
+	/* Stall detection: the state when something last moved. */
+	uint32_t seen_tdh, seen_clean;
+	uint64_t moved_at; /* ns; 0: nothing was waiting */
+
+	bool msix, armed;
+	uint64_t frames_at_arm; /* in_packets when the interrupt was last armed */
+	uint32_t irq_mask;
+
+	/* Joined multicast addresses; counts how often, as several sockets may join one. */
+	struct {
+		uint8_t mac[6];
+		uint16_t refs;
+	} multicast[E1000E_MULTICAST];
+	uint32_t multicast_more; /* joined but not in the table: all multicast comes in */
+	uint32_t promiscuous;
+
+	struct pktbuf *rx_buf[E1000E_RING_MAX];
+	/* NULL: a context descriptor. */
+	struct pktbuf *tx_buf[E1000E_RING_MAX];
+};
+
+/* e1000e_ring.c */
+int e1000e_rings_alloc(struct port *port);  /* memory; 0 or -errno */
+void e1000e_rings_reset(struct port *port); /* empty rings, their addresses in the device */
+void e1000e_rx_refill(struct port *port);
+void e1000e_rings_free(struct port *port); /* returns all buffers */
+unsigned e1000e_rx(struct port *port, struct pktbuf **batch, unsigned max);
+unsigned e1000e_tx(struct port *port, struct pktbuf **batch, unsigned n);
+bool e1000e_pending(struct port *port);
+bool e1000e_stalled(struct port *port, uint64_t now);
+
+#endif
