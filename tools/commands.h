@@ -9,5 +9,15 @@
 int cmd_bind(int argc, char **argv);
 int cmd_unbind(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
+int cmd_up(int argc, char **argv);
+int cmd_down(int argc, char **argv);
+int cmd_run(int argc, char **argv);
+int cmd_dump(int argc, char **argv);
+int cmd_stat(int argc, char **argv);
+int cmd_ss(int argc, char **argv);
+int cmd_addr(int argc, char **argv);
+int cmd_route(int argc, char **argv);
+int cmd_neigh(int argc, char **argv);
+int cmd_ping(int argc, char **argv);
 
 #endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* sandwire addr: the net's ports and their addresses, as `ip addr`; add and del. */
+#include "tools/cli.h"
+#include "tools/commands.h"
+#include "tools/say.h"
+
+#include <string.h>
+
+static const char usage[] =
+	"sandwire addr [show] [--net NAME] [--json]\n"
+	"sandwire addr add|del CIDR [dev PORT] [--net NAME]\n"
+	"PORT: its number or name as `addr` shows it; the first port if not given.\n";
+
+static void print_ports(const json_t *rows)
+{
+	const json_t *row, *addr;
+	size_t i, k;
+
+	json_array_foreach(rows, i, row)
+	{
+		printf("%lld: %s: <%s%s> mtu %lld", cli_number(row, "index"), cli_text(row, "port"),
+		       json_is_true(json_object_get(row, "running")) ? "UP" : "DOWN",
+		       json_is_true(json_object_get(row, "link_up")) ? ",LOWER_UP" : "",
+		       cli_number(row, "mtu"));
+		if (cli_number(row, "link_mbps"))
+			printf(" speed %lldMb/s", cli_number(row, "link_mbps"));
+		printf("\n    link/ether %s\n", cli_text(row, "mac"));
+		json_array_foreach(json_object_get(row, "addrs"), k, addr)
+			printf("    inet %s\n", json_string_value(addr));
+	}
+}
+
+/* add|del CIDR [dev PORT] */
+static int change(const struct cli *cli, struct failure *f)
+{
+	char cmd[16];
+	const char *dev = NULL;
+	json_t *answer;
+
+	snprintf(cmd, sizeof(cmd), "addr-%s", cli->argv[0]);
+	if (cli->argc == 4 && !strcmp(cli->argv[2], "dev"))
+		dev = cli->argv[3];
+	else if (cli->argc != 2)
+		return misused(f, "addr", "wants: addr %s CIDR [dev PORT]", cli->argv[0]);
+	answer = ask_net(cli->net,
+			 json_pack("{s:s,s:s,s:s?}", "cmd", cmd, "addr", cli->argv[1], "port", dev),
+			 f);
+	json_decref(answer);
+	return answer ? 0 : -1;
+}
+
+int cmd_addr(int argc, char **argv)
+{
+	struct failure f = {.status = 1};
+	struct cli cli;
+	int r = cli_options(&cli, argc, argv, usage);
+	json_t *rows;
+
+	if (r)
+		return r == CLI_HELP ? 0 : r;
+	if (cli.argc && (!strcmp(cli.argv[0], "add") || !strcmp(cli.argv[0], "del")))
+		return change(&cli, &f) ? failure_say(&f) : 0;
+	if (cli.argc && strcmp(cli.argv[0], "show")) {
+		say_error(cli.argv[0], "addr can show, add and del");
+		return 2;
+	}
+	rows = ask_net_rows(cli.net, "addr", &f);
+	if (!rows)
+		return failure_say(&f);
+	if (cli.json)
+		cli_print_json(rows);
+	else
+		print_ports(rows);
+	json_decref(rows);
+	return 0;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Options that all asking subcommands have. Called by stat.c, ss.c, addr.c, route.c, neigh.c. */
+#include "tools/cli.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/say.h"
+
+int cli_options(struct cli *cli, int argc, char **argv, const char *usage)
+{
+	const char *env = getenv("SANDWIRE_NET");
+
+	memset(cli, 0, sizeof(*cli));
+	cli->net = env && *env ? env : "default";
+	cli->argv = argv;
+	for (int i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "--json") || !strcmp(argv[i], "-j")) {
+			cli->json = true;
+		} else if (!strncmp(argv[i], "--net=", 6)) {
+			cli->net = argv[i] + 6;
+		} else if (!strcmp(argv[i], "--net")) {
+			if (++i == argc) {
+				say_error("--net", "wants a name");
+				return 2;
+			}
+			cli->net = argv[i];
+		} else if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
+			fputs(usage, stdout);
+			return CLI_HELP;
+		} else if (argv[i][0] == '-' && argv[i][1]) {
+			say_error(argv[i], "there is no such option");
+			say_hint("sandwire %s --help", argv[0]);
+			return 2;
+		} else {
+			cli->argv[cli->argc++] = argv[i];
+		}
+	}
+	return 0;
+}
+
+const char *cli_text(const json_t *row, const char *key)
+{
+	const char *s = json_string_value(json_object_get(row, key));
+
+	return s ? s : "";
+}
+
+long long cli_number(const json_t *row, const char *key)
+{
+	return json_integer_value(json_object_get(row, key));
+}
+
+void cli_print_json(const json_t *j)
+{
+	json_dumpf(j, stdout, JSON_INDENT(1) | JSON_ENCODE_ANY);
+	putchar('\n');
+}

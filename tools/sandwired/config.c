@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Settings from the command line and from an INI file (inih), one table for both and for --help.
+ * Called by main.c. In the file the section is [net], the keys are the options without "--";
+ * options given on the command line win, lists (port, addr) replace the file's.
+ */
+#include "tools/sandwired/config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <ini.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/cidr.h"
+
+enum kind { LIST_PORT, LIST_CIDR, ADDRESS, FLAG, NUMBER, CHOICE, PATH };
+
+#define MODES  "auto|upcall|server|direct"
+#define PAGES  "2M|1G|4K"
+#define LEVELS "error|info|debug"
+
+struct setting {
+	const char *name, *arg; /* arg: as shown in help; of a CHOICE: the words, from 0 up */
+	enum kind kind;
+	size_t off;
+	uint32_t def, min, max;
+	const char *unit, *why;
+};
+
+#define AT(field) offsetof(struct config, field)
+static const struct setting settings[] = {
+	{"port", "PORT", LIST_PORT, 0, 0, 0, 0, "",
+	 "where frames come from: pci:ADDRESS, tap:INTERFACE or null; may repeat"},
+	{"addr", "CIDR", LIST_CIDR, 0, 0, 0, 0, "",
+	 "address of the first port, with its prefix; may repeat"},
+	{"gateway", "IP", ADDRESS, AT(gateway), 0, 0, 0, "",
+	 "next hop of the default route; none: only what the prefixes cover is reached"},
+	{"dhcp", NULL, FLAG, AT(dhcp), 0, 0, 1, "", "ask a DHCP server for address and gateway"},
+	{"mtu", "N", NUMBER, AT(mtu), 1500, 576, 1500, "bytes",
+	 "largest IP packet; a packet buffer holds no more than 1500"},
+	{"mode", MODES, CHOICE, AT(mode), 0, 0, 3, "",
+	 "how programs come in; auto: upcall where /dev/sandwire is there, else server"},
+	{"pages", PAGES, CHOICE, AT(pages), PAGES_2M, 0, 2, "",
+	 "pages of the heap; 4K needs none reserved, but costs TLB misses"},
+	{"mem", "MIB", NUMBER, AT(mem), 128, 16, 65536, "MiB",
+	 "the heap: packet buffers, sockets, descriptor rings"},
+	{"spin", "US", NUMBER, AT(spin), 20, 0, 1000, "us",
+	 "server mode: how long to look for the next call before sleeping"},
+	{"log-level", LEVELS, CHOICE, AT(log_level), 1, 0, 2, "", "how much the log says"},
+	{"config", "FILE", PATH, AT(file), 0, 0, 0, "", "read settings from an INI file, [net]"},
+	{"foreground", NULL, FLAG, AT(foreground), 0, 0, 1, "",
+	 "stay in the foreground and log to standard error as well"},
+};
+#define SETTINGS (sizeof(settings) / sizeof(settings[0]))
+
+static uint32_t *number_at(struct config *c, const struct setting *s)
+{
+	return (uint32_t *)((char *)c + s->off);
+}
+
+void config_defaults(struct config *c)
+{
+	memset(c, 0, sizeof(*c));
+	strcpy(c->name, "default");
+	for (unsigned i = 0; i < SETTINGS; i++)
+		if (settings[i].kind == NUMBER || settings[i].kind == CHOICE)
+			*number_at(c, &settings[i]) = settings[i].def;
+}
+
+uint64_t config_page_size(const struct config *c)
+{
+	return c->pages == PAGES_1G ? 1ull << 30 : c->pages == PAGES_4K ? 4096 : 2ull << 20;
+}
+
+const char *config_mode_name(uint32_t mode)
+{
+	static const char *const names[] = {"auto", "upcall", "server", "direct"};
+
+	return mode < 4 ? names[mode] : "?";
+}
+
+bool config_name_ok(const char *name)
+{
+	size_t len = strlen(name);
+
+	if (!len || len > CONFIG_NAME_MAX || *name == '.' || *name == '-' || !strcmp(name, "bind"))
+		return false;
+	for (; *name; name++)
+		if (!isalnum((unsigned char)*name) && !strchr("._-", *name))
+			return false;
+	return true;
+}
+
+/* Which of "a|b|c" is `value`? -1: none. */
+static int choice_index(const char *words, const char *value)
+{
+	size_t len = strlen(value);
+
+	for (int i = 0;; i++) {
+		size_t n = strcspn(words, "|");
+
+		if (n == len && !strncasecmp(words, value, n))
+			return i;
+		if (!words[n])
+			return -1;
+		words += n + 1;
+	}
+}
+
+static int set_number(struct config *c, const struct setting *s, const char *value,
+		      struct failure *f)
+{
+	char *end, what[96];
+	unsigned long v;
+
+	errno = 0;
+	v = strtoul(value, &end, 10);
+	if (!isdigit((unsigned char)*value) || *end || errno || v < s->min || v > s->max) {
+		snprintf(what, sizeof(what), "--%s %s", s->name, value);
+		return misused(f, what, "not a number from %u to %u %s", s->min, s->max, s->unit);
+	}
+	*number_at(c, s) = (uint32_t)v;
+	return 0;
+}
+
+static int bad_address(struct failure *f, const char *name, const char *value, int error,
+		       const char *form)
+{
+	char what[96];
+
+	snprintf(what, sizeof(what), "--%s %s", name, value);
+	if (error == -EAFNOSUPPORT)
+		return misused(f, what, "IPv6 is not available yet");
+	return misused(f, what, "not %s", form);
+}
+
+static int set_one(struct config *c, const struct setting *s, const char *value, struct failure *f)
+{
+	struct ip_addr addr;
+	char what[96];
+	int r;
+
+	switch (s->kind) {
+	case LIST_PORT:
+		if (c->n_ports == PORT_MAX)
+			return misused(f, "--port", "a net has at most %u ports", PORT_MAX);
+		if (port_spec_parse(value, &c->ports[c->n_ports], f))
+			return -1;
+		c->n_ports++;
+		return 0;
+	case LIST_CIDR:
+		if (c->n_addrs == CONFIG_ADDR_MAX)
+			return misused(f, "--addr", "at most %u; add more with 'sandwire addr add'",
+				       CONFIG_ADDR_MAX);
+		r = cidr_parse(value, &addr);
+		if (r || !cidr_is_host(&addr))
+			return bad_address(
+				f, s->name, value, r,
+				"the address of a host with its prefix, as 192.0.2.1/24");
+		c->addrs[c->n_addrs++] = addr;
+		return 0;
+	case ADDRESS:
+		r = cidr_parse_addr(value, &addr);
+		if (r || !cidr_is_host(&addr))
+			return bad_address(f, s->name, value, r, "the address of a host");
+		memcpy((char *)c + s->off, &addr, sizeof(addr));
+		return 0;
+	case NUMBER:
+		return set_number(c, s, value, f);
+	case FLAG:
+		r = choice_index("no|yes", value);
+		if (r < 0)
+			return misused(f, s->name, "'%s' is neither yes nor no", value);
+		*number_at(c, s) = (uint32_t)r;
+		return 0;
+	case CHOICE:
+		r = choice_index(s->arg, value);
+		if (r < 0) {
+			snprintf(what, sizeof(what), "--%s %s", s->name, value);
+			return misused(f, what, "not one of %s", s->arg);
+		}
+		*number_at(c, s) = (uint32_t)r;
+		return 0;
+	case PATH:
+		if (strlen(value) >= sizeof(c->file))
+			return misused(f, "--config", "the path is too long");
+		strcpy((char *)c + s->off, value);
+		return 0;
+	}
+	return 0;
+}
+
+static const struct setting *setting_find(const char *name, size_t len)
+{
+	for (unsigned i = 0; i < SETTINGS; i++)
+		if (strlen(settings[i].name) == len && !strncmp(settings[i].name, name, len))
+			return &settings[i];
+	return NULL;
+}
+
+int config_set(struct config *c, const char *name, const char *value, struct failure *f)
+{
+	const struct setting *s = setting_find(name, strlen(name));
+
+	if (!s)
+		return misused(f, name, "there is no such setting");
+	return set_one(c, s, value, f);
+}
+
+struct file_reader {
+	struct config *c;
+	struct failure *f;
+	bool bad;
+};
+
+static int file_line(void *arg, const char *section, const char *name, const char *value)
+{
+	struct file_reader *r = arg;
+
+	if (r->bad)
+		return 1;
+	if (strcmp(section, "net"))
+		r->bad = misused(r->f, r->c->file, "section [%s]: there is only [net]", section);
+	else if (!strcmp(name, "config"))
+		r->bad = misused(r->f, r->c->file, "a file does not name another file");
+	else
+		r->bad = config_set(r->c, name, value, r->f);
+	return 1;
+}
+
+static int read_file(struct config *c, struct failure *f)
+{
+	struct file_reader r = {c, f, false};
+	int line = ini_parse(c->file, file_line, &r);
+
+	if (line < 0)
+		return failed(f, c->file, "%s", strerror(errno ? errno : EIO));
+	if (r.bad)
+		return -1;
+	return line ? misused(f, c->file, "line %d is not 'key = value'", line) : 0;
+}
+
+/* The argument of option `s` at argv[*i], either "--x=v" or the next word. */
+static const char *option_value(const struct setting *s, int argc, char **argv, int *i)
+{
+	const char *eq = strchr(argv[*i], '=');
+
+	if (s->kind == FLAG)
+		return eq ? eq + 1 : "yes";
+	if (eq)
+		return eq + 1;
+	return *i + 1 < argc ? argv[++*i] : NULL;
+}
+
+/* One pass over the arguments; the first only looks for --config. */
+static int read_args(struct config *c, int argc, char **argv, bool config_only, struct failure *f)
+{
+	bool named = false, ports = false, addrs = false;
+
+	for (int i = 1; i < argc; i++) {
+		const struct setting *s;
+		const char *value;
+
+		if (argv[i][0] != '-') {
+			if (named)
+				return misused(f, argv[i],
+					       "one name is enough, '%s' was given before",
+					       c->name);
+			if (!config_name_ok(argv[i]))
+				return misused(
+					f, argv[i],
+					"not a net's name: up to %u letters, digits, '.', '_', '-'",
+					CONFIG_NAME_MAX);
+			strcpy(c->name, argv[i]);
+			named = true;
+			continue;
+		}
+		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
+			config_help(stdout);
+			return 1;
+		}
+		s = strncmp(argv[i], "--", 2)
+			    ? NULL
+			    : setting_find(argv[i] + 2, strcspn(argv[i] + 2, "="));
+		if (!s) {
+			misused(f, argv[i], "there is no such option");
+			return failure_hint(f, "sandwire up --help lists them");
+		}
+		value = option_value(s, argc, argv, &i);
+		if (!value)
+			return misused(f, argv[i], "wants a value");
+		if (config_only != (s->kind == PATH))
+			continue;
+		if (s->kind == LIST_PORT && !ports) {
+			ports = true;
+			c->n_ports = 0;
+		}
+		if (s->kind == LIST_CIDR && !addrs) {
+			addrs = true;
+			c->n_addrs = 0;
+		}
+		if (set_one(c, s, value, f))
+			return -1;
+	}
+	return 0;
+}
+
+int config_check(const struct config *c, struct failure *f)
+{
+	char text[CIDR_TEXT], what[96];
+
+	if (c->dhcp)
+		return misused(f, "--dhcp", "not available yet; give --addr and --gateway");
+	if (!c->n_ports) {
+		misused(f, "up", "no port given");
+		return failure_hint(
+			f, "as in: sandwire up --port pci:0000:00:03.0 --addr 192.0.2.10/24");
+	}
+	for (unsigned i = 0; i < c->n_ports; i++)
+		for (unsigned j = 0; j < i; j++)
+			if (c->ports[i].kind != PORT_NULL &&
+			    !strcmp(c->ports[i].text, c->ports[j].text))
+				return misused(f, c->ports[i].text, "given twice");
+	for (unsigned i = 0; i < c->n_addrs; i++)
+		for (unsigned j = 0; j < i; j++)
+			if (!memcmp(c->addrs[i].bytes, c->addrs[j].bytes,
+				    sizeof(c->addrs[i].bytes)))
+				return misused(f, cidr_text(&c->addrs[i], text, sizeof(text)),
+					       "given twice");
+	if (!c->gateway.family)
+		return 0;
+	for (unsigned i = 0; i < c->n_addrs; i++) {
+		uint32_t a, g, mask = c->addrs[i].prefix ? ~0u << (32 - c->addrs[i].prefix) : 0;
+
+		memcpy(&a, c->addrs[i].bytes, 4);
+		memcpy(&g, c->gateway.bytes, 4);
+		if (!((__builtin_bswap32(a) ^ __builtin_bswap32(g)) & mask))
+			return 0;
+	}
+	snprintf(what, sizeof(what), "--gateway %s",
+		 cidr_addr_text(&c->gateway, text, sizeof(text)));
+	return misused(f, what, "not within the prefix of any --addr");
+}
+
+int config_read(struct config *c, int argc, char **argv, struct failure *f)
+{
+	int r;
+
+	config_defaults(c);
+	r = read_args(c, argc, argv, true, f);
+	if (r)
+		return r;
+	if (c->file[0] && read_file(c, f))
+		return -1;
+	r = read_args(c, argc, argv, false, f);
+	return r ? r : config_check(c, f);
+}
+
+void config_help(FILE *to)
+{
+	fprintf(to, "sandwire up [NAME] --port PORT... --addr CIDR... [OPTION...]\n"
+		    "Starts the net NAME (default), returns when it is ready.\n\n");
+	for (unsigned i = 0; i < SETTINGS; i++) {
+		const struct setting *s = &settings[i];
+		char left[64];
+
+		snprintf(left, sizeof(left), "--%s%s%s", s->name, s->arg ? " " : "",
+			 s->arg ? s->arg : "");
+		fprintf(to, "  %-32s %s", left, s->why);
+		if (s->kind == NUMBER)
+			fprintf(to, " (%u to %u %s; %u)", s->min, s->max, s->unit, s->def);
+		if (s->kind == CHOICE) {
+			const char *word = s->arg;
+
+			for (uint32_t d = 0; d < s->def; d++)
+				word = strchr(word, '|') + 1;
+			fprintf(to, " (%.*s)", (int)strcspn(word, "|"), word);
+		}
+		fputc('\n', to);
+	}
+	fprintf(to, "\nPORT: KIND:NAME[,key=value...]; keys: ring=64..4096, offload=on|off, "
+		    "mac=XX:XX:XX:XX:XX:XX (software ports)\n");
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The daemon's way into the image. Called by everything in the daemon that asks the stack; calls
+ * image_call() in the image (upcall/entry.c).
+ */
+#include "tools/sandwired/image.h"
+
+#include <string.h>
+#include <sys/socket.h>
+
+int64_t image_admin(uint32_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3)
+{
+	struct call_slot slot;
+
+	memset(&slot, 0, sizeof(slot));
+	slot.nr = nr;
+	slot.arg[0] = a0;
+	slot.arg[1] = a1;
+	slot.arg[2] = a2;
+	slot.arg[3] = a3;
+	return image_call(ctx_at(0), 0, &slot);
+}
+
+int image_sock_type(uint32_t client, uint32_t sock)
+{
+	struct call_slot slot;
+	int64_t r;
+	int type;
+
+	memset(&slot, 0, sizeof(slot));
+	slot.nr = CALL_GETSOCKOPT;
+	slot.sock = sock;
+	slot.arg[0] = SOL_SOCKET;
+	slot.arg[1] = SO_TYPE;
+	slot.arg[2] = sizeof(type);
+	r = image_call(ctx_at(0), client, &slot);
+	if (r < 0)
+		return (int)r;
+	memcpy(&type, slot.inl, sizeof(type));
+	return type;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * epoll with nanosecond sleeps. Called by net.c; calls whatever is watched, then `after`.
+ */
+#include "tools/sandwired/loop.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <time.h>
+#include <unistd.h>
+
+int loop_init(struct loop *l)
+{
+	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	l->stop = false;
+	l->n_batch = 0;
+	return l->epoll_fd < 0 ? -errno : 0;
+}
+
+void loop_free(struct loop *l)
+{
+	if (l->epoll_fd >= 0)
+		close(l->epoll_fd);
+	l->epoll_fd = -1;
+}
+
+int loop_add(struct loop *l, struct watch *w, int fd, uint32_t events,
+	     void (*ready)(void *arg, uint32_t events), void *arg)
+{
+	struct epoll_event ev = {.events = events, .data.ptr = w};
+
+	w->fd = fd;
+	w->ready = ready;
+	w->arg = arg;
+	if (!epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, fd, &ev))
+		return 0;
+	w->fd = -1;
+	return -errno;
+}
+
+int loop_change(struct loop *l, struct watch *w, uint32_t events)
+{
+	struct epoll_event ev = {.events = events, .data.ptr = w};
+
+	return epoll_ctl(l->epoll_fd, EPOLL_CTL_MOD, w->fd, &ev) ? -errno : 0;
+}
+
+void loop_del(struct loop *l, struct watch *w)
+{
+	if (w->fd < 0)
+		return;
+	epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, w->fd, NULL);
+	w->fd = -1;
+	/* An event of this batch may still name it, and its memory may go away. */
+	for (int i = 0; i < l->n_batch; i++)
+		if (l->batch[i].data.ptr == w)
+			l->batch[i].data.ptr = NULL;
+}
+
+void loop_run(struct loop *l)
+{
+	uint64_t sleep_ns = 0;
+
+	while (!l->stop) {
+		struct timespec ts = {(time_t)(sleep_ns / 1000000000),
+				      (long)(sleep_ns % 1000000000)};
+
+		l->n_batch = epoll_pwait2(l->epoll_fd, l->batch, LOOP_BATCH, &ts, NULL);
+		for (int i = 0; i < l->n_batch && !l->stop; i++) {
+			struct watch *w = l->batch[i].data.ptr;
+
+			if (w)
+				w->ready(w->arg, l->batch[i].events);
+		}
+		l->n_batch = 0;
+		if (!l->stop)
+			sleep_ns = l->after(l->arg);
+	}
+}

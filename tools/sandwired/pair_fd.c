@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Descriptors in server and direct mode, the daemon's side of the protocol that upcall/pair_fd.h
+ * describes. Called by control_attach.c (make, prove), turn.c (wakes) and the loop (last close).
+ */
+#include "tools/sandwired/pair_fd.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tools/sandwired/image.h"
+#include "tools/sandwired/log.h"
+#include "tools/sandwired/net.h"
+#include "upcall/pair_fd.h"
+
+struct pair {
+	struct watch b;
+	struct net *net;
+	struct pair *next; /* of its bucket */
+	uint64_t cookie;
+	uint32_t sock;
+	bool stream, shut;
+};
+
+int pairs_init(struct net *net)
+{
+	net->pairs.by_index = calloc(SEG_SOCK_COUNT, sizeof(struct pair *));
+	return net->pairs.by_index ? 0 : -ENOMEM;
+}
+
+static struct pair **bucket(struct net *net, uint64_t cookie)
+{
+	return &net->pairs.by_cookie[cookie % PAIR_BUCKETS];
+}
+
+static void pair_free(struct pair *p)
+{
+	struct net *net = p->net;
+	struct pair **at = bucket(net, p->cookie);
+	int fd = p->b.fd;
+
+	while (*at != p)
+		at = &(*at)->next;
+	*at = p->next;
+	net->pairs.by_index[SEG_SOCK_INDEX(p->sock)] = NULL;
+	net->pairs.count--;
+	loop_del(&net->loop, &p->b);
+	close(fd);
+	free(p);
+}
+
+void pairs_free(struct net *net)
+{
+	for (unsigned i = 0; net->pairs.by_index && i < SEG_SOCK_COUNT; i++)
+		if (net->pairs.by_index[i])
+			pair_free(net->pairs.by_index[i]);
+	free(net->pairs.by_index);
+	net->pairs.by_index = NULL;
+}
+
+/* The daemon is the closed ring's only producer where there is no module. */
+static void closed_put(uint32_t sock)
+{
+	struct seg_kshared *ks = image_kshared();
+	uint32_t head = ks->closed_head;
+
+	ks->closed[head & (SEG_SOCK_COUNT - 1)] = sock;
+	/* release: pairs with the acquire load of closed_head in turn_begin() */
+	__atomic_store_n(&ks->closed_head, head + 1, __ATOMIC_RELEASE);
+}
+
+/* The last end A is closed. The turn after this batch of events tells the stack. */
+static void last_close(void *arg, uint32_t events)
+{
+	struct pair *p = arg;
+
+	(void)events;
+	closed_put(p->sock);
+	pair_free(p);
+}
+
+static struct seg_ready *ready_of(uint32_t sock)
+{
+	return &image_kshared()->ready[SEG_SOCK_INDEX(sock)];
+}
+
+/* What the bits mean for the kernel's readiness of end A. */
+static void pair_signal(struct pair *p)
+{
+	static char sink[65536];
+	struct seg_ready *r = ready_of(p->sock);
+	uint32_t events;
+
+	/* exchange, then load: pairs with sock_ready_publish (layout.h, "Sleep and wake") */
+	__atomic_store_n(&r->waiters, 1, __ATOMIC_SEQ_CST);
+	events = __atomic_load_n(&r->events, __ATOMIC_SEQ_CST);
+	if (p->shut)
+		return;
+	if (events & (POLLIN | POLLRDHUP | POLLERR))
+		send(p->b.fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (events & (POLLOUT | POLLERR | POLLRDHUP))
+		for (unsigned i = 0; i < 16; i++)
+			if (recv(p->b.fd, sink, sizeof(sink), MSG_DONTWAIT) <= 0)
+				break;
+	if (p->stream &&
+	    ((events & POLLRDHUP) || (events & (POLLERR | POLLHUP)) == (POLLERR | POLLHUP))) {
+		shutdown(p->b.fd, SHUT_WR);
+		p->shut = true;
+	}
+}
+
+static int make_ends(struct pair *p, int *a)
+{
+	socklen_t len = sizeof(p->cookie);
+	int fd[2], least = 1, r;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd))
+		return -errno;
+	if (setsockopt(fd[0], SOL_SOCKET, SO_SNDBUF, &least, sizeof(least)) ||
+	    getsockopt(fd[0], SOL_SOCKET, SO_COOKIE, &p->cookie, &len))
+		r = -errno;
+	else
+		r = loop_add(&p->net->loop, &p->b, fd[1], EPOLLRDHUP, last_close, p);
+	if (r) {
+		close(fd[0]);
+		close(fd[1]);
+		return r;
+	}
+	*a = fd[0];
+	return 0;
+}
+
+int pair_make(struct net *net, uint32_t client, uint32_t sock, struct failure *f)
+{
+	int type = image_sock_type(client, sock), a, r;
+	struct pair *p, **at = &net->pairs.by_index[SEG_SOCK_INDEX(sock)];
+
+	if (type < 0)
+		return failed_errno(f, "sockfd", -type);
+	if (*at)
+		return failed_errno(f, "sockfd", EEXIST);
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return failed_errno(f, "sockfd", ENOMEM);
+	p->net = net;
+	p->sock = sock;
+	p->stream = type == SOCK_STREAM;
+	r = make_ends(p, &a);
+	if (r) {
+		free(p);
+		return failed_errno(f, "sockfd", -r);
+	}
+	*at = p;
+	p->next = *bucket(net, p->cookie);
+	*bucket(net, p->cookie) = p;
+	net->pairs.count++;
+	pair_signal(p); /* an accepted socket may have data before it has a pair */
+	return a;
+}
+
+uint32_t pair_prove(struct net *net, int fd)
+{
+	uint64_t cookie;
+	socklen_t len = sizeof(cookie);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len))
+		return 0;
+	for (struct pair *p = *bucket(net, cookie); p; p = p->next)
+		if (p->cookie == cookie)
+			return p->sock;
+	return 0;
+}
+
+void pairs_wake(struct net *net)
+{
+	struct seg_kshared *ks = image_kshared();
+	/* acquire: pairs with the release store of wake_head in sandbox/turn.c */
+	uint32_t head = __atomic_load_n(&ks->wake_head, __ATOMIC_ACQUIRE), tail = ks->wake_tail;
+
+	while (tail != head) {
+		uint32_t sock = ks->wake[tail++ & (SEG_WAKE_ENTRIES - 1)];
+		struct pair *p;
+
+		if (sock == SEG_WAKE_DAEMON)
+			continue;
+		p = net->pairs.by_index[SEG_SOCK_INDEX(sock)];
+		if (p && p->sock == sock)
+			pair_signal(p);
+	}
+	__atomic_store_n(&ks->wake_tail, tail, __ATOMIC_RELEASE);
+	if (!__atomic_load_n(&ks->wake_overflow, __ATOMIC_RELAXED) ||
+	    !__atomic_exchange_n(&ks->wake_overflow, 0, __ATOMIC_SEQ_CST))
+		return;
+	for (unsigned i = 0; i < SEG_SOCK_COUNT; i++)
+		if (net->pairs.by_index[i])
+			pair_signal(net->pairs.by_index[i]);
+}
+
+void pairs_client_gone(struct net *net, uint32_t client)
+{
+	uint32_t cursor = 0;
+	struct sock_row row;
+
+	while (image_admin(ADMIN_SOCK_ROW, IMAGE_PTR(&cursor), IMAGE_PTR(&row), 0, 0) == 1) {
+		struct pair *p = net->pairs.by_index[SEG_SOCK_INDEX(row.id)];
+
+		if (row.client == client && (!p || p->sock != row.id))
+			closed_put(row.id);
+	}
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The daemon's part of upcall/pair_fd.h: B ends, by socket and by cookie. */
+#ifndef SANDWIRED_PAIR_FD_H
+#define SANDWIRED_PAIR_FD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sandbox/layout.h"
+#include "tools/failure.h"
+#include "tools/sandwired/loop.h"
+
+struct net;
+struct pair;
+
+#define PAIR_BUCKETS 4096u
+
+struct pair_table {
+	struct pair **by_index;		      /* SEG_SOCK_COUNT, by SEG_SOCK_INDEX(id) */
+	struct pair *by_cookie[PAIR_BUCKETS]; /* of A's SO_COOKIE */
+	unsigned count;
+};
+
+int pairs_init(struct net *net); /* 0 or -ENOMEM */
+void pairs_free(struct net *net);
+/* Makes the pair of a client's socket: end A (to be sent, then closed), or -1 with f filled. */
+int pair_make(struct net *net, uint32_t client, uint32_t sock, struct failure *f);
+/* Whose end A is it? Socket id, or 0. */
+uint32_t pair_prove(struct net *net, int fd);
+/* Takes the wake ring and passes on what it says. */
+void pairs_wake(struct net *net);
+/* Sockets that a dead client made but never got a descriptor of. */
+void pairs_client_gone(struct net *net, uint32_t client);
+
+#endif
