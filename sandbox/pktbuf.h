@@ -52,6 +52,7 @@ struct pktbuf {
 			uint32_t seq, seq_end;
 			uint8_t flags, sacked, tx_count, spare;
 			uint16_t payload_off, payload_len; /* from buf; bytes */
+			struct pktbuf *link; /* send queue; `next` is the device's meanwhile */
 		} tcp;
 		struct {
 			uint32_t src, dst; /* network byte order */
