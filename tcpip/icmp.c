@@ -5,6 +5,7 @@
  * udp_icmp_error, tcp_icmp_error, ping_deliver, ip4_out. Redirect and source quench are ignored
  * (RFC 1122 3.2.2.2 for a host that routes by table; RFC 6633).
  */
+#include "tcpip/socket.h"
 #include "tcpip/stack.h"
 
 #include <errno.h>

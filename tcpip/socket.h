@@ -19,9 +19,11 @@ struct socket {
 	uint8_t domain; /* AF_INET */
 	uint8_t shut;	/* bit 0: no more receiving, bit 1: no more sending (UDP; TCP keeps its own)
 			 */
-	bool bound, connected;
-	int error;	 /* SO_ERROR, positive errno; reading clears it */
-	uint32_t events; /* last published */
+	bool bound;	/* UDP and echo: has a local port, is in udp_table */
+	bool connected; /* UDP and echo */
+	bool ip_chosen, port_chosen; /* by bind(2): disconnecting leaves them */
+	int error;		     /* SO_ERROR, positive errno; reading clears it */
+	uint32_t events;	     /* last published */
 
 	/* Names; addresses network byte order, ports host byte order. TCP copies them to its PCB.
 	 */
@@ -31,6 +33,8 @@ struct socket {
 	/* Options every kind has. */
 	uint32_t rcvbuf, sndbuf; /* bytes, already doubled as Linux does */
 	bool reuseaddr, reuseport, broadcast, keepalive, oobinline, dontroute, timestamp;
+	bool recvttl, recvtos, bind_no_port; /* stored */
+	int rcvlowat;			     /* stored */
 	bool linger_on;
 	uint32_t linger_s;
 	uint8_t tos, ttl;     /* ttl 0: default */
@@ -58,9 +62,13 @@ void sock_set_error(struct socket *so, int err); /* positive errno; publishes */
 /* udp.c: verbs socket.c dispatches to for UDP and echo sockets. */
 int udp_bind(struct socket *so, uint32_t ip, uint16_t port);
 int udp_connect(struct socket *so, uint32_t ip, uint16_t port);
+int udp_disconnect(struct socket *so); /* connect(2) to AF_UNSPEC */
+int udp_shutdown(struct socket *so, int how);
 void udp_close(struct socket *so);
 int64_t udp_send_reserve(struct socket *so, uint64_t len, const struct sock_addr *to, int flags,
 			 struct pktbuf **out);
+int64_t udp_recv_take(struct socket *so, uint64_t max, int flags, struct sock_slice *slice,
+		      unsigned *n_slices, struct sock_addr *from, uint64_t *full);
 int64_t udp_send_commit(struct socket *so, struct pktbuf *p, const struct sock_addr *to, int flags);
 /* icmp.c hands echo replies to echo sockets by identifier (local_port). */
 bool ping_deliver(struct stack *st, struct pktbuf *p, const struct ip4_hdr *ip);

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The socket layer: the verbs of tcpip.h, each checked as Linux checks it, then handed to TCP
+ * (tcp_user.c) or to UDP and echo (udp.c). Called by upcall/calls.c, sandbox/turn.c (close) and
+ * tests.
+ *
+ * An id is generation << SEG_SOCK_BITS | index: the index is free for the next socket at once, the
+ * id of a dead one never names the living.
+ */
+#include "tcpip/socket.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "sandbox/layout.h"
+#include "tcpip/tcp.h"
+
+#define TYPE_MASK	0xf	/* without SOCK_NONBLOCK and SOCK_CLOEXEC */
+#define TYPE_MAX	10	/* SOCK_PACKET: what is above is not a type at all */
+#define DEFAULT_BUF	212992u /* Linux's net.core.[rw]mem_default */
+#define DEFAULT_TCP_BUF 131072u
+
+/* ---- birth and death ---------------------------------------------------------------------- */
+
+struct socket *sock_alloc(struct stack *st, int kind, uint32_t client)
+{
+	struct socket *so = pool_get(&st->sockets);
+	uint32_t index;
+
+	if (!so)
+		return NULL;
+	index = pool_index(&st->sockets, so);
+	if (st->sock_gen[index] == 0)
+		st->sock_gen[index] = 1;
+	so->st = st;
+	so->id = (uint32_t)st->sock_gen[index] << SEG_SOCK_BITS | index;
+	so->client = client;
+	so->kind = (uint8_t)kind;
+	so->domain = AF_INET;
+	so->rcvbuf = so->sndbuf = kind == SOCK_KIND_TCP ? DEFAULT_TCP_BUF : DEFAULT_BUF;
+	so->mtu_discover = IP_PMTUDISC_WANT;
+	so->rcvlowat = 1;
+	pktbuf_queue_init(&so->rxq);
+	COUNT(st, SockOpened);
+	return so;
+}
+
+/* The generation changes now, so that the id is stale before the index is used again. */
+void sock_release(struct socket *so)
+{
+	struct stack *st = so->st;
+	uint16_t *gen = &st->sock_gen[SEG_SOCK_INDEX(so->id)];
+
+	if (++*gen == 0)
+		*gen = 1;
+	so->kind = 0;
+	pool_put(&st->sockets, so);
+	COUNT(st, SockClosed);
+}
+
+static int kind_of(int domain, int type, int protocol)
+{
+	if (type < 0 || type > TYPE_MAX)
+		return -EINVAL;
+	if (domain != AF_INET)
+		return -EAFNOSUPPORT;
+	if (type == SOCK_STREAM)
+		return protocol == 0 || protocol == IPPROTO_TCP ? SOCK_KIND_TCP : -EPROTONOSUPPORT;
+	if (type != SOCK_DGRAM)
+		return -ESOCKTNOSUPPORT;
+	if (protocol == 0 || protocol == IPPROTO_UDP)
+		return SOCK_KIND_UDP;
+	return protocol == IPPROTO_ICMP ? SOCK_KIND_PING : -EPROTONOSUPPORT;
+}
+
+int sock_create(struct stack *st, int domain, int type, int protocol, uint32_t client,
+		struct socket **out)
+{
+	int kind = kind_of(domain, type & TYPE_MASK, protocol), r;
+	struct socket *so;
+
+	if (kind < 0)
+		return kind;
+	so = sock_alloc(st, kind, client);
+	if (!so)
+		return -ENFILE;
+	if (kind == SOCK_KIND_TCP) {
+		r = tcp_open(so);
+		if (r < 0) {
+			sock_release(so);
+			return r;
+		}
+	}
+	sock_ready(so, false);
+	*out = so;
+	return 0;
+}
+
+struct socket *sock_get(struct stack *st, uint32_t id)
+{
+	uint32_t index = SEG_SOCK_INDEX(id);
+	struct socket *so;
+
+	if (index >= st->sockets.high || st->sock_gen[index] != id >> SEG_SOCK_BITS)
+		return NULL;
+	so = pool_at(&st->sockets, index);
+	return so->kind ? so : NULL;
+}
+
+uint32_t sock_id(const struct socket *so)
+{
+	return so->id;
+}
+
+uint32_t sock_client(const struct socket *so)
+{
+	return so->client;
+}
+
+void sock_close(struct socket *so)
+{
+	if (so->kind == SOCK_KIND_TCP)
+		tcp_close(so);
+	else
+		udp_close(so);
+	sock_release(so);
+}
+
+/* ---- names -------------------------------------------------------------------------------- */
+
+static uint32_t ip_of(const struct sock_addr *a)
+{
+	uint32_t ip;
+
+	memcpy(&ip, a->addr, 4);
+	return ip;
+}
+
+static void put_name(struct sock_addr *a, uint32_t ip, uint16_t port)
+{
+	memset(a, 0, sizeof(*a));
+	a->family = AF_INET;
+	a->port = port;
+	memcpy(a->addr, &ip, 4);
+}
+
+/* Datagram sockets may take a group or broadcast address, to hear what is sent there. */
+static bool may_bind_to(const struct socket *so, uint32_t ip)
+{
+	if (ip == 0 || addr_local4(so->st, ip))
+		return true;
+	return so->kind != SOCK_KIND_TCP && (addr_broadcast4(so->st, ip) || addr_multicast4(ip));
+}
+
+int sock_bind(struct socket *so, const struct sock_addr *addr)
+{
+	uint32_t ip = ip_of(addr);
+	int r;
+
+	if (addr->family != AF_INET && !(addr->family == AF_UNSPEC && ip == 0))
+		return -EAFNOSUPPORT;
+	if (!may_bind_to(so, ip))
+		return -EADDRNOTAVAIL;
+	if (so->kind == SOCK_KIND_TCP)
+		return tcp_bind(so, ip, addr->port);
+	r = udp_bind(so, ip, addr->port);
+	if (r == 0)
+		so->ip_chosen = ip != 0;
+	/* A bind without a port that finds none free is EADDRINUSE, a send EAGAIN: as in Linux. */
+	return r == -EAGAIN ? -EADDRINUSE : r;
+}
+
+int sock_listen(struct socket *so, int backlog)
+{
+	return so->kind == SOCK_KIND_TCP ? tcp_listen(so, backlog) : -EOPNOTSUPP;
+}
+
+int sock_connect(struct socket *so, const struct sock_addr *addr)
+{
+	uint32_t ip = ip_of(addr);
+
+	if (addr->family == AF_UNSPEC && so->kind != SOCK_KIND_TCP)
+		return udp_disconnect(so);
+	if (addr->family != AF_INET)
+		return -EAFNOSUPPORT;
+	if (so->kind != SOCK_KIND_TCP)
+		return udp_connect(so, ip, addr->port);
+	if (addr_broadcast4(so->st, ip) || addr_multicast4(ip))
+		return -ENETUNREACH;
+	return tcp_connect(so, ip, addr->port);
+}
+
+int sock_accept(struct socket *so, struct socket **out, struct sock_addr *peer)
+{
+	struct socket *new_so;
+	int r;
+
+	if (so->kind != SOCK_KIND_TCP)
+		return -EOPNOTSUPP;
+	new_so = sock_alloc(so->st, SOCK_KIND_TCP, so->client);
+	if (!new_so)
+		return -ENFILE;
+	r = tcp_accept(so, new_so);
+	if (r < 0) {
+		sock_release(new_so);
+		return r;
+	}
+	if (peer)
+		put_name(peer, new_so->remote_ip, new_so->remote_port);
+	sock_ready(new_so, false);
+	*out = new_so;
+	return 0;
+}
+
+int sock_shutdown(struct socket *so, int how)
+{
+	if (how < SHUT_RD || how > SHUT_RDWR)
+		return -EINVAL;
+	return so->kind == SOCK_KIND_TCP ? tcp_shutdown(so, how) : udp_shutdown(so, how);
+}
+
+int sock_name(struct socket *so, struct sock_addr *local)
+{
+	put_name(local, so->local_ip, so->local_port);
+	return 0;
+}
+
+int sock_peer(struct socket *so, struct sock_addr *remote)
+{
+	bool none = !so->connected;
+
+	if (so->kind == SOCK_KIND_TCP)
+		none = so->tcp->state == TCPS_CLOSED || so->tcp->state == TCPS_SYN_SENT ||
+		       so->tcp->state == TCPS_LISTEN;
+	if (none)
+		return -ENOTCONN;
+	put_name(remote, so->remote_ip, so->remote_port);
+	return 0;
+}
+
+/* ---- data --------------------------------------------------------------------------------- */
+
+int64_t sock_send_reserve(struct socket *so, uint64_t len, const struct sock_addr *to, int flags,
+			  struct pktbuf **out)
+{
+	*out = NULL;
+	if (so->kind == SOCK_KIND_TCP) /* Linux ignores an address on a stream */
+		return tcp_send_reserve(so, len, flags, out);
+	return udp_send_reserve(so, len, to, flags, out);
+}
+
+int64_t sock_send_commit(struct socket *so, struct pktbuf *list, uint64_t len,
+			 const struct sock_addr *to, int flags)
+{
+	if (so->kind == SOCK_KIND_TCP)
+		return tcp_send_commit(so, list, len, flags);
+	if (!list)
+		return -EINVAL;
+	return udp_send_commit(so, list, to, flags);
+}
+
+int64_t sock_recv_take(struct socket *so, uint64_t max, int flags, struct sock_slice *slices,
+		       unsigned *n_slices, struct sock_addr *from, uint64_t *full)
+{
+	int64_t n;
+
+	*n_slices = 0;
+	*full = 0;
+	if (from)
+		memset(from, 0, sizeof(*from));
+	if (so->kind != SOCK_KIND_TCP)
+		return udp_recv_take(so, max, flags, slices, n_slices, from, full);
+	n = tcp_recv_take(so, max, flags, slices, n_slices);
+	if (n > 0)
+		*full = (uint64_t)n;
+	return n;
+}
+
+void sock_recv_done(struct socket *so, struct sock_slice *slices, unsigned n)
+{
+	unsigned i;
+
+	for (i = 0; i < n; i++)
+		pktbuf_free(slices[i].buf);
+	if (so->kind == SOCK_KIND_TCP)
+		tcp_recv_done(so);
+}
+
+/* FIONREAD on a datagram socket: the length of the next one. */
+int64_t sock_readable(struct socket *so)
+{
+	if (so->kind == SOCK_KIND_TCP)
+		return tcp_readable(so);
+	return so->rxq.head ? so->rxq.head->len : 0;
+}
+
+int64_t sock_unsent(struct socket *so)
+{
+	return so->kind == SOCK_KIND_TCP ? tcp_unsent(so) : 0;
+}

@@ -1,0 +1,554 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * UDP (RFC 768, 1122 4.1) and echo sockets (Linux's SOCK_DGRAM with IPPROTO_ICMP), which differ in
+ * the header alone: an echo socket's port is its identifier. Called by ip4.c and icmp.c on input,
+ * socket.c for the verbs; calls ip4.c. Ports are chosen after RFC 6056 3.3.1.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "tcpip/socket.h"
+
+#define BUCKETS	     1024u
+#define PORT_FIRST   32768u /* ephemeral, as Linux's ip_local_port_range */
+#define PORT_LAST    60999u
+#define POOL_RESERVE 8u /* no datagram is queued when less than 1/8 of the buffers is free */
+#define SHUT_NO_RECV 1u
+#define SHUT_NO_SEND 2u
+
+struct udp_table {
+	struct socket *bucket[BUCKETS]; /* by local port; the last bound comes first */
+};
+
+/* What a datagram on its way in is looked up by; addresses network byte order. */
+struct flow {
+	uint8_t kind;
+	uint32_t local_ip, remote_ip;
+	uint16_t local_port, remote_port;
+};
+
+int udp_create_table(struct stack *st)
+{
+	st->udp = arena_take(st->arena, sizeof(*st->udp), 64);
+	return st->udp ? 0 : -ENOMEM;
+}
+
+static struct socket **bucket_of(const struct stack *st, uint16_t port)
+{
+	return &st->udp->bucket[port % BUCKETS];
+}
+
+/* ---- lookup ------------------------------------------------------------------------------- */
+
+/* How well a socket fits: -1 not at all, more for each name that is not a wildcard. */
+static int score(const struct socket *so, const struct flow *f)
+{
+	int s = 0;
+
+	if (so->kind != f->kind || so->local_port != f->local_port)
+		return -1;
+	if (so->local_ip) {
+		if (so->local_ip != f->local_ip)
+			return -1;
+		s++;
+	}
+	if (so->connected) {
+		if (so->remote_ip != f->remote_ip ||
+		    (so->remote_port && so->remote_port != f->remote_port))
+			return -1;
+		s += 2;
+	}
+	return s;
+}
+
+/* The best; among equals with SO_REUSEPORT one by the flow's hash, else the last bound. */
+static struct socket *lookup(struct stack *st, const struct flow *f)
+{
+	struct socket *so, *best = NULL;
+	uint32_t equals = 0, hash = 0;
+	int s, best_score = -1;
+	struct {
+		uint32_t ip[2];
+		uint16_t port[2];
+	} key = {{f->local_ip, f->remote_ip}, {f->local_port, f->remote_port}};
+
+	for (so = *bucket_of(st, f->local_port); so; so = so->hash_next) {
+		s = score(so, f);
+		if (s < 0 || s < best_score)
+			continue;
+		if (s > best_score) {
+			best = so;
+			best_score = s;
+			equals = 1;
+			if (so->reuseport)
+				hash = (uint32_t)siphash24(st->secret, &key, sizeof(key));
+		} else if (best->reuseport && so->reuseport) {
+			/* Each of n equals is left with chance 1/n, the same one for a flow. */
+			if (((uint64_t)hash * ++equals) >> 32 == 0)
+				best = so;
+			hash = hash * 1664525u + 1013904223u;
+		}
+	}
+	return best;
+}
+
+/* ---- names -------------------------------------------------------------------------------- */
+
+/* As Linux: two may share a port with different addresses, or when both said SO_REUSEADDR, or
+ * both SO_REUSEPORT and belong together. */
+static bool conflict(const struct socket *so, uint32_t ip, uint16_t port, bool sharing)
+{
+	const struct socket *o;
+
+	for (o = *bucket_of(so->st, port); o; o = o->hash_next) {
+		if (o == so || o->kind != so->kind || o->local_port != port)
+			continue;
+		if (ip && o->local_ip && ip != o->local_ip)
+			continue;
+		if (sharing && so->reuseaddr && o->reuseaddr)
+			continue;
+		if (sharing && so->reuseport && o->reuseport && so->client == o->client)
+			continue;
+		return true;
+	}
+	return false;
+}
+
+static uint16_t choose_port(struct socket *so, uint32_t ip)
+{
+	uint32_t n = PORT_LAST - PORT_FIRST + 1, start = stack_random(so->st) % n, i;
+	uint16_t port;
+
+	for (i = 0; i < n; i++) {
+		port = (uint16_t)(PORT_FIRST + (start + i) % n);
+		if (!conflict(so, ip, port, false))
+			return port;
+	}
+	return 0;
+}
+
+static void unhash(struct socket *so)
+{
+	struct socket **at = bucket_of(so->st, so->local_port);
+
+	if (!so->bound)
+		return;
+	while (*at != so)
+		at = &(*at)->hash_next;
+	*at = so->hash_next;
+	so->hash_next = NULL;
+	so->bound = false;
+}
+
+int udp_bind(struct socket *so, uint32_t ip, uint16_t port)
+{
+	bool chosen = port != 0;
+	struct socket **at;
+
+	if (so->bound)
+		return -EINVAL;
+	if (!chosen)
+		port = choose_port(so, ip);
+	else if (conflict(so, ip, port, true))
+		port = 0;
+	if (port == 0)
+		return chosen ? -EADDRINUSE : -EAGAIN;
+	so->local_ip = ip;
+	so->local_port = port;
+	so->port_chosen = chosen;
+	at = bucket_of(so->st, port);
+	so->hash_next = *at;
+	*at = so;
+	so->bound = true;
+	return 0;
+}
+
+static int autobind(struct socket *so)
+{
+	return so->bound ? 0 : udp_bind(so, so->local_ip, 0);
+}
+
+int udp_connect(struct socket *so, uint32_t ip, uint16_t port)
+{
+	struct route_hit hit;
+	int r = route_lookup4(so->st, ip, &hit);
+
+	if (r < 0)
+		return r;
+	if (addr_broadcast4(so->st, ip) && !so->broadcast)
+		return -EACCES;
+	r = autobind(so);
+	if (r < 0)
+		return r;
+	if (!so->ip_chosen)
+		so->local_ip = hit.src;
+	so->remote_ip = ip;
+	so->remote_port = so->kind == SOCK_KIND_UDP ? port : 0;
+	so->connected = true;
+	return 0;
+}
+
+int udp_disconnect(struct socket *so)
+{
+	so->connected = false;
+	so->remote_ip = 0;
+	so->remote_port = 0;
+	if (!so->ip_chosen)
+		so->local_ip = 0;
+	if (!so->port_chosen) {
+		unhash(so);
+		so->local_port = 0;
+	}
+	return 0;
+}
+
+/* Linux marks the socket even when it then says ENOTCONN. */
+int udp_shutdown(struct socket *so, int how)
+{
+	so->shut |= (uint8_t)(how + 1); /* SHUT_RD 0, SHUT_WR 1, SHUT_RDWR 2 */
+	sock_ready(so, true);
+	return so->connected ? 0 : -ENOTCONN;
+}
+
+void udp_close(struct socket *so)
+{
+	struct pktbuf *p;
+
+	unhash(so);
+	while ((p = pktbuf_queue_take(&so->rxq)))
+		pktbuf_free(p);
+	so->rxq_bytes = 0;
+}
+
+/* ---- input -------------------------------------------------------------------------------- */
+
+/* Takes over p, whose data is what the application shall read. */
+static void deliver(struct socket *so, struct pktbuf *p)
+{
+	struct stack *st = so->st;
+
+	if (so->shut & SHUT_NO_RECV || so->rxq_bytes + PKTBUF_SIZE > so->rcvbuf ||
+	    st->pool->avail < st->pool->count / POOL_RESERVE) {
+		COUNT(st, UdpRcvbufErrors);
+		pktbuf_free(p);
+		return;
+	}
+	pktbuf_queue_put(&so->rxq, p);
+	so->rxq_bytes += PKTBUF_SIZE;
+	if (so->kind == SOCK_KIND_UDP)
+		COUNT(st, UdpInDatagrams);
+	sock_ready(so, true);
+}
+
+static void note_names(struct pktbuf *p, const struct ip4_hdr *ip, uint16_t sport, uint16_t dport)
+{
+	p->udp.src = ip->src;
+	p->udp.dst = ip->dst;
+	p->udp.sport = sport;
+	p->udp.dport = dport;
+	p->udp.ttl = ip->ttl;
+	p->udp.tos = ip->tos;
+}
+
+static struct pktbuf *copy_of(struct stack *st, const struct pktbuf *p)
+{
+	struct pktbuf *c = pktbuf_alloc(st->pool);
+
+	if (!c)
+		return NULL;
+	if (p->len > pktbuf_tailroom(c)) { /* a driver gives less headroom than we take */
+		pktbuf_free(c);
+		return NULL;
+	}
+	memcpy(pktbuf_data(c), pktbuf_data(p), p->len);
+	c->len = p->len;
+	c->time = p->time;
+	c->udp = p->udp;
+	return c;
+}
+
+/* A broadcast goes to every socket it fits (RFC 1122 4.1.3.3's wildcards). */
+static void deliver_all(struct stack *st, const struct flow *f, struct pktbuf *p)
+{
+	struct socket *so, *last = NULL;
+	struct pktbuf *c;
+
+	for (so = *bucket_of(st, f->local_port); so; so = so->hash_next) {
+		if (score(so, f) < 0)
+			continue;
+		c = last ? copy_of(st, p) : NULL;
+		if (c)
+			deliver(last, c);
+		last = so;
+	}
+	if (last)
+		deliver(last, p);
+	else
+		pktbuf_free(p);
+}
+
+static void no_port(struct stack *st, struct pktbuf *p)
+{
+	COUNT(st, UdpNoPorts);
+	pktbuf_push(p, (uint16_t)(p->off - p->l3_off));
+	icmp_error(st, p, ICMP4_DEST_UNREACH, ICMP4_PORT_UNREACH, 0);
+	pktbuf_free(p);
+}
+
+void udp_in(struct stack *st, struct port *port, struct pktbuf *p, const struct ip4_hdr *ip)
+{
+	struct flow f = {SOCK_KIND_UDP, ip->dst, ip->src, 0, 0};
+	bool broadcast = addr_broadcast4(st, ip->dst);
+	struct socket *so = NULL;
+	struct udp_hdr h;
+
+	(void)port;
+	if (udp_parse(&h, pktbuf_data(p), p->len) < 0) {
+		COUNT(st, UdpInErrors);
+		pktbuf_free(p);
+		return;
+	}
+	if (h.checksum != 0 && !(p->flags & PKTBUF_RX_L4_CSUM_OK) &&
+	    csum_fold(csum_add(csum_pseudo4(ip->src, ip->dst, IPPROTO_UDP, h.len), pktbuf_data(p),
+			       h.len)) != 0) {
+		COUNT(st, UdpInCsumErrors);
+		pktbuf_free(p);
+		return;
+	}
+	f.local_port = h.dport;
+	f.remote_port = h.sport;
+	if (!broadcast)
+		so = lookup(st, &f);
+	if (!so && !broadcast) {
+		no_port(st, p);
+		return;
+	}
+	note_names(p, ip, h.sport, h.dport);
+	pktbuf_trim(p, h.len);
+	pktbuf_pull(p, UDP_HDR_LEN);
+	if (broadcast)
+		deliver_all(st, &f, p);
+	else
+		deliver(so, p);
+}
+
+/* p: an echo reply from its ICMP header on. False: nobody asked; p stays the caller's. */
+bool ping_deliver(struct stack *st, struct pktbuf *p, const struct ip4_hdr *ip)
+{
+	struct flow f = {SOCK_KIND_PING, ip->dst, ip->src, wire_get16(pktbuf_data(p) + 4), 0};
+	struct socket *so = lookup(st, &f);
+
+	if (!so)
+		return false;
+	note_names(p, ip, 0, f.local_port);
+	deliver(so, p);
+	return true;
+}
+
+/* RFC 1122 4.1.3.3, with Linux's reserve: what may pass by itself (a net that does not answer for
+ * a moment) is told only to who asked for it with IP_RECVERR. */
+void udp_icmp_error(struct stack *st, const struct ip4_hdr *quoted, const uint8_t *l4, uint8_t type,
+		    uint8_t code, uint32_t rest)
+{
+	struct flow f = {SOCK_KIND_UDP, quoted->src, quoted->dst, wire_get16(l4),
+			 wire_get16(l4 + 2)};
+	struct socket *so;
+	bool hard;
+	int err;
+
+	(void)rest;
+	if (quoted->protocol == IPPROTO_ICMP) {
+		if (l4[0] != ICMP4_ECHO)
+			return;
+		f = (struct flow){SOCK_KIND_PING, quoted->src, quoted->dst, wire_get16(l4 + 4), 0};
+	}
+	so = lookup(st, &f);
+	err = icmp_errno(type, code, &hard);
+	if (!so || err == 0)
+		return;
+	if (err == EMSGSIZE) {
+		if (so->mtu_discover == IP_PMTUDISC_DONT)
+			return;
+		hard = true;
+	}
+	if (so->recverr || (hard && so->connected))
+		sock_set_error(so, err);
+}
+
+/* ---- sending ------------------------------------------------------------------------------ */
+
+static int destination(const struct socket *so, const struct sock_addr *to, uint32_t *ip,
+		       uint16_t *port)
+{
+	if (to) {
+		if (to->family != AF_INET)
+			return -EAFNOSUPPORT;
+		memcpy(ip, to->addr, 4);
+		*port = to->port;
+		return so->kind == SOCK_KIND_UDP && to->port == 0 ? -EINVAL : 0;
+	}
+	*ip = so->remote_ip;
+	*port = so->remote_port;
+	return so->connected ? 0 : -EDESTADDRREQ;
+}
+
+static uint16_t header_len(const struct socket *so)
+{
+	return so->kind == SOCK_KIND_UDP ? UDP_HDR_LEN : 0; /* an echo brings its header */
+}
+
+static int check_send(struct socket *so, uint64_t len, const struct sock_addr *to, int flags)
+{
+	struct route_hit hit;
+	uint32_t ip;
+	uint16_t port;
+	int r = destination(so, to, &ip, &port);
+
+	if (len > 0xffff)
+		return -EMSGSIZE;
+	if (flags & (MSG_OOB | MSG_MORE)) /* datagrams in pieces are not built here */
+		return -EOPNOTSUPP;
+	if (r < 0)
+		return r;
+	if (so->kind == SOCK_KIND_PING && len < ICMP_HDR_LEN)
+		return -EINVAL;
+	if (so->error) {
+		r = -so->error;
+		so->error = 0;
+		sock_ready(so, false);
+		return r;
+	}
+	if (so->shut & SHUT_NO_SEND)
+		return -EPIPE;
+	r = route_lookup4(so->st, ip, &hit);
+	if (r < 0)
+		return r;
+	if (addr_broadcast4(so->st, ip) && !so->broadcast)
+		return -EACCES;
+	if (len + header_len(so) + IP4_HDR_LEN > hit.port->mtu ||
+	    len > PKTBUF_SIZE - PKTBUF_HEADROOM)
+		return -EMSGSIZE;
+	return autobind(so);
+}
+
+int64_t udp_send_reserve(struct socket *so, uint64_t len, const struct sock_addr *to, int flags,
+			 struct pktbuf **out)
+{
+	int r = check_send(so, len, to, flags);
+	struct pktbuf *p;
+
+	if (r < 0)
+		return r;
+	p = pktbuf_alloc(so->st->pool);
+	if (!p)
+		return -ENOBUFS;
+	p->len = (uint16_t)len;
+	*out = p;
+	return (int64_t)len;
+}
+
+static void build_udp(const struct socket *so, struct pktbuf *p, uint16_t port)
+{
+	struct udp_hdr h = {.sport = so->local_port, .dport = port};
+
+	h.len = (uint16_t)(p->len + UDP_HDR_LEN);
+	udp_build(pktbuf_push(p, UDP_HDR_LEN), &h);
+}
+
+/* Only a request may be sent, under the socket's own identifier. */
+static int build_echo(const struct socket *so, struct pktbuf *p)
+{
+	struct icmp_hdr h;
+	uint16_t sum;
+
+	if (icmp_parse(&h, pktbuf_data(p), p->len) < 0 || h.type != ICMP4_ECHO || h.code != 0)
+		return -EINVAL;
+	h.rest = (uint32_t)so->local_port << 16 | (h.rest & 0xffff);
+	h.checksum = 0;
+	icmp_build(pktbuf_data(p), &h);
+	sum = csum_fold(csum_add(0, pktbuf_data(p), p->len));
+	memcpy(pktbuf_data(p) + 2, &sum, 2);
+	return 0;
+}
+
+/* The source: what the socket is bound to, unless that is no address to send from. */
+static int source(const struct socket *so, uint32_t *src)
+{
+	*src = so->local_ip;
+	if (*src == 0 || addr_local4(so->st, *src))
+		return 0;
+	if (!addr_broadcast4(so->st, *src) && !addr_multicast4(*src))
+		return -EINVAL; /* it was taken from the port since */
+	*src = 0;
+	return 0;
+}
+
+int64_t udp_send_commit(struct socket *so, struct pktbuf *p, const struct sock_addr *to, int flags)
+{
+	struct ip4_args args = {.ttl = so->ttl, .tos = so->tos};
+	int64_t len = p->len;
+	uint16_t port;
+	int r;
+
+	(void)flags;
+	args.df = so->mtu_discover != IP_PMTUDISC_DONT;
+	args.protocol = so->kind == SOCK_KIND_UDP ? IPPROTO_UDP : IPPROTO_ICMP;
+	r = destination(so, to, &args.dst, &port);
+	if (r == 0)
+		r = source(so, &args.src);
+	if (r == 0 && so->kind == SOCK_KIND_PING)
+		r = build_echo(so, p);
+	if (r < 0) {
+		pktbuf_free(p);
+		return r;
+	}
+	if (so->kind == SOCK_KIND_UDP)
+		build_udp(so, p, port);
+	if (args.ttl == 0 && addr_multicast4(args.dst))
+		args.ttl = 1; /* RFC 1112 6.1 */
+	if (so->kind == SOCK_KIND_UDP)
+		COUNT(so->st, UdpOutDatagrams);
+	else
+		COUNT(so->st, IcmpOutMsgs);
+	r = ip4_out(so->st, p, &args);
+	return r < 0 ? r : len;
+}
+
+/* ---- receiving ---------------------------------------------------------------------------- */
+
+int64_t udp_recv_take(struct socket *so, uint64_t max, int flags, struct sock_slice *slice,
+		      unsigned *n_slices, struct sock_addr *from, uint64_t *full)
+{
+	struct pktbuf *p = so->rxq.head;
+	int r = -so->error;
+
+	if (flags & (MSG_OOB | MSG_ERRQUEUE))
+		return flags & MSG_OOB ? -EOPNOTSUPP : -EAGAIN;
+	if (r < 0) {
+		so->error = 0;
+		sock_ready(so, false);
+		return r;
+	}
+	if (!p)
+		return so->shut & SHUT_NO_RECV ? 0 : -EAGAIN;
+	if (flags & MSG_PEEK) {
+		pktbuf_hold(p);
+	} else {
+		pktbuf_queue_take(&so->rxq);
+		so->rxq_bytes -= PKTBUF_SIZE;
+		sock_ready(so, false);
+	}
+	slice->buf = p;
+	slice->data = pktbuf_data(p);
+	slice->len = p->len < max ? p->len : (uint32_t)max;
+	*n_slices = 1;
+	*full = p->len;
+	if (from) {
+		from->family = AF_INET;
+		from->port = p->udp.sport;
+		memcpy(from->addr, &p->udp.src, 4);
+	}
+	return slice->len;
+}
