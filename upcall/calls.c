@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The calls of programs, inside the sandbox: takes the call block out of the caller's slot once,
+ * checks, acts under the stack lock, hands the result back. Called by entry.c (upcalls and plain
+ * calls) and by admin_calls.c (a slot served for a client); calls the socket verbs of
+ * tcpip/tcpip.h. What is believed of a caller: its client id and, in an upcall, its socket id (the
+ * module's word); nothing in the block.
+ */
+#include "upcall/calls.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define SOCK_FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC) /* as numbers O_NONBLOCK and O_CLOEXEC */
+
+struct sandbox sandbox;
+
+/* ---- the call block ------------------------------------------------------------------------ */
+
+uint32_t call_take(struct call *c, const struct call_slot *slot)
+{
+	uint32_t claimed;
+
+	/* Once: the slot may change under our eyes, the copy may not. */
+	memcpy(&c->in, slot, sizeof(c->in));
+	__asm__ volatile("" ::: "memory");
+	claimed = c->in.sock;
+	c->in.ret2 = 0;
+	c->in.events = 0;
+	return claimed;
+}
+
+void call_give(const struct call *c, struct call_slot *slot)
+{
+	if (c->inl_out)
+		memcpy(slot->inl, c->in.inl, c->inl_out);
+	slot->ret2 = c->in.ret2;
+	slot->events = c->in.events;
+	slot->sock = c->made;
+	slot->ret = c->in.ret;
+}
+
+/* ---- sections under the lock --------------------------------------------------------------- */
+
+int call_begin(struct call *c)
+{
+	struct sandbox *sb = &sandbox;
+
+	turn_begin(sb, c->ctx);
+	if (!c->sock || !grants_have(&grants, c->client, c->sock))
+		c->so = NULL;
+	else
+		c->so = sock_get(sb->stack, c->sock);
+	if (c->so)
+		return 0;
+	turn_end(sb, c->ctx);
+	return -EBADF;
+}
+
+void call_end(struct call *c)
+{
+	c->in.events = sock_events(c->so) | CALL_EVENTS_KNOWN;
+	c->so = NULL;
+	turn_end(&sandbox, c->ctx);
+}
+
+bool call_retry(int64_t ret)
+{
+	if (ret != -EAGAIN || !turn_pending(&sandbox))
+		return false;
+	turn_poll(&sandbox);
+	return true;
+}
+
+/* What was sent may have brought something back already: cheaper now than in the next crossing. */
+static void poll_after(void)
+{
+	if (turn_pending(&sandbox))
+		turn_poll(&sandbox);
+}
+
+/* ---- addresses ----------------------------------------------------------------------------- */
+
+static void addr_from(struct sock_addr *to, const struct call_addr *from)
+{
+	to->family = from->family;
+	to->port = from->port;
+	memcpy(to->addr, from->addr, sizeof(to->addr));
+}
+
+static void addr_to(struct call *c, const struct sock_addr *from)
+{
+	struct call_addr *to = (struct call_addr *)c->in.inl;
+
+	to->family = from->family;
+	to->port = from->port;
+	memcpy(to->addr, from->addr, sizeof(to->addr));
+	c->inl_out = sizeof(*to);
+}
+
+static void ip_from(struct ip_addr *to, const struct call *c)
+{
+	const struct call_addr *from = (const struct call_addr *)c->in.inl;
+
+	memset(to, 0, sizeof(*to));
+	to->family =
+		from->family == AF_INET || from->family == AF_INET6 ? (uint8_t)from->family : 0;
+	to->prefix = from->family == AF_INET6 ? 128 : 32;
+	memcpy(to->bytes, from->addr, from->family == AF_INET6 ? 16 : 4);
+}
+
+/* ---- calls without a socket ---------------------------------------------------------------- */
+
+static int64_t call_null(struct call *c)
+{
+	return 0;
+}
+
+static int64_t call_turn(struct call *c)
+{
+	int64_t frames;
+
+	turn_begin(&sandbox, c->ctx);
+	frames = turn_poll(&sandbox);
+	turn_end(&sandbox, c->ctx);
+	return frames;
+}
+
+/* A new socket: known to its maker, its readiness known outside before anybody sleeps on it. */
+static void made(struct call *c, struct socket *so, uint64_t flags)
+{
+	c->made = sock_id(so);
+	c->made_flags = (uint32_t)flags & SOCK_FLAGS;
+	grants_add(&grants, c->client, c->made);
+	sock_ready_publish(&sandbox, c->made, sock_events(so), false);
+}
+
+static int64_t call_socket(struct call *c)
+{
+	uint64_t type = c->in.arg[1];
+	struct socket *so = NULL;
+	int ret;
+
+	if ((type & ~(uint64_t)(0xf | SOCK_FLAGS)) || c->in.arg[0] > UINT16_MAX ||
+	    c->in.arg[2] > UINT16_MAX)
+		return -EINVAL;
+	turn_begin(&sandbox, c->ctx);
+	ret = sock_create(sandbox.stack, (int)c->in.arg[0], (int)(type & 0xf), (int)c->in.arg[2],
+			  c->client, &so);
+	if (!ret) {
+		made(c, so, type);
+		c->in.events = sock_events(so) | CALL_EVENTS_KNOWN;
+	}
+	turn_end(&sandbox, c->ctx);
+	return ret;
+}
+
+static int64_t call_route(struct call *c)
+{
+	struct ip_addr dst, src = {0};
+	struct sock_addr out = {0};
+	int ret;
+
+	ip_from(&dst, c);
+	turn_begin(&sandbox, c->ctx);
+	ret = stack_route_lookup(sandbox.stack, &dst, &src);
+	turn_end(&sandbox, c->ctx);
+	if (ret)
+		return ret;
+	out.family = src.family;
+	memcpy(out.addr, src.bytes, sizeof(out.addr));
+	addr_to(c, &out);
+	return 0;
+}
+
+static int64_t call_is_local(struct call *c)
+{
+	struct ip_addr addr;
+	bool local;
+
+	ip_from(&addr, c);
+	turn_begin(&sandbox, c->ctx);
+	local = stack_addr_is_local(sandbox.stack, &addr);
+	turn_end(&sandbox, c->ctx);
+	return local;
+}
+
+/* ---- calls on a socket, between call_begin and call_end ------------------------------------ */
+
+static int64_t call_bind(struct call *c)
+{
+	struct sock_addr addr;
+
+	addr_from(&addr, (const struct call_addr *)c->in.inl);
+	return sock_bind(c->so, &addr);
+}
+
+static int64_t call_listen(struct call *c)
+{
+	int64_t backlog = (int64_t)c->in.arg[0];
+
+	return sock_listen(c->so, backlog < 0 || backlog > INT16_MAX ? INT16_MAX : (int)backlog);
+}
+
+static int64_t call_connect(struct call *c)
+{
+	struct sock_addr addr;
+	int64_t ret;
+
+	addr_from(&addr, (const struct call_addr *)c->in.inl);
+	ret = sock_connect(c->so, &addr);
+	poll_after();
+	return ret;
+}
+
+static int64_t call_accept(struct call *c)
+{
+	struct socket *so = NULL;
+	struct sock_addr peer = {0};
+	int64_t ret;
+
+	if (c->in.arg[0] & ~(uint64_t)SOCK_FLAGS)
+		return -EINVAL;
+	ret = sock_accept(c->so, &so, &peer);
+	if (call_retry(ret))
+		ret = sock_accept(c->so, &so, &peer);
+	if (ret)
+		return ret;
+	made(c, so, c->in.arg[0]);
+	addr_to(c, &peer);
+	return 0;
+}
+
+static int64_t call_shutdown(struct call *c)
+{
+	return c->in.arg[0] > SHUT_RDWR ? -EINVAL : sock_shutdown(c->so, (int)c->in.arg[0]);
+}
+
+static int64_t call_getsockname(struct call *c)
+{
+	struct sock_addr addr = {0};
+	int ret = sock_name(c->so, &addr);
+
+	if (!ret)
+		addr_to(c, &addr);
+	return ret;
+}
+
+static int64_t call_getpeername(struct call *c)
+{
+	struct sock_addr addr = {0};
+	int ret = sock_peer(c->so, &addr);
+
+	if (!ret)
+		addr_to(c, &addr);
+	return ret;
+}
+
+static int64_t call_setsockopt(struct call *c)
+{
+	if (c->in.arg[2] > CHANNEL_INLINE)
+		return -EINVAL;
+	return sock_setopt(c->so, (int)c->in.arg[0], (int)c->in.arg[1], c->in.inl,
+			   (uint32_t)c->in.arg[2]);
+}
+
+static int64_t call_getsockopt(struct call *c)
+{
+	uint8_t value[CHANNEL_INLINE] __attribute__((aligned(16)));
+	uint32_t len = (uint32_t)c->in.arg[2];
+	int ret;
+
+	if (c->in.arg[2] > CHANNEL_INLINE)
+		return -EINVAL;
+	memset(value, 0, sizeof(value));
+	ret = sock_getopt(c->so, (int)c->in.arg[0], (int)c->in.arg[1], value, &len);
+	if (ret)
+		return ret;
+	if (len > CHANNEL_INLINE)
+		len = CHANNEL_INLINE;
+	memcpy(c->in.inl, value, len);
+	c->inl_out = len;
+	return len;
+}
+
+static int64_t call_readable(struct call *c)
+{
+	return sock_readable(c->so);
+}
+
+static int64_t call_unsent(struct call *c)
+{
+	return sock_unsent(c->so);
+}
+
+static int64_t call_events(struct call *c)
+{
+	uint32_t events;
+
+	poll_after();
+	events = sock_events(c->so);
+	if (events & c->in.arg[0])
+		sock_ready_publish(&sandbox, c->sock, events, true);
+	return events;
+}
+
+/* ---- dispatch ------------------------------------------------------------------------------ */
+
+/* `locked`: on c->so, between call_begin and call_end. Others take the lock themselves. */
+static const struct {
+	int64_t (*run)(struct call *c);
+	bool locked;
+} table[CALL_MAX] = {
+	[CALL_NULL] = {call_null, false},
+	[CALL_TURN] = {call_turn, false},
+	[CALL_SOCKET] = {call_socket, false},
+	[CALL_BIND] = {call_bind, true},
+	[CALL_LISTEN] = {call_listen, true},
+	[CALL_CONNECT] = {call_connect, true},
+	[CALL_ACCEPT] = {call_accept, true},
+	[CALL_SEND] = {call_send, false},
+	[CALL_RECV] = {call_recv, false},
+	[CALL_SHUTDOWN] = {call_shutdown, true},
+	[CALL_GETSOCKNAME] = {call_getsockname, true},
+	[CALL_GETPEERNAME] = {call_getpeername, true},
+	[CALL_SETSOCKOPT] = {call_setsockopt, true},
+	[CALL_GETSOCKOPT] = {call_getsockopt, true},
+	[CALL_READABLE] = {call_readable, true},
+	[CALL_UNSENT] = {call_unsent, true},
+	[CALL_EVENTS] = {call_events, true},
+	[CALL_ROUTE] = {call_route, false},
+	[CALL_IS_LOCAL] = {call_is_local, false},
+};
+
+void call_run(struct call *c)
+{
+	uint64_t nr = c->in.nr;
+
+	c->inl_out = 0;
+	c->made = 0;
+	if (!sandbox.stack || sandbox.hdr->failed) {
+		c->in.ret = sandbox.stack ? -(int64_t)sandbox.hdr->failed : -ENETDOWN;
+		return;
+	}
+	if (nr >= CALL_MAX || !table[index_nospec(nr, CALL_MAX)].run) {
+		c->in.ret = -ENOSYS;
+		return;
+	}
+	nr = index_nospec(nr, CALL_MAX);
+	if (!table[nr].locked) {
+		c->in.ret = table[nr].run(c);
+		return;
+	}
+	c->in.ret = call_begin(c);
+	if (c->in.ret)
+		return;
+	c->in.ret = table[nr].run(c);
+	call_end(c);
+}
+
+void call_closed(void *stack, uint32_t id)
+{
+	struct socket *so = sock_get(stack, id);
+
+	if (!so)
+		return;
+	grants_drop_socket(&grants, id);
+	sock_close(so);
+}

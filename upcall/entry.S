@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Where an upcall begins and ends (upcall/kmod/sandwire_uapi.h, "A crossing"). The module comes
+ * here with rdi ctx, rsi client, rdx socket, rcx slot and flags, r8 fd, on the context's own stack,
+ * aligned as after a call. Calls upcall_main (entry.c) with the same.
+ */
+#define SYS_IOCTL    16
+#define IOC_EXIT     0x5712	    /* SW_IOC_EXIT; entry.c asserts that they agree */
+#define EXIT_ADDRESS 0x6000001ff000 /* SEG_BASE + SW_EXIT_OFF, likewise */
+
+	.text
+	.global image_entry
+	.type image_entry, @function
+image_entry:
+	movl	%r8d, %ebx
+	subq	$8, %rsp
+	call	upcall_main	/* rax: result; rdx: socket to make a descriptor for | O_ flags << 32 */
+	movl	%edx, %r10d
+	shrq	$32, %rdx
+	movq	%rdx, %r8
+	movq	%rax, %rdx
+	movl	%ebx, %edi
+	movl	$IOC_EXIT, %esi
+	movl	$SYS_IOCTL, %eax
+	syscall
+	/* Still here: the thread's descriptor table is not what it was, or this is the adopter of a
+	 * dead thread's upcall. The same registers again, by a fault that only the module sees. */
+	movabsq	$EXIT_ADDRESS, %rax
+	movl	$0, (%rax)
+	ud2
+	.size image_entry, . - image_entry
+
+	.section .note.GNU-stack, "", @progbits

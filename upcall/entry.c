@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The image's doors: upcall_main, where the module lets a thread in (by way of entry.S), and
+ * image_plain_call, for those who map the segment (image_call.h). Calls calls.c. Also what the
+ * image tells its loader, and how a waiter for the stack lock lets others run.
+ */
+#include <errno.h>
+#include <stddef.h>
+
+#include "sandbox/channel.h"
+#include "sandbox/image_exports.h"
+#include "upcall/app_copy.h"
+#include "upcall/calls.h"
+#include "upcall/entry.h"
+#include "upcall/kmod/sandwire_uapi.h"
+
+#define SYS_IOCTL	16
+#define SYS_SCHED_YIELD 24
+
+/* What the assembler files cannot ask the headers. */
+_Static_assert(SW_IOC_EXIT == 0x5712, "entry.S: IOC_EXIT");
+_Static_assert(SEG_BASE + SW_EXIT_OFF == 0x6000001ff000, "entry.S: EXIT_ADDRESS");
+_Static_assert(SEG_BASE + SEG_IMAGE_OFF == 0x600000200000, "image.ld: start");
+_Static_assert(SEG_IMAGE_MAX == 0x800000, "image.ld: size");
+
+static long sys(long nr, long a, long b)
+{
+	long ret;
+
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "0"(nr), "D"(a), "S"(b), "d"(0l)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+
+void sandbox_relax(struct ctx *ctx)
+{
+	/* The adopter of a dead thread's upcall has other descriptors than that had. */
+	if (ctx->kind != CTX_UPCALL || sys(SYS_IOCTL, (int)ctx->fd, SW_IOC_YIELD) < 0)
+		sys(SYS_SCHED_YIELD, 0, 0);
+}
+
+struct crossing upcall_main(struct ctx *ctx, uint32_t client, uint32_t sock, uint64_t slot_flags,
+			    uint32_t fd)
+{
+	struct call c = {.ctx = ctx, .client = client, .sock = sock, .where = CALL_DATA_APP};
+	uint64_t n = (uint32_t)slot_flags;
+	struct channel *ch;
+
+	ctx->kind = CTX_UPCALL;
+	ctx->fd = fd;
+	ctx->client = client;
+	/* The id is the module's word; 0: a process that holds a socket but never attached. */
+	if (!client || client >= SEG_CLIENT_MAX)
+		return (struct crossing){.ret = -EPERM};
+	if (n >= CHANNEL_SLOTS)
+		return (struct crossing){.ret = -EINVAL};
+	ch = channel_at((uint32_t)index_nospec(client, SEG_CLIENT_MAX));
+	n = index_nospec(n, CHANNEL_SLOTS);
+	call_take(&c, &ch->slot[n]);
+	call_run(&c);
+	call_give(&c, &ch->slot[n]);
+	return (struct crossing){.ret = c.in.ret, .made = c.made | (uint64_t)c.made_flags << 32};
+}
+
+int64_t image_plain_call(struct ctx *ctx, uint32_t client, struct call_slot *slot)
+{
+	struct call c = {.ctx = ctx, .client = client, .where = CALL_DATA_APP};
+
+	ctx->kind = ctx->id ? CTX_DIRECT : CTX_DAEMON;
+	ctx->client = client;
+	if (!client && slot->nr >= ADMIN_INIT)
+		return slot->ret = admin_call(ctx, slot);
+	c.sock = call_take(&c, slot);
+	call_run(&c);
+	call_give(&c, slot);
+	return c.in.ret;
+}
+
+#ifndef SANDWIRE_HOSTED /* a hosted test has no such addresses */
+void image_entry(void); /* entry.S */
+
+__attribute__((section(".exports"), used)) static const struct {
+	uint64_t magic;
+	uint32_t seg_version, header_size;
+	void (*entry)(void);
+	image_plain_call_fn *call;
+	const char *fault_fixup, *copy_start, *copy_end;
+} exports = {
+	.magic = IMAGE_EXPORTS_MAGIC,
+	.seg_version = SEG_VERSION,
+	.header_size = sizeof(struct seg_header),
+	.entry = image_entry,
+	.call = image_plain_call,
+	.fault_fixup = app_fault_fixup,
+	.copy_start = app_copy_start,
+	.copy_end = app_copy_end,
+};
+_Static_assert(sizeof(exports) == sizeof(struct image_exports), "as image_load.c reads it");
+#endif
