@@ -189,7 +189,7 @@ static int connect_control(void)
 	int fd = control_connect(net_name());
 
 	if (fd == -ENOENT || fd == -ECONNREFUSED)
-		return refuse(-ENETDOWN, "is not up", NULL);
+		return refuse(-ENETDOWN, "it is not up", "sandwire up");
 	if (fd == -EACCES || fd == -EPERM)
 		return refuse(fd, "not permitted", "be root or in the group sandwire");
 	return fd < 0 ? refuse_errno(fd, "control socket") : fd;

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -30,10 +31,13 @@ int control_connect(const char *net)
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	long n, fd, ret;
 
+	const char *top = secure_getenv("SANDWIRE_RUNDIR");
+
 	if (strchr(net, '/'))
 		n = snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/control", net);
 	else
-		n = snprintf(sun.sun_path, sizeof(sun.sun_path), RUN_DIR "/%s/control", net);
+		n = snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/%s/control",
+			     top && *top ? top : RUN_DIR, net);
 	if (n >= (long)sizeof(sun.sun_path))
 		return -ENAMETOOLONG;
 	fd = RAW3(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
