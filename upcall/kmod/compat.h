@@ -73,11 +73,13 @@ static inline void __user *sw_rseq_off(void)
 	return p;
 }
 
-static inline void sw_rseq_on(void __user *p)
+static inline void sw_rseq_on(void __user *p, bool moved)
 {
 	current->rseq.usrptr = p;
-	if (p) {
-		current->rseq.event.has_rseq = 1;
+	if (!p)
+		return;
+	current->rseq.event.has_rseq = 1;
+	if (moved) {
 		current->rseq.event.sched_switch = 1;
 		current->rseq.event.ids_changed = 1;
 		set_tsk_thread_flag(current, TIF_NOTIFY_RESUME);
@@ -92,11 +94,11 @@ static inline void __user *sw_rseq_off(void)
 	return p;
 }
 
-static inline void sw_rseq_on(void __user *p)
+/* If the thread was off the CPU meanwhile, has the kernel write the CPU number again. */
+static inline void sw_rseq_on(void __user *p, bool moved)
 {
 	current->rseq = p;
-	/* The thread may have moved meanwhile: have the kernel write the CPU number again. */
-	if (p) {
+	if (p && moved) {
 		set_bit(RSEQ_EVENT_PREEMPT_BIT, &current->rseq_event_mask);
 		set_bit(RSEQ_EVENT_MIGRATE_BIT, &current->rseq_event_mask);
 		set_tsk_thread_flag(current, TIF_NOTIFY_RESUME);

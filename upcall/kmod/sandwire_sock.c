@@ -183,7 +183,7 @@ const struct file_operations sw_sock_fops = {
 	.show_fdinfo = sock_fdinfo,
 };
 
-/* A new descriptor for the id, or -errno and the id is in the closed ring. */
+/* A new descriptor for the id, or -errno and the id is in the closed ring (it has no other one). */
 long sw_sock_fd(struct sw_net *net, u32 id, unsigned int flags)
 {
 	struct sw_sock *s = kzalloc(sizeof(*s), GFP_KERNEL_ACCOUNT);
@@ -225,6 +225,7 @@ put_fd:
 free:
 	kfree(s);
 closed:
-	sw_closed_push(net, id);
+	if (rc != -EBUSY)
+		sw_closed_push(net, id);
 	return rc;
 }

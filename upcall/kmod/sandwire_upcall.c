@@ -40,7 +40,7 @@ enum {
 struct sw_crossing {
 	refcount_t ref; /* the upcall (running or orphan), its queued task work */
 	unsigned long acts;
-	bool in, adopting;
+	bool in, adopting, moved; /* moved: was off the CPU since it began */
 	bool healed; /* the fault being handled came with the official root: try again */
 	u32 ctx;
 
@@ -55,6 +55,7 @@ struct sw_crossing {
 	struct file *file; /* keeps the module */
 	struct pt_regs saved;
 	sigset_t oldmask, raised;
+	bool ignored[2]; /* SIGSEGV, SIGBUS: what raising them would undo */
 	struct preempt_notifier pn;
 	struct callback_head work;
 	void __user *rseq;
@@ -67,6 +68,7 @@ static DEFINE_PER_CPU(struct sw_crossing *, sw_cur);
 static struct kmem_cache *cache;
 static sigset_t upcall_mask;
 static struct preempt_ops sched_ops;
+static const int ignorable[2] = {SIGSEGV, SIGBUS};
 
 static void crossing_work(struct callback_head *head);
 
@@ -125,7 +127,11 @@ static void ctx_free(struct sw_net *net, u32 ctx)
 static void crossing_begin(struct sw_crossing *t, const struct pt_regs *go)
 {
 	struct pt_regs *regs = task_pt_regs(current);
+	struct sighand_struct *sighand = rcu_dereference_protected(current->sighand, 1);
+	int i;
 
+	for (i = 0; i < ARRAY_SIZE(ignorable); i++)
+		t->ignored[i] = sighand->action[ignorable[i] - 1].sa.sa_handler == SIG_IGN;
 	sigprocmask(SIG_SETMASK, &upcall_mask, &t->oldmask);
 	t->saved = *regs;
 	*regs = *go;
@@ -174,7 +180,7 @@ static void unhook(struct sw_crossing *t, long rc)
 	if (cpu_feature_enabled(X86_FEATURE_OSPKE) && t->pkru & 3)
 		wrpkru(t->pkru);
 	local_irq_restore(flags);
-	sw_rseq_on(t->rseq);
+	sw_rseq_on(t->rseq, t->moved);
 	current->clear_child_tid = t->clear_child_tid;
 	current->robust_list = t->robust_list;
 	*regs = t->saved;
@@ -279,6 +285,7 @@ static void crossing_sched_out(struct preempt_notifier *pn, struct task_struct *
 
 	if (!t->in)
 		return;
+	t->moved = true;
 	if (READ_ONCE(current->__state) & (__TASK_STOPPED | __TASK_TRACED) || current->frozen) {
 		surrender(t);
 		return;
@@ -469,6 +476,8 @@ void sw_orphans_drop(struct sw_net *net)
 /* The signals that the CPU raised are ours, whatever the process would do about them. */
 static void take_raised(struct sw_crossing *t)
 {
+	struct k_sigaction *action;
+	int i;
 	struct sighand_struct *sighand = rcu_dereference_protected(current->sighand, 1);
 	sigset_t others;
 
@@ -479,6 +488,11 @@ static void take_raised(struct sw_crossing *t)
 	sigandnsets(&others, &others, &t->raised);
 	while (sw_dequeue_signal(&others))
 		;
+	for (i = 0; i < ARRAY_SIZE(ignorable); i++) {
+		action = &sighand->action[ignorable[i] - 1];
+		if (t->ignored[i] && action->sa.sa_handler == SIG_DFL)
+			action->sa.sa_handler = SIG_IGN;
+	}
 	recalc_sigpending();
 	spin_unlock_irq(&sighand->siglock);
 	sigemptyset(&t->raised);

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Death in mid-upcall, in every way the kernel has: what was begun is finished, once. */
+#include "tests/upcall/kmod/harness.h"
+
+#define ROUNDS 40
+
+static void *looper(void *arg)
+{
+	int fd = *(int *)arg;
+
+	for (;;)
+		up(fd, T_SECTION, 100000, 0, 0);
+	return NULL;
+}
+
+static void *reader(void *arg)
+{
+	int fd = *(int *)arg;
+	char *p = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	for (;;) {
+		madvise(p, 1 << 20, MADV_DONTNEED);
+		up(fd, T_WRITE, (uint64_t)p, 1 << 20, 1);
+	}
+	return NULL;
+}
+
+static int victim(void *how)
+{
+	static int fd;
+	pthread_t t;
+
+	fd = attach();
+	for (int i = 0; i < 3; i++)
+		pthread_create(&t, NULL, looper, &fd);
+	pthread_create(&t, NULL, reader, &fd);
+	atomic_fetch_add(&sh->words[0], 1);
+	usleep(10000 + (unsigned)rand() % 30000);
+	if (how == (void *)1)
+		_exit(0); /* exit_group */
+	if (how == (void *)2)
+		execl("/bin/true", "true", NULL);
+	if (how == (void *)3)
+		syscall(SYS_exit, 0); /* this thread only; the others go on until they are killed */
+	if (how == (void *)4)
+		abort(); /* a core dump's kill of the siblings */
+	for (;;)
+		pause();
+	return 0;
+}
+
+static bool quiet(void)
+{
+	struct sw_info i = stats();
+
+	return DATA->begun == DATA->done && i.orphans == i.adopted && i.enters == i.exits;
+}
+
+static void round_of(const char *name, long how, int rounds, bool adopt_late)
+{
+	struct sw_info before = stats(), after;
+	unsigned gone = events[SW_EVENT_CLIENT_GONE];
+
+	atomic_store(&adopting, !adopt_late);
+	for (int i = 0; i < rounds; i++) {
+		pid_t pid = child(victim, (void *)how);
+		unsigned seen = (unsigned)sh->words[0];
+
+		if (how == 0 || how == 3) {
+			while (sh->words[0] == seen && i > 1)
+				usleep(1000);
+			usleep(20000 + (unsigned)rand() % 40000);
+			kill(pid, SIGKILL);
+		}
+		wait_child(pid);
+	}
+	after = stats();
+	if (adopt_late)
+		printf("# left half done: %lu of %lu upcalls; begun - done = %ld\n",
+		       (unsigned long)(after.orphans - before.orphans),
+		       (unsigned long)(after.enters - before.enters), (long)(DATA->begun - DATA->done));
+	atomic_store(&adopting, true);
+	eventually(quiet, 10);
+	after = stats();
+	CHECK(name, quiet() && after.orphans > before.orphans,
+	      "begun %lu done %lu orphans %lu adopted %lu enters %lu exits %lu", DATA->begun, DATA->done,
+	      (unsigned long)after.orphans, (unsigned long)after.adopted, (unsigned long)after.enters,
+	      (unsigned long)after.exits);
+	usleep(50000);
+	if (events[SW_EVENT_CLIENT_GONE] != gone + (unsigned)rounds)
+		result("every dead client is reported once", false, "%u of %d",
+		       events[SW_EVENT_CLIENT_GONE] - gone, rounds);
+}
+
+/* All contexts must be free again: as many upcalls at once as there are contexts. */
+static void *napper(void *arg)
+{
+	if (up(*(int *)arg, T_YIELD, 3000, 0, 0) > 0)
+		atomic_fetch_add(&sh->words[1], 1);
+	return NULL;
+}
+
+static int all_contexts(void *unused)
+{
+	enum { N = SEG_CTX_COUNT - 1 };
+	static pthread_t t[N];
+	int fd = attach();
+	pthread_attr_t attr;
+	long r = 1;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 65536);
+	for (int i = 0; i < N; i++)
+		pthread_create(&t[i], &attr, napper, &fd);
+	for (int i = 0; i < 200 && r >= 0; i++) {
+		r = up(fd, T_NULL, 0, 0, 0);
+		usleep(2000);
+	}
+	for (int i = 0; i < N; i++)
+		pthread_join(t[i], NULL);
+	CHECK("every context is free again, and one more is EAGAIN", sh->words[1] == N && r == -EAGAIN,
+	      "%lu got one, then %ld", sh->words[1], r);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	srand(1);
+	net_up(argv[1]);
+	round_of("killed processes' upcalls are adopted as they die", 0, ROUNDS, false);
+	round_of("or all at once, later", 0, 10, true);
+	round_of("exit_group by a sibling", 1, 10, false);
+	round_of("exec by a sibling", 2, 10, false);
+	round_of("the main thread's end, then a kill", 3, 5, false);
+	round_of("abort", 4, 5, false);
+	run_case(all_contexts, NULL);
+	net_down();
+	return atomic_load(&sh->failed) != 0;
+}
