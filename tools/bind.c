@@ -273,7 +273,7 @@ static int move_to_vfio(const struct pci_device *pci, const struct bind_state *f
 	}
 	code = probe(pci->addr);
 	host_link(driver, sizeof(driver), "/sys/bus/pci/devices/%s/driver", pci->addr);
-	if (strcmp(driver, VFIO_DRIVER)) {
+	if (strcmp(driver, VFIO_DRIVER) != 0) {
 		restore(pci->addr, former);
 		return fail(err, code < 0 ? code : -ENODEV, pci->addr,
 			    "vfio-pci does not take it, its driver has it back");
@@ -344,7 +344,7 @@ int unbind_device(struct pci_device *pci, const char *name, struct bind_state *f
 	memset(former, 0, sizeof(*former));
 	if (code < 0)
 		return pci_identify_error(err, name, code);
-	if (strcmp(pci->driver, VFIO_DRIVER)) {
+	if (strcmp(pci->driver, VFIO_DRIVER) != 0) {
 		state_forget(pci->addr);
 		return vfio_fail(err, ENODEV, pci->addr, "not bound to vfio-pci, but to %s",
 				 pci->driver[0] ? pci->driver : "no driver");

@@ -254,7 +254,7 @@ static bool group_exists(const char *name)
 		return getgrnam(name) != NULL;
 	if (host_path(path, sizeof(path), "/etc/group") || !(f = fopen(path, "re")))
 		return false;
-	while ((g = fgetgrent(f)) && strcmp(g->gr_name, name))
+	while ((g = fgetgrent(f)) && strcmp(g->gr_name, name) != 0)
 		;
 	fclose(f);
 	return g != NULL;
@@ -290,7 +290,7 @@ static void look_at_permissions(struct doctor *d)
 	doctor_fix(d, "sudo sandwire doctor");
 	getrlimit(RLIMIT_MEMLOCK, &limit);
 	kib = limit.rlim_cur / 1024;
-	if (limit.rlim_cur != RLIM_INFINITY && kib < DOCTOR_NET_MIB * 1024) {
+	if (limit.rlim_cur != RLIM_INFINITY && kib < DOCTOR_NET_MIB * 1024ull) {
 		doctor_add(d, FINDING_WARN, "memlock",
 			   "you may lock %llu KiB of memory, a net on a NIC wants %u", kib,
 			   DOCTOR_NET_MIB * 1024);

@@ -10,28 +10,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "drivers/port.h"
 #include "tools/bind.h"
 #include "tools/doctor.h"
 #include "vfio/vfio.h"
-
-/* The identities our drivers know; drivers/port.c has the drivers themselves. */
-static const struct nic_kind {
-	uint16_t vendor, device;
-	const char *name;
-} kinds[] = {
-	{0x8086, 0x10d3, "82574L (e1000e)"},
-	{0x1af4, 0x1041, "virtio-net"},
-	{0x1af4, 0x1000, "virtio-net"},
-	{0x15ad, 0x07b0, "vmxnet3"},
-};
-
-static const char *kind_of(const struct pci_device *pci)
-{
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
-		if (kinds[i].vendor == pci->vendor && kinds[i].device == pci->device)
-			return kinds[i].name;
-	return NULL;
-}
 
 static unsigned count_groups(void)
 {
@@ -142,32 +124,31 @@ static void look_at_bound(struct doctor *d, const struct pci_device *pci, const 
 		return;
 	}
 	nics->ready++;
-	doctor_add(d, FINDING_OK, "nic", "%s %s: with vfio-pci, IOMMU group %d%s", pci->addr, kind,
-		   pci->iommu_group, group_in_use(pci->iommu_group) ? ", in use now" : ", ready");
+	doctor_add(d, FINDING_OK, "nic", "%s %s: with vfio-pci, IOMMU group %d, %s", pci->addr,
+		   kind, pci->iommu_group, group_in_use(pci->iommu_group) ? "in use now" : "ready");
 }
 
 static void look_at_nic(struct doctor *d, const struct pci_device *pci, struct nics *nics)
 {
-	const char *kind = kind_of(pci);
+	const struct port_ops *ours = port_driver_pci(pci->vendor, pci->device);
 	struct vfio_error err;
 	char who[64];
 
 	snprintf(who, sizeof(who), "%s%s%s", pci->driver[0] ? pci->driver : "no driver",
 		 pci->netdev[0] ? ", " : "", pci->netdev);
-	if (!kind) {
+	if (!ours) {
 		doctor_add(d, FINDING_OK, "nic", "%s %04x:%04x (%s): no driver of ours knows it",
 			   pci->addr, pci->vendor, pci->device, who);
 	} else if (!strcmp(pci->driver, "vfio-pci")) {
-		look_at_bound(d, pci, kind, nics);
+		look_at_bound(d, pci, ours->name, nics);
 	} else if (bind_refusal(pci, &err) < 0) {
-		doctor_add(d, FINDING_OK, "nic", "%s %s (%s): not to be taken: %s", pci->addr, kind,
-			   who, err.why);
+		doctor_add(d, FINDING_OK, "nic", "%s %s (%s): not to be taken: %s", pci->addr,
+			   ours->name, who, err.why);
 	} else {
 		doctor_add(d, FINDING_OK, "nic", "%s %s (%s): the host can spare it", pci->addr,
-			   kind, who);
-		if (nics->candidate[0])
-			return;
-		memcpy(nics->candidate, pci->addr, sizeof(nics->candidate));
+			   ours->name, who);
+		if (!nics->candidate[0])
+			memcpy(nics->candidate, pci->addr, sizeof(nics->candidate));
 	}
 }
 
@@ -187,8 +168,8 @@ static void look_at_nics(struct doctor *d)
 	if (nics.candidate[0])
 		doctor_fix(d, "sandwire bind %s", nics.candidate);
 	else
-		doctor_fix(d, "a NIC that the host can spare, of a kind we drive (82574L, "
-			      "virtio-net, vmxnet3), behind an IOMMU; without one: --port tap:sw0");
+		doctor_fix(d, "a NIC that the host can spare and that we drive (such as an Intel "
+			      "82574L), behind an IOMMU; without one: --port tap:sw0");
 }
 
 static void look_at_tap(struct doctor *d)

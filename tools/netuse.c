@@ -50,7 +50,7 @@ static void add_dev(struct search *s, const char *name)
 	for (unsigned i = 0; i < s->ndevs; i++)
 		if (!strcmp(s->devs[i].name, name))
 			return;
-	strcpy(s->devs[s->ndevs].name, name);
+	memcpy(s->devs[s->ndevs].name, name, strlen(name) + 1);
 	s->devs[s->ndevs].index = (unsigned)host_number(0, "/sys/class/net/%s/ifindex", name);
 	s->ndevs++;
 	/* Whatever is stacked on it hangs there as upper_NAME. */
@@ -79,7 +79,7 @@ static void see_next_hop(struct search *s, unsigned index)
 	if (!name || s->use->default_route)
 		return;
 	s->use->default_route = true;
-	strcpy(s->use->route_dev, name);
+	memcpy(s->use->route_dev, name, strlen(name) + 1);
 }
 
 static void see_route(const struct nlmsghdr *msg, void *arg)

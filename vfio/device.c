@@ -101,7 +101,7 @@ int vfio_open(struct vfio_device **out, const char *name, struct vfio_error *err
 	code = check_bound(&dev->pci, err);
 	if (code < 0)
 		goto free_dev;
-	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
 		dev->way = ways[i];
 		code = dev->way->open(dev, err);
 		if (code != -EOPNOTSUPP)

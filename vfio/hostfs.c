@@ -30,15 +30,6 @@ __attribute__((format(printf, 3, 0))) static int path_format(char *buf, size_t s
 	return 0;
 }
 
-/* Declares and fills `path` from the caller's format, leaving the result in `err`. */
-#define PATH_FROM_ARGS(path, err, fmt)                                                             \
-	char path[PATH_MAX];                                                                       \
-	va_list args;                                                                              \
-	int err;                                                                                   \
-	va_start(args, fmt);                                                                       \
-	err = path_format(path, sizeof(path), fmt, args);                                          \
-	va_end(args)
-
 int host_path(char *buf, size_t size, const char *fmt, ...)
 {
 	va_list args;
@@ -81,17 +72,27 @@ static int read_whole(const char *path, char *buf, size_t size)
 
 int host_read(char *buf, size_t size, const char *fmt, ...)
 {
-	PATH_FROM_ARGS(path, err, fmt);
+	char path[PATH_MAX];
+	va_list args;
+	int err;
+
+	va_start(args, fmt);
+	err = path_format(path, sizeof(path), fmt, args);
+	va_end(args);
 	buf[0] = '\0';
 	return err ? err : read_whole(path, buf, size);
 }
 
 long long host_number(long long absent, const char *fmt, ...)
 {
-	char text[64], *end;
+	char path[PATH_MAX], text[64], *end;
 	long long value;
+	va_list args;
+	int err;
 
-	PATH_FROM_ARGS(path, err, fmt);
+	va_start(args, fmt);
+	err = path_format(path, sizeof(path), fmt, args);
+	va_end(args);
 	if (err || read_whole(path, text, sizeof(text)) <= 0)
 		return absent;
 	value = strtoll(text, &end, 0);
@@ -100,11 +101,15 @@ long long host_number(long long absent, const char *fmt, ...)
 
 int host_write(const char *text, const char *fmt, ...)
 {
+	char path[PATH_MAX];
 	size_t len = strlen(text);
+	va_list args;
 	ssize_t n;
-	int fd;
+	int fd, err;
 
-	PATH_FROM_ARGS(path, err, fmt);
+	va_start(args, fmt);
+	err = path_format(path, sizeof(path), fmt, args);
+	va_end(args);
 	if (err)
 		return err;
 	/* O_TRUNC is for the fake trees and state files; sysfs ignores it. */
@@ -120,11 +125,15 @@ int host_write(const char *text, const char *fmt, ...)
 
 int host_link(char *buf, size_t size, const char *fmt, ...)
 {
-	char target[PATH_MAX];
+	char path[PATH_MAX], target[PATH_MAX];
 	const char *last;
+	va_list args;
 	ssize_t n;
+	int err;
 
-	PATH_FROM_ARGS(path, err, fmt);
+	va_start(args, fmt);
+	err = path_format(path, sizeof(path), fmt, args);
+	va_end(args);
 	buf[0] = '\0';
 	if (err)
 		return err;
@@ -136,12 +145,18 @@ int host_link(char *buf, size_t size, const char *fmt, ...)
 	last = last ? last + 1 : target;
 	if (strlen(last) >= size)
 		return -ENAMETOOLONG;
-	strcpy(buf, last);
+	memcpy(buf, last, strlen(last) + 1);
 	return 0;
 }
 
 bool host_exists(const char *fmt, ...)
 {
-	PATH_FROM_ARGS(path, err, fmt);
+	char path[PATH_MAX];
+	va_list args;
+	int err;
+
+	va_start(args, fmt);
+	err = path_format(path, sizeof(path), fmt, args);
+	va_end(args);
 	return !err && access(path, F_OK) == 0;
 }

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/vfio.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -61,14 +62,13 @@ static int group_not_viable(const struct pci_device *pci, struct vfio_error *err
 	vfio_fail(err, EPERM, pci->addr, "IOMMU group %d is not viable: other drivers hold %s",
 		  pci->iommu_group, names);
 	for (int i = 0; i < n && i < 16; i++) {
-		size_t len = strlen(cmds), room = sizeof(cmds) - len;
+		size_t len = strlen(cmds);
 		/* Only NICs are ours to bind; for the rest the slot is the problem. */
 		if (!strcmp(members[i].addr, pci->addr) || !pci_blocks_group(&members[i]) ||
-		    !pci_is_nic(&members[i]) || room < 40)
+		    !pci_is_nic(&members[i]) || sizeof(cmds) - len < 48)
 			continue;
-		strcat(cmds, len ? " && " : "");
-		strcat(cmds, "sandwire bind ");
-		strcat(cmds, members[i].addr);
+		snprintf(cmds + len, sizeof(cmds) - len, "%ssandwire bind --force %.15s",
+			 len ? " && " : "", members[i].addr);
 	}
 	vfio_hint(err, "%s%s", cmds,
 		  cmds[0] ? "" : "move the NIC to another slot, where it has a group of its own");

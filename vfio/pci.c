@@ -76,11 +76,11 @@ static bool first_entry(char *buf, size_t size, const char *path, const char *pr
 
 	buf[0] = '\0';
 	while (dir && (ent = readdir(dir))) {
-		if (ent->d_name[0] == '.' || strncmp(ent->d_name, prefix, strlen(prefix)) ||
+		if (ent->d_name[0] == '.' || strncmp(ent->d_name, prefix, strlen(prefix)) != 0 ||
 		    strlen(ent->d_name) >= size)
 			continue;
 		if (!buf[0] || strcmp(ent->d_name, buf) < 0)
-			strcpy(buf, ent->d_name);
+			memcpy(buf, ent->d_name, strlen(ent->d_name) + 1);
 	}
 	if (dir)
 		closedir(dir);
@@ -209,7 +209,7 @@ bool pci_blocks_group(const struct pci_device *pci)
 
 int pci_group_blockers(const struct pci_device *pci, char *text, size_t size)
 {
-	struct pci_device members[64];
+	struct pci_device members[64] = {0};
 	size_t len = 0;
 	int n, blockers = 0;
 

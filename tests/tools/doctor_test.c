@@ -210,8 +210,8 @@ END_TEST
 START_TEST(a_nic_the_host_can_spare_is_proposed)
 {
 	fake_remove("/sys/devices/pci0000:00/" NIC "/driver");
-	fake_pci(&(struct fake_pci){"0000:00:03.0", 0x1af4, 0x1041, .driver = "virtio-pci",
-				    .group = 2, .netdev = "eth0", .virtio = "virtio0"});
+	fake_pci(&(struct fake_pci){"0000:00:03.0", 0x8086, 0x10d3, .driver = "e1000e", .group = 2,
+				    .netdev = "eth0"});
 	fake_file("2\n", "/sys/class/net/eth0/ifindex");
 	fake_route(0, 2);
 	ck_assert_uint_eq(missing(), 1);
