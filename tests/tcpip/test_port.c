@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tests/tcpip/test_port.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int start(struct port *port)
+{
+	port->link_up = true;
+	return 0;
+}
+
+static void stop(struct port *port)
+{
+	(void)port;
+}
+
+static unsigned rx(struct port *port, struct pktbuf **batch, unsigned max)
+{
+	(void)port;
+	(void)batch;
+	(void)max;
+	return 0; /* the test calls stack_input itself */
+}
+
+static void keep(struct test_port *tp, const struct pktbuf *p)
+{
+	struct test_frame *f = &tp->out[(tp->head + tp->count) % TEST_PORT_FRAMES];
+
+	if (tp->count == TEST_PORT_FRAMES) {
+		tp->lost++;
+		return;
+	}
+	tp->count++;
+	f->time = *tp->now;
+	f->len = p->len;
+	f->flags = p->flags;
+	f->csum_start = p->csum_start;
+	f->csum_offset = p->csum_offset;
+	memcpy(f->data, pktbuf_data(p), p->len);
+}
+
+static unsigned tx(struct port *port, struct pktbuf **batch, unsigned n)
+{
+	struct test_port *tp = (struct test_port *)port;
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		keep(tp, batch[i]);
+		pktbuf_free(batch[i]);
+	}
+	return n;
+}
+
+static bool pending(struct port *port)
+{
+	(void)port;
+	return false;
+}
+
+static bool watch(struct port *port)
+{
+	(void)port;
+	return false;
+}
+
+static const struct port_ops test_port_ops = {
+	.name = "test",
+	.start = start,
+	.stop = stop,
+	.rx = rx,
+	.tx = tx,
+	.pending = pending,
+	.watch = watch,
+};
+
+static uint64_t no_clock(void)
+{
+	return 0;
+}
+
+void test_port_open(struct test_port *tp, struct pktbuf_pool *pool, uint32_t index, uint32_t caps,
+		    const uint64_t *now)
+{
+	memset(tp, 0, sizeof(*tp));
+	tp->out = calloc(TEST_PORT_FRAMES, sizeof(*tp->out));
+	tp->now = now;
+	tp->port.pool = pool;
+	tp->port.index = index;
+	tp->port.clock_ns = no_clock;
+	if (!tp->out || port_start(&tp->port, &test_port_ops, NULL) < 0)
+		abort();
+	tp->port.mac[0] = 2;
+	tp->port.mac[5] = (uint8_t)(index + 1);
+	tp->port.mtu = 1500;
+	tp->port.caps = caps;
+}
+
+void test_port_close(struct test_port *tp)
+{
+	port_stop(&tp->port);
+	free(tp->out);
+	tp->out = NULL;
+}
+
+const struct test_frame *test_port_sent(struct test_port *tp)
+{
+	const struct test_frame *f = &tp->out[tp->head];
+
+	if (tp->count == 0)
+		return NULL;
+	tp->head = (tp->head + 1) % TEST_PORT_FRAMES;
+	tp->count--;
+	return f;
+}
