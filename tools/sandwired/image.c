@@ -21,6 +21,18 @@ int64_t image_admin(uint32_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t
 	return image_call(ctx_at(0), 0, &slot);
 }
 
+uint32_t image_serve(uint32_t client, struct channel *channel, unsigned n)
+{
+	struct call_slot slot;
+
+	memset(&slot, 0, sizeof(slot));
+	slot.nr = ADMIN_SERVE;
+	slot.arg[0] = client;
+	slot.arg[1] = IMAGE_PTR(channel);
+	slot.arg[2] = n;
+	return image_call(ctx_at(0), 0, &slot) < 0 ? 0 : (uint32_t)slot.ret2;
+}
+
 int image_sock_type(uint32_t client, uint32_t sock)
 {
 	struct call_slot slot;

@@ -9,6 +9,8 @@
 
 /* An ADMIN_ call: its result. */
 int64_t image_admin(uint32_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3);
+/* ADMIN_SERVE: id of the socket that the call made, or 0. */
+uint32_t image_serve(uint32_t client, struct channel *channel, unsigned slot);
 /* On behalf of a client, with its rights: SO_TYPE of a socket, or -errno (not its own). */
 int image_sock_type(uint32_t client, uint32_t sock);
 

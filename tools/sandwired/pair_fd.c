@@ -29,7 +29,8 @@ struct pair {
 int pairs_init(struct net *net)
 {
 	net->pairs.by_index = calloc(SEG_SOCK_COUNT, sizeof(struct pair *));
-	return net->pairs.by_index ? 0 : -ENOMEM;
+	net->pairs.made = calloc(SEG_SOCK_COUNT, sizeof(struct pair_made));
+	return net->pairs.by_index && net->pairs.made ? 0 : -ENOMEM;
 }
 
 static struct pair **bucket(struct net *net, uint64_t cookie)
@@ -59,7 +60,9 @@ void pairs_free(struct net *net)
 		if (net->pairs.by_index[i])
 			pair_free(net->pairs.by_index[i]);
 	free(net->pairs.by_index);
+	free(net->pairs.made);
 	net->pairs.by_index = NULL;
+	net->pairs.made = NULL;
 }
 
 /* The daemon is the closed ring's only producer where there is no module. */
@@ -136,7 +139,7 @@ static int make_ends(struct pair *p, int *a)
 
 int pair_make(struct net *net, uint32_t client, uint32_t sock, struct failure *f)
 {
-	int type = image_sock_type(client, sock), a, r;
+	int type = image_sock_type(client, sock), a = -1, r;
 	struct pair *p, **at = &net->pairs.by_index[SEG_SOCK_INDEX(sock)];
 
 	if (type < 0)
@@ -155,6 +158,7 @@ int pair_make(struct net *net, uint32_t client, uint32_t sock, struct failure *f
 		return failed_errno(f, "sockfd", -r);
 	}
 	*at = p;
+	net->pairs.made[SEG_SOCK_INDEX(sock)].client = 0;
 	p->next = *bucket(net, p->cookie);
 	*bucket(net, p->cookie) = p;
 	net->pairs.count++;
@@ -200,15 +204,38 @@ void pairs_wake(struct net *net)
 			pair_signal(net->pairs.by_index[i]);
 }
 
+void pairs_made(struct net *net, uint32_t client, uint32_t sock)
+{
+	net->pairs.made[SEG_SOCK_INDEX(sock)] = (struct pair_made){sock, client};
+}
+
+/* Server mode: the daemon saw who made what; an accepted socket's row names the listener's maker.
+ */
+static void close_made(struct net *net, uint32_t client)
+{
+	for (unsigned i = 0; i < SEG_SOCK_COUNT; i++) {
+		struct pair_made *m = &net->pairs.made[i];
+
+		if (m->client == client && !net->pairs.by_index[i])
+			closed_put(m->sock);
+		if (m->client == client)
+			m->client = 0;
+	}
+}
+
 void pairs_client_gone(struct net *net, uint32_t client)
 {
 	uint32_t cursor = 0;
 	struct sock_row row;
 
+	if (net->mode == SEG_MODE_SERVER) {
+		close_made(net, client);
+		return;
+	}
 	while (image_admin(ADMIN_SOCK_ROW, IMAGE_PTR(&cursor), IMAGE_PTR(&row), 0, 0) == 1) {
 		struct pair *p = net->pairs.by_index[SEG_SOCK_INDEX(row.id)];
 
-		if (row.client == client && (!p || p->sock != row.id))
+		if (row.id && row.client == client && (!p || p->sock != row.id))
 			closed_put(row.id);
 	}
 }

@@ -15,7 +15,13 @@ struct pair;
 
 #define PAIR_BUCKETS 4096u
 
+/* A socket without a descriptor yet, and who made it. */
+struct pair_made {
+	uint32_t sock, client; /* client 0: it has a descriptor, or there is none */
+};
+
 struct pair_table {
+	struct pair_made *made;		      /* server mode; SEG_SOCK_COUNT, by index */
 	struct pair **by_index;		      /* SEG_SOCK_COUNT, by SEG_SOCK_INDEX(id) */
 	struct pair *by_cookie[PAIR_BUCKETS]; /* of A's SO_COOKIE */
 	unsigned count;
@@ -29,6 +35,8 @@ int pair_make(struct net *net, uint32_t client, uint32_t sock, struct failure *f
 uint32_t pair_prove(struct net *net, int fd);
 /* Takes the wake ring and passes on what it says. */
 void pairs_wake(struct net *net);
+/* Server mode: a client's call made this socket. */
+void pairs_made(struct net *net, uint32_t client, uint32_t sock);
 /* Sockets that a dead client made but never got a descriptor of. */
 void pairs_client_gone(struct net *net, uint32_t client);
 

@@ -55,7 +55,10 @@ static unsigned serve_client(struct client *c)
 		unsigned s = (unsigned)__builtin_ctzll(posted);
 		struct call_slot *slot = &c->channel->slot[s];
 
-		image_admin(ADMIN_SERVE, c->id, IMAGE_PTR(c->channel), s, 0);
+		uint32_t made = image_serve(c->id, c->channel, s);
+
+		if (made)
+			pairs_made(c->net, c->id, made);
 		/* release: pairs with the acquire load in mode_server.c, wait_done() */
 		__atomic_store_n(&slot->state, CALL_DONE, __ATOMIC_RELEASE);
 		syscall(SYS_futex, &slot->state, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
