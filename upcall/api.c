@@ -18,7 +18,7 @@ int call_begin(struct call *c, int fd, uint32_t nr)
 	c->fd = fd;
 	c->word = 0;
 	c->sock_flags = 0;
-	if (fd >= 0) {
+	if (fd != NO_FD) {
 		c->word = fd_resolve(fd);
 		if (FD_KIND(c->word) != FD_SOCK)
 			return -ENOTSOCK;
@@ -180,7 +180,7 @@ int sandwire_socket(int domain, int type, int protocol)
 {
 	uint64_t flags = FD_DGRAM;
 	struct call c;
-	int ret = call_begin(&c, -1, CALL_SOCKET);
+	int ret = call_begin(&c, NO_FD, CALL_SOCKET);
 
 	if (ret)
 		return ret;
@@ -285,12 +285,12 @@ int sandwire_events(int fd)
 
 int sandwire_turn(void)
 {
-	return simple(-1, CALL_TURN, 0);
+	return simple(NO_FD, CALL_TURN, 0);
 }
 
 int sandwire_null(void)
 {
-	return simple(-1, CALL_NULL, 0);
+	return simple(NO_FD, CALL_NULL, 0);
 }
 
 /* ---- routes -------------------------------------------------------------------------------- */
@@ -317,14 +317,14 @@ int sandwire_route(const struct sockaddr *dst, socklen_t len, struct sockaddr_st
 	if (!at)
 		return attach_error();
 	if (!dst || len < sizeof(*sin) || dst->sa_family != AF_INET)
-		return call_with_addr(-1, CALL_ROUTE, dst, len, src);
+		return call_with_addr(NO_FD, CALL_ROUTE, dst, len, src);
 	/* The generation is read before the net is asked: an answer is never filed as newer. */
 	key = route_key(sin, __atomic_load_n(&at->channel->routes_gen, __ATOMIC_ACQUIRE));
 	entry = &route_cache[(sin->sin_addr.s_addr * 2654435761u) >> 26];
 	found = atomic_load_explicit(entry, memory_order_relaxed);
 	if (!src && (found & ~2ull) == key)
 		return found & 2 ? 0 : -ENETUNREACH;
-	ret = call_with_addr(-1, CALL_ROUTE, dst, len, src);
+	ret = call_with_addr(NO_FD, CALL_ROUTE, dst, len, src);
 	if (ret == 0 || ret == -ENETUNREACH)
 		atomic_store_explicit(entry, key | (ret ? 0 : 2), memory_order_relaxed);
 	return ret;
@@ -332,5 +332,5 @@ int sandwire_route(const struct sockaddr *dst, socklen_t len, struct sockaddr_st
 
 int sandwire_is_local(const struct sockaddr *addr, socklen_t len)
 {
-	return call_with_addr(-1, CALL_IS_LOCAL, addr, len, NULL) == 1;
+	return call_with_addr(NO_FD, CALL_IS_LOCAL, addr, len, NULL) == 1;
 }

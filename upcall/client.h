@@ -149,11 +149,12 @@ int pair_prove(struct attachment *at, int fd, uint32_t *id);	  /* 0, -ENOTSOCK, 
 int pair_get(struct attachment *at, uint32_t id, int sock_flags); /* descriptor or -errno */
 
 /* A call in progress. */
+#define NO_FD INT32_MIN
 struct call {
 	struct attachment *at;
 	struct call_slot *slot;
 	unsigned n;	/* of the slot */
-	int fd;		/* -1: no socket */
+	int fd;		/* NO_FD: the call is about no socket */
 	uint64_t word;	/* the descriptor's */
 	int sock_flags; /* SOCK_NONBLOCK, SOCK_CLOEXEC of a socket to be made */
 };

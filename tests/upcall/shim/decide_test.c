@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* upcall/shim/decide.c: which addresses belong to the net, which to the kernel. */
+#include <arpa/inet.h>
+#include <check.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "upcall/shim/shim.h"
+
+/* The net: 192.0.2.0/24 with the address 192.0.2.1. */
+static int route(const struct sockaddr *dst, socklen_t len, struct sockaddr_storage *src)
+{
+	const struct sockaddr_in *sin = (const struct sockaddr_in *)dst;
+
+	return ntohl(sin->sin_addr.s_addr) >> 8 == 0xc00002 ? 0 : -ENETUNREACH;
+}
+
+static int is_local(const struct sockaddr *addr, socklen_t len)
+{
+	return ((const struct sockaddr_in *)addr)->sin_addr.s_addr == htonl(0xc0000201);
+}
+
+static const struct decider loose = {false, true, route, is_local};
+static const struct decider strict = {true, true, route, is_local};
+static const struct decider down = {false, false, route, is_local};
+static const struct decider strict_down = {true, false, route, is_local};
+
+static struct sockaddr_in in4(const char *text, uint16_t port)
+{
+	struct sockaddr_in sin = {.sin_family = AF_INET, .sin_port = htons(port)};
+
+	inet_pton(AF_INET, text, &sin.sin_addr);
+	return sin;
+}
+
+static int dest(const struct decider *d, const char *text)
+{
+	struct sockaddr_in sin = in4(text, 80);
+
+	return decide_destination(d, (struct sockaddr *)&sin, sizeof(sin));
+}
+
+static int local(const struct decider *d, const char *text, uint16_t port)
+{
+	struct sockaddr_in sin = in4(text, port);
+
+	return decide_bind(d, (struct sockaddr *)&sin, sizeof(sin));
+}
+
+START_TEST(what_the_net_routes_goes_there)
+{
+	ck_assert_int_eq(dest(&loose, "192.0.2.77"), GOES_NET);
+	ck_assert_int_eq(dest(&strict, "192.0.2.77"), GOES_NET);
+	ck_assert_int_eq(dest(&down, "192.0.2.77"), GOES_KERNEL);
+	ck_assert_int_eq(dest(&strict_down, "192.0.2.77"), -ENETUNREACH);
+}
+END_TEST
+
+START_TEST(the_rest_is_the_kernels_unless_strict)
+{
+	static const char *const others[] = {"198.51.100.1", "127.0.0.1", "127.9.9.9", "0.0.0.0"};
+
+	for (unsigned i = 0; i < 4; i++) {
+		ck_assert_int_eq(dest(&loose, others[i]), GOES_KERNEL);
+		ck_assert_int_eq(dest(&strict, others[i]), -ENETUNREACH);
+	}
+}
+END_TEST
+
+START_TEST(other_families_and_broken_addresses_are_the_kernels_to_judge)
+{
+	struct sockaddr_in sin = in4("192.0.2.77", 80);
+	struct sockaddr none = {.sa_family = AF_UNSPEC};
+
+	ck_assert_int_eq(decide_destination(&strict, (struct sockaddr *)&sin, 8), GOES_KERNEL);
+	ck_assert_int_eq(decide_destination(&strict, &none, sizeof(none)), GOES_KERNEL);
+	ck_assert_int_eq(decide_destination(&loose, NULL, 0), GOES_KERNEL);
+	ck_assert_int_eq(decide_bind(&loose, &none, sizeof(none)), GOES_KERNEL);
+}
+END_TEST
+
+START_TEST(servers_bind_to_the_net)
+{
+	ck_assert_int_eq(local(&loose, "0.0.0.0", 80), GOES_NET);
+	ck_assert_int_eq(local(&loose, "192.0.2.1", 80), GOES_NET);
+	ck_assert_int_eq(local(&loose, "192.0.2.1", 0), GOES_NET);
+	ck_assert_int_eq(local(&down, "0.0.0.0", 80), GOES_KERNEL);
+	ck_assert_int_eq(local(&strict_down, "0.0.0.0", 80), -EADDRNOTAVAIL);
+}
+END_TEST
+
+START_TEST(any_address_and_port_waits_for_a_destination)
+{
+	ck_assert_int_eq(local(&loose, "0.0.0.0", 0), GOES_LATER);
+}
+END_TEST
+
+START_TEST(other_local_addresses_are_the_kernels_unless_strict)
+{
+	ck_assert_int_eq(local(&loose, "127.0.0.1", 80), GOES_KERNEL);
+	ck_assert_int_eq(local(&loose, "192.0.2.2", 80), GOES_KERNEL);
+	ck_assert_int_eq(local(&strict, "127.0.0.1", 0), -EADDRNOTAVAIL);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("decide");
+	TCase *tc = tcase_create("addresses");
+	SRunner *sr = srunner_create(s);
+	int failed;
+
+	tcase_add_test(tc, what_the_net_routes_goes_there);
+	tcase_add_test(tc, the_rest_is_the_kernels_unless_strict);
+	tcase_add_test(tc, other_families_and_broken_addresses_are_the_kernels_to_judge);
+	tcase_add_test(tc, servers_bind_to_the_net);
+	tcase_add_test(tc, any_address_and_port_waits_for_a_destination);
+	tcase_add_test(tc, other_local_addresses_are_the_kernels_unless_strict);
+	suite_add_tcase(s, tc);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
