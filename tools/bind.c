@@ -112,16 +112,26 @@ static int state_path(char *buf, size_t size, const char *addr)
 	return host_path(buf, size, BIND_STATE_DIR "/%s", addr);
 }
 
+static int make_dir(const char *dir)
+{
+	char path[PATH_MAX];
+	int err = host_path(path, sizeof(path), "%s", dir);
+
+	if (err)
+		return err;
+	return mkdir(path, 0755) < 0 && errno != EEXIST ? -errno : 0;
+}
+
 static int state_save(const char *addr, const struct bind_state *state)
 {
 	char path[PATH_MAX];
 	FILE *f;
+	int err = make_dir("/run/sandwire");
 
-	/* Each may exist already; the last fopen tells what matters. */
-	if (host_path(path, sizeof(path), "/run/sandwire") == 0)
-		(void)mkdir(path, 0755);
-	if (host_path(path, sizeof(path), BIND_STATE_DIR) == 0)
-		(void)mkdir(path, 0755);
+	if (err == 0)
+		err = make_dir(BIND_STATE_DIR);
+	if (err)
+		return err;
 	if (state_path(path, sizeof(path), addr))
 		return -ENAMETOOLONG;
 	f = fopen(path, "we");

@@ -158,6 +158,16 @@ START_TEST(a_device_that_vfio_does_not_take_goes_back)
 }
 END_TEST
 
+START_TEST(a_driver_that_cannot_be_remembered_is_not_taken)
+{
+	struct vfio_error err;
+
+	fake_remove("/run");
+	ck_assert_int_eq(try_bind(false, &err), -ENOENT);
+	ck_assert_str_eq(writes, "");
+}
+END_TEST
+
 START_TEST(a_default_route_refuses_unless_forced)
 {
 	struct vfio_error err;
@@ -361,6 +371,7 @@ int main(void)
 	tcase_add_test(tc, a_nic_without_driver_is_left_without_one);
 	tcase_add_test(tc, binding_twice_keeps_what_is_remembered);
 	tcase_add_test(tc, a_device_that_vfio_does_not_take_goes_back);
+	tcase_add_test(tc, a_driver_that_cannot_be_remembered_is_not_taken);
 	tcase_add_test(tc, a_default_route_refuses_unless_forced);
 	tcase_add_test(tc, a_default_route_elsewhere_does_not_refuse);
 	tcase_add_test(tc, a_default_route_over_a_bridge_on_it_refuses);
