@@ -176,42 +176,61 @@ static void conn_ready(void *arg, uint32_t events)
 		conn_close(c);
 }
 
-static void accept_ready(void *arg, uint32_t events)
+/* One user must not use up what all share: connections, and the memory of channels. */
+static bool may_come(const struct net *net, uid_t uid)
 {
-	struct net *net = arg;
+	unsigned same = 0;
+
+	if (net->control.n_conns >= CONTROL_MAX)
+		return false;
+	for (const struct conn *c = net->control.conns; uid && c; c = c->next)
+		same += c->uid == uid;
+	return same < CONTROL_UID;
+}
+
+static void accept_one(struct net *net, int fd)
+{
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
-	struct conn *c;
-	int fd = accept4(net->control.watch.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct conn *c = NULL;
 
-	(void)events;
-	if (fd < 0) {
-		/* No descriptor left: leaving it in the queue would make this loop spin. */
-		if (errno == EMFILE || errno == ENFILE)
-			net_spare_fd(net);
-		return;
-	}
-	c = net->control.n_conns < CONTROL_MAX ? calloc(1, sizeof(*c)) : NULL;
-	if (!c || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len)) {
-		free(c);
-		close(fd);
-		return;
-	}
+	if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) && may_come(net, cred.uid))
+		c = calloc(1, sizeof(*c));
+	if (!c)
+		goto refuse;
 	c->net = net;
 	c->pid = cred.pid;
 	c->uid = cred.uid;
 	c->got_fd = -1;
-	if (loop_add(&net->loop, &c->watch, fd, EPOLLIN, conn_ready, c)) {
-		free(c);
-		close(fd);
-		return;
-	}
+	if (loop_add(&net->loop, &c->watch, fd, EPOLLIN, conn_ready, c))
+		goto refuse;
 	c->link = &net->control.conns;
 	c->next = net->control.conns;
 	if (c->next)
 		c->next->link = &c->next;
 	net->control.conns = c;
 	net->control.n_conns++;
+	return;
+refuse:
+	free(c);
+	close(fd);
+}
+
+static void accept_ready(void *arg, uint32_t events)
+{
+	struct net *net = arg;
+
+	(void)events;
+	for (unsigned i = 0; i < 16; i++) {
+		int fd = accept4(net->control.watch.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		/* No descriptor left: leaving it in the queue would make this loop spin. */
+		if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+			net_spare_fd(net);
+		if (fd < 0)
+			return;
+		accept_one(net, fd);
+	}
 }
 
 int control_open(struct net *net, struct failure *f)

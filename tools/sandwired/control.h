@@ -16,6 +16,7 @@
 
 #define CONTROL_FDS 16u	  /* descriptors in one packet */
 #define CONTROL_MAX 4096u /* connections at once */
+#define CONTROL_UID 512u  /* of them, of one user other than root */
 
 struct net;
 struct client;
