@@ -169,23 +169,25 @@ static void handle_event(const struct sw_event *e)
 		printf("# adopt: %s\n", strerror(errno));
 }
 
+/* A request brings the client file and a socket for the answer: its sender may die at any time. */
 static void admit_one(void)
 {
-	char byte, ctl[CMSG_SPACE(sizeof(int))];
+	char byte, ctl[CMSG_SPACE(2 * sizeof(int))];
 	struct iovec iov = {&byte, 1};
 	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl,
 			   .msg_controllen = sizeof(ctl)};
 	struct sw_net_admit a;
-	int rc;
+	int rc, fds[2];
 
 	if (recvmsg(admit_sock[0], &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) <= 0 || !CMSG_FIRSTHDR(&m))
 		return;
-	memcpy(&a.client_fd, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(int));
+	memcpy(fds, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(fds));
+	a.client_fd = fds[0];
 	a.client_id = atomic_fetch_add(&sh->next_client, 1);
 	rc = ioctl(net_fd, SW_IOC_NET_ADMIT, &a) ? -errno : (int)a.client_id;
-	close(a.client_fd);
-	if (write(admit_sock[0], &rc, sizeof(rc)) != sizeof(rc))
-		die("admit");
+	close(fds[0]);
+	send(fds[1], &rc, sizeof(rc), MSG_NOSIGNAL);
+	close(fds[1]);
 }
 
 static void *daemon_main(void *unused)
@@ -304,22 +306,25 @@ void run_case(int (*fn)(void *), void *arg)
 
 int open_client(void)
 {
-	int fd = open(SW_DEVICE, O_RDWR | O_CLOEXEC), rc;
-	char byte = 0, ctl[CMSG_SPACE(sizeof(int))] = {0};
+	int fd = open(SW_DEVICE, O_RDWR | O_CLOEXEC), rc, sv[2], fds[2];
+	char byte = 0, ctl[CMSG_SPACE(sizeof(fds))] = {0};
 	struct iovec iov = {&byte, 1};
 	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl,
 			   .msg_controllen = sizeof(ctl)};
 	struct cmsghdr *h = CMSG_FIRSTHDR(&m);
 
-	if (fd < 0)
+	if (fd < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv))
 		die(SW_DEVICE);
+	fds[0] = fd;
+	fds[1] = sv[1];
 	h->cmsg_level = SOL_SOCKET;
 	h->cmsg_type = SCM_RIGHTS;
-	h->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(h), &fd, sizeof(int));
-	if (sendmsg(admit_sock[1], &m, 0) != 1 ||
-	    read(admit_sock[1], &rc, sizeof(rc)) != sizeof(rc))
+	h->cmsg_len = CMSG_LEN(sizeof(fds));
+	memcpy(CMSG_DATA(h), fds, sizeof(fds));
+	if (sendmsg(admit_sock[1], &m, 0) != 1 || read(sv[0], &rc, sizeof(rc)) != sizeof(rc))
 		die("admit");
+	close(sv[0]);
+	close(sv[1]);
 	if (rc < 0) {
 		errno = -rc;
 		die("SW_IOC_NET_ADMIT");

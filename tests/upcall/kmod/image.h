@@ -39,7 +39,7 @@ enum t_op {
 	T_YIELD,    /* a: times */
 	T_BYPAGE,   /* leaves by the exit page */
 	T_BADEXIT,  /* leaves with a descriptor that is not the module's: must fall back to the page */
-	T_SLOWREAD, /* as T_READ a hundred times over */
+	T_SYSWRITE, /* a: fd, b: app address, c: bytes: the system call; result: its own */
 };
 
 struct t_req {

@@ -288,6 +288,79 @@ static void stop_in_upcall(void)
 	      sh->words[1]);
 }
 
+/* The cgroup freezer stops a thread without any signal. */
+static void frozen_in_upcall(void)
+{
+	static const char dir[] = "/sys/fs/cgroup/sandwire-test";
+	char cmd[256];
+	pid_t pid;
+	int st;
+
+	sh->words[0] = sh->words[1] = sh->words[2] = sh->words[3] = 0;
+	pid = child(section_loop, (void *)30000000);
+	snprintf(cmd, sizeof(cmd), "mkdir -p %s && echo %d > %s/cgroup.procs", dir, pid, dir);
+	st = system(cmd);
+	eventually(running, 5);
+	usleep(3000);
+	snprintf(cmd, sizeof(cmd), "echo 1 > %s/cgroup.freeze", dir);
+	st |= system(cmd);
+	CHECK("a frozen thread's upcall goes on without it", !st && eventually(level, 5), "%x begun %lu done %lu", st,
+	      DATA->begun, DATA->done);
+	sh->words[3] = 1;
+	snprintf(cmd, sizeof(cmd), "echo 0 > %s/cgroup.freeze", dir);
+	st = system(cmd) | wait_child(pid);
+	snprintf(cmd, sizeof(cmd), "rmdir %s", dir);
+	st |= system(cmd);
+	CHECK("and it finds EINTR when it is thawed", !st && sh->words[1] == 1, "status %x eintr %lu", st,
+	      sh->words[1]);
+}
+
+static void on_segv(int sig)
+{
+	atomic_fetch_add(&sh->words[4], 1);
+}
+
+static int segv_child(void *arg)
+{
+	signal(SIGSEGV, on_segv);
+	return section_loop(arg);
+}
+
+/* A fault's signal that somebody sends is no fault. */
+static void sent_segv(void)
+{
+	unsigned faults = events[SW_EVENT_FAULT];
+	pid_t pid;
+	int st;
+
+	sh->words[0] = sh->words[1] = sh->words[2] = sh->words[3] = sh->words[4] = 0;
+	pid = child(segv_child, (void *)30000000);
+	eventually(running, 5);
+	usleep(3000);
+	sh->words[3] = 1;
+	kill(pid, SIGSEGV);
+	st = wait_child(pid);
+	CHECK("a SIGSEGV sent from outside runs the handler; the upcall is finished by the daemon",
+	      !st && eventually(level, 5) && sh->words[4] == 1 && sh->words[1] == 1 &&
+		      events[SW_EVENT_FAULT] == faults,
+	      "status %x handled %lu eintr %lu", st, sh->words[4], sh->words[1]);
+}
+
+/* Text patching in a system call of the image puts the official root back. */
+static int heal(void *unused)
+{
+	int fd = attach(), f = open("/proc/sys/kernel/sched_schedstats", O_RDWR);
+	struct sw_info before = stats();
+	long r;
+
+	r = up(fd, T_SYSWRITE, (uint64_t)f, (uint64_t)"1", 1);
+	if (r == 1)
+		r = up(fd, T_SYSWRITE, (uint64_t)f, (uint64_t)"0", 1);
+	CHECK("a root put back by text patching is healed", r == 1 && stats().heals > before.heals, "%ld, %lu heals", r,
+	      (unsigned long)(stats().heals - before.heals));
+	return 0;
+}
+
 /* seccomp kills the thread at the image's own system call: a death without a signal. */
 static void *seccomp_thread(void *arg)
 {
@@ -411,6 +484,9 @@ int main(int argc, char **argv)
 	run_case(traced, NULL);
 	attach_tracer();
 	stop_in_upcall();
+	frozen_in_upcall();
+	sent_segv();
+	run_case(heal, NULL);
 	seccomp_kill();
 	run_case(reservation, NULL);
 	run_case(unmap_in_call, NULL);
