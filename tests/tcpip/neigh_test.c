@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "tests/tcpip/cases.h"
+#include "tests/tcpip/test_stack.h"
+
+#define PEER ip(10, 0, 0, 9)
+
+static struct desk d;
+static struct packet pk;
+static struct socket *so;
+
+static void setup(void)
+{
+	desk_open(&d);
+	so = desk_socket(&d, SOCK_DGRAM, 0);
+}
+
+static void teardown(void)
+{
+	desk_close(&d);
+}
+
+static void send_to(uint32_t addr, char c)
+{
+	struct sock_addr to = name(addr, 7);
+
+	ck_assert_int_eq(desk_send(&d, so, &c, 1, &to), 1);
+}
+
+static int state_of(uint32_t addr)
+{
+	struct neigh_row row;
+	uint32_t cursor = 0, a;
+
+	while (stack_neigh_row(d.st, &cursor, &row)) {
+		memcpy(&a, row.addr.bytes, 4);
+		if (a == addr)
+			return row.state;
+	}
+	return 0;
+}
+
+static void answer(uint32_t addr)
+{
+	desk_arp(&d, 2, addr, ip(10, 0, 0, 1));
+}
+
+START_TEST(the_first_packet_asks_by_broadcast_and_waits)
+{
+	send_to(PEER, 'a');
+	ck_assert(desk_sent(&d, 0, &pk));
+	ck_assert_uint_eq(pk.eth.type, ETH_TYPE_ARP);
+	ck_assert_uint_eq(pk.eth.dst[0], 0xff);
+	ck_assert_uint_eq(pk.arp.op, 1);
+	ck_assert_uint_eq(pk.arp.tpa, PEER);
+	ck_assert_uint_eq(pk.arp.spa, ip(10, 0, 0, 1));
+	ck_assert(!desk_sent(&d, 0, &pk));
+	ck_assert_int_eq(state_of(PEER), NEIGH_INCOMPLETE);
+}
+END_TEST
+
+START_TEST(the_answer_releases_what_waited_in_order)
+{
+	uint8_t mac[6];
+
+	mac_of(PEER, mac);
+	send_to(PEER, 'a');
+	send_to(PEER, 'b');
+	desk_drop_sent(&d, 0);
+	answer(PEER);
+	for (char c = 'a'; c <= 'b'; c++) {
+		ck_assert(desk_sent(&d, 0, &pk));
+		ck_assert(pk.csum_ok);
+		ck_assert_mem_eq(pk.eth.dst, mac, 6);
+		ck_assert_int_eq(pk.payload[0], c);
+	}
+	ck_assert_int_eq(state_of(PEER), NEIGH_REACHABLE);
+}
+END_TEST
+
+START_TEST(sixteen_packets_wait_and_the_oldest_is_dropped)
+{
+	for (char c = 0; c < 20; c++)
+		send_to(PEER, c);
+	desk_drop_sent(&d, 0);
+	answer(PEER);
+	for (char c = 4; c < 20; c++) {
+		ck_assert(desk_sent(&d, 0, &pk));
+		ck_assert_int_eq(pk.payload[0], c);
+	}
+	ck_assert(!desk_sent(&d, 0, &pk));
+	ck_assert_uint_eq(desk_count(&d, "NeighQueueDrops"), 4);
+}
+END_TEST
+
+START_TEST(three_requests_a_second_apart_then_it_has_failed)
+{
+	send_to(PEER, 'a');
+	ck_assert_uint_eq(desk_drop_sent(&d, 0), 1);
+	desk_pass(&d, 1001 * MS_NS);
+	ck_assert_uint_eq(desk_drop_sent(&d, 0), 1);
+	desk_pass(&d, 1001 * MS_NS);
+	ck_assert_uint_eq(desk_drop_sent(&d, 0), 1);
+	ck_assert_int_eq(state_of(PEER), NEIGH_INCOMPLETE);
+	desk_pass(&d, 1001 * MS_NS);
+	ck_assert_uint_eq(desk_drop_sent(&d, 0), 0);
+	ck_assert_int_eq(state_of(PEER), NEIGH_FAILED);
+	ck_assert_uint_eq(desk_count(&d, "NeighFailed"), 1);
+}
+END_TEST
+
+START_TEST(failure_is_told_to_a_socket_that_asked_for_errors)
+{
+	int one = 1, err = 0;
+	uint32_t len = sizeof(err);
+
+	ck_assert_int_eq(sock_setopt(so, IPPROTO_IP, 11 /* IP_RECVERR */, &one, sizeof(one)), 0);
+	send_to(PEER, 'a');
+	desk_pass(&d, 4 * SEC_NS);
+	ck_assert_int_eq(sock_getopt(so, SOL_SOCKET, SO_ERROR, &err, &len), 0);
+	ck_assert_int_eq(err, EHOSTUNREACH);
+}
+END_TEST
+
+START_TEST(a_packet_to_a_failed_neighbour_asks_anew)
+{
+	send_to(PEER, 'a');
+	desk_pass(&d, 4 * SEC_NS);
+	desk_drop_sent(&d, 0);
+	send_to(PEER, 'b');
+	ck_assert(desk_sent(&d, 0, &pk));
+	ck_assert_uint_eq(pk.arp.tpa, PEER);
+	answer(PEER);
+	ck_assert(desk_sent(&d, 0, &pk));
+	ck_assert_int_eq(pk.payload[0], 'b');
+}
+END_TEST
+
+START_TEST(a_failed_entry_goes_away_by_itself)
+{
+	send_to(PEER, 'a');
+	desk_pass(&d, 20 * SEC_NS);
+	ck_assert_int_eq(state_of(PEER), 0);
+}
+END_TEST
+
+START_TEST(reachable_ages_to_stale_and_stale_to_nothing)
+{
+	send_to(PEER, 'a');
+	answer(PEER);
+	desk_pass(&d, 29 * SEC_NS);
+	ck_assert_int_eq(state_of(PEER), NEIGH_REACHABLE);
+	desk_pass(&d, 2 * SEC_NS);
+	ck_assert_int_eq(state_of(PEER), NEIGH_STALE);
+	desk_pass(&d, 601 * SEC_NS);
+	ck_assert_int_eq(state_of(PEER), 0);
+}
+END_TEST
+
+START_TEST(a_stale_neighbour_is_used_then_probed_by_unicast_then_given_up)
+{
+	uint8_t mac[6];
+
+	mac_of(PEER, mac);
+	desk_know(&d, PEER);
+	send_to(PEER, 'a');
+	ck_assert(desk_sent(&d, 0, &pk));
+	ck_assert_int_eq(pk.payload[0], 'a');
+	ck_assert_int_eq(state_of(PEER), NEIGH_DELAY);
+	desk_pass(&d, 5001 * MS_NS);
+	ck_assert_int_eq(state_of(PEER), NEIGH_PROBE);
+	ck_assert(desk_sent(&d, 0, &pk));
+	ck_assert_uint_eq(pk.arp.op, 1);
+	ck_assert_mem_eq(pk.eth.dst, mac, 6);
+	desk_pass(&d, 3 * SEC_NS);
+	ck_assert_uint_eq(desk_drop_sent(&d, 0), 2);
+	ck_assert_int_eq(state_of(PEER), NEIGH_FAILED);
+}
+END_TEST
+
+START_TEST(the_answer_to_a_probe_makes_it_reachable_again)
+{
+	desk_know(&d, PEER);
+	send_to(PEER, 'a');
+	desk_pass(&d, 5001 * MS_NS);
+	answer(PEER);
+	ck_assert_int_eq(state_of(PEER), NEIGH_REACHABLE);
+}
+END_TEST
+
+START_TEST(forward_progress_spares_the_probe)
+{
+	desk_know(&d, PEER);
+	send_to(PEER, 'a');
+	desk_drop_sent(&d, 0);
+	desk_pass(&d, SEC_NS);
+	neigh_confirm(d.st, &d.port[0].port, PEER);
+	desk_pass(&d, 5 * SEC_NS);
+	ck_assert_int_eq(state_of(PEER), NEIGH_REACHABLE);
+	ck_assert_uint_eq(desk_drop_sent(&d, 0), 0);
+}
+END_TEST
+
+START_TEST(progress_keeps_a_neighbour_reachable)
+{
+	send_to(PEER, 'a');
+	answer(PEER);
+	desk_pass(&d, 25 * SEC_NS);
+	neigh_confirm(d.st, &d.port[0].port, PEER);
+	desk_pass(&d, 25 * SEC_NS);
+	ck_assert_int_eq(state_of(PEER), NEIGH_REACHABLE);
+	desk_pass(&d, 6 * SEC_NS);
+	ck_assert_int_eq(state_of(PEER), NEIGH_STALE);
+}
+END_TEST
+
+START_TEST(a_changed_mac_makes_a_reachable_neighbour_stale)
+{
+	uint8_t other[6] = {2, 5, 5, 5, 5, 5};
+
+	send_to(PEER, 'a');
+	answer(PEER);
+	neigh_learn(d.st, &d.port[0].port, PEER, other, false, false);
+	ck_assert_int_eq(state_of(PEER), NEIGH_STALE);
+	desk_drop_sent(&d, 0);
+	send_to(PEER, 'b');
+	ck_assert(desk_sent(&d, 0, &pk));
+	ck_assert_mem_eq(pk.eth.dst, other, 6);
+}
+END_TEST
+
+START_TEST(a_flood_of_askers_does_not_push_out_a_reachable_neighbour)
+{
+	struct neigh_row row;
+	uint32_t cursor = 0;
+	unsigned n = 0;
+
+	send_to(PEER, 'a');
+	answer(PEER);
+	for (unsigned i = 0; i < 5000; i++) {
+		desk_arp(&d, 1, ip(10, 1, i >> 8, i & 255), ip(10, 0, 0, 1));
+		desk_drop_sent(&d, 0);
+	}
+	ck_assert_int_eq(state_of(PEER), NEIGH_REACHABLE);
+	while (stack_neigh_row(d.st, &cursor, &row))
+		n++;
+	ck_assert_uint_eq(n, 1024);
+}
+END_TEST
+
+START_TEST(broadcasts_and_groups_need_no_asking)
+{
+	static const uint8_t group[6] = {1, 0, 0x5e, 0x7f, 1, 2};
+	int one = 1;
+
+	ck_assert_int_eq(sock_setopt(so, SOL_SOCKET, SO_BROADCAST, &one, sizeof(one)), 0);
+	send_to(ip(10, 0, 0, 255), 'a');
+	ck_assert(desk_sent(&d, 0, &pk));
+	ck_assert_uint_eq(pk.eth.dst[0] & pk.eth.dst[5], 0xff);
+	ck_assert_int_eq(stack_route_add(d.st, &(struct ip_addr){AF_INET, 4, {224}}, NULL,
+					 &d.port[0].port, 0),
+			 0);
+	send_to(ip(224, 255, 1, 2), 'a');
+	ck_assert(desk_sent(&d, 0, &pk));
+	ck_assert_mem_eq(pk.eth.dst, group, 6);
+	ck_assert_uint_eq(pk.ip.ttl, 1);
+}
+END_TEST
+
+START_TEST(packets_by_a_gateway_ask_for_the_gateway)
+{
+	struct ip_addr any = {.family = AF_INET}, gw = {AF_INET, 32, {10, 0, 0, 254}};
+
+	ck_assert_int_eq(stack_route_add(d.st, &any, &gw, &d.port[0].port, 0), 0);
+	send_to(ip(8, 8, 8, 8), 'a');
+	ck_assert(desk_sent(&d, 0, &pk));
+	ck_assert_uint_eq(pk.arp.tpa, ip(10, 0, 0, 254));
+}
+END_TEST
+
+START_TEST(removing_the_port_removes_its_neighbours_and_what_waited)
+{
+	send_to(PEER, 'a');
+	stack_port_del(d.st, &d.port[0].port);
+	ck_assert_int_eq(state_of(PEER), 0);
+	desk_pass(&d, 10 * SEC_NS);
+}
+END_TEST
+
+int main(void)
+{
+	return run_cases(
+		"neigh",
+		CASES(the_first_packet_asks_by_broadcast_and_waits,
+		      the_answer_releases_what_waited_in_order,
+		      sixteen_packets_wait_and_the_oldest_is_dropped,
+		      three_requests_a_second_apart_then_it_has_failed,
+		      failure_is_told_to_a_socket_that_asked_for_errors,
+		      a_packet_to_a_failed_neighbour_asks_anew, a_failed_entry_goes_away_by_itself,
+		      reachable_ages_to_stale_and_stale_to_nothing,
+		      a_stale_neighbour_is_used_then_probed_by_unicast_then_given_up,
+		      the_answer_to_a_probe_makes_it_reachable_again,
+		      forward_progress_spares_the_probe, progress_keeps_a_neighbour_reachable,
+		      a_changed_mac_makes_a_reachable_neighbour_stale,
+		      a_flood_of_askers_does_not_push_out_a_reachable_neighbour,
+		      broadcasts_and_groups_need_no_asking,
+		      packets_by_a_gateway_ask_for_the_gateway,
+		      removing_the_port_removes_its_neighbours_and_what_waited),
+		setup, teardown);
+}
