@@ -358,28 +358,66 @@ int config_read(struct config *c, int argc, char **argv, struct failure *f)
 	return r ? r : config_check(c, f);
 }
 
+/* The word of a CHOICE that is its default. */
+static void default_word(const struct setting *s, char *buf, size_t size)
+{
+	const char *word = s->arg;
+
+	for (uint32_t d = 0; d < s->def; d++)
+		word = strchr(word, '|') + 1;
+	snprintf(buf, size, "%.*s", (int)strcspn(word, "|"), word);
+}
+
+/* "(576 to 1500 bytes; 1500)", or "". */
+static const char *range_text(const struct setting *s, char *buf, size_t size)
+{
+	char word[32];
+
+	buf[0] = 0;
+	if (s->kind == NUMBER)
+		snprintf(buf, size, " (%u to %u %s; %u)", s->min, s->max, s->unit, s->def);
+	if (s->kind == CHOICE) {
+		default_word(s, word, sizeof(word));
+		snprintf(buf, size, " (%s)", word);
+	}
+	return buf;
+}
+
 void config_help(FILE *to)
 {
 	fprintf(to, "sandwire up [NAME] --port PORT... --addr CIDR... [OPTION...]\n"
 		    "Starts the net NAME (default), returns when it is ready.\n\n");
 	for (unsigned i = 0; i < SETTINGS; i++) {
 		const struct setting *s = &settings[i];
-		char left[64];
+		char left[64], range[64];
 
 		snprintf(left, sizeof(left), "--%s%s%s", s->name, s->arg ? " " : "",
 			 s->arg ? s->arg : "");
-		fprintf(to, "  %-32s %s", left, s->why);
-		if (s->kind == NUMBER)
-			fprintf(to, " (%u to %u %s; %u)", s->min, s->max, s->unit, s->def);
-		if (s->kind == CHOICE) {
-			const char *word = s->arg;
-
-			for (uint32_t d = 0; d < s->def; d++)
-				word = strchr(word, '|') + 1;
-			fprintf(to, " (%.*s)", (int)strcspn(word, "|"), word);
-		}
-		fputc('\n', to);
+		fprintf(to, "  %-32s %s%s\n", left, s->why, range_text(s, range, sizeof(range)));
 	}
 	fprintf(to, "\nPORT: KIND:NAME[,key=value...]; keys: ring=64..4096, offload=on|off, "
 		    "mac=XX:XX:XX:XX:XX:XX (software ports)\n");
+}
+
+int config_man(const char *template, FILE *to)
+{
+	FILE *in = fopen(template, "re");
+	char line[512], range[64];
+
+	if (!in)
+		return -errno;
+	while (fgets(line, sizeof(line), in)) {
+		if (strcmp(line, "@OPTIONS@\n")) {
+			fputs(line, to);
+			continue;
+		}
+		for (unsigned i = 0; i < SETTINGS; i++) {
+			const struct setting *s = &settings[i];
+
+			fprintf(to, ".TP\n.BI \\-\\-%s\\~ %s\n%s%s.\n", s->name,
+				s->arg ? s->arg : "", s->why, range_text(s, range, sizeof(range)));
+		}
+	}
+	fclose(in);
+	return 0;
 }

@@ -46,6 +46,8 @@ void config_defaults(struct config *c);
 /* Combinations that cannot work. */
 int config_check(const struct config *c, struct failure *f);
 void config_help(FILE *to);
+/* A manual page: the template with its line @OPTIONS@ replaced by the settings. 0 or -errno. */
+int config_man(const char *template, FILE *to);
 const char *config_mode_name(uint32_t mode);
 
 #endif

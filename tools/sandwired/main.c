@@ -58,9 +58,12 @@ static void leave_terminal(int report)
 int main(int argc, char **argv)
 {
 	struct failure f = {.status = 1};
-	int report = -1, r = config_read(&net.conf, argc, argv, &f);
+	int report = -1, r;
 	unsigned char status;
 
+	if (argc == 3 && !strcmp(argv[1], "--man")) /* the build asks for its own manual page */
+		return config_man(argv[2], stdout) ? 1 : 0;
+	r = config_read(&net.conf, argc, argv, &f);
 	if (r)
 		return r < 0 ? failure_say(&f) : 0;
 	close_range(3, ~0u, 0);
