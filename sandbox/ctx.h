@@ -18,7 +18,8 @@ struct ctx {
 	uint32_t id;	    /* written once by the daemon */
 	uint32_t owner_tid; /* direct mode: who took it; 0: free (taken by compare-and-swap) */
 	uint32_t kind;	    /* enum ctx_kind */
-	uint32_t fd;	    /* upcall mode: descriptor for YIELD and EXIT, this crossing */
+	uint32_t
+		fd; /* upcall mode: for YIELD and EXIT, this crossing; the daemon's: its net file */
 	uint32_t client;
 	uint32_t lock_held; /* 1 while it owns the stack lock */
 } __attribute__((aligned(64)));

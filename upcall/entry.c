@@ -34,10 +34,20 @@ static long sys(long nr, long a, long b)
 	return ret;
 }
 
+/*
+ * The daemon waits for the lock in the one thread that adopts orphans, and the lock's owner may be
+ * one: so it adopts from here, nested in its own call. The module brings it back to this point.
+ */
 void sandbox_relax(struct ctx *ctx)
 {
-	/* The adopter of a dead thread's upcall has other descriptors than that had. */
-	if (ctx->kind != CTX_UPCALL || sys(SYS_IOCTL, (int)ctx->fd, SW_IOC_YIELD) < 0)
+	long ret = -1;
+
+	if (ctx->kind == CTX_DAEMON && ctx->fd)
+		ret = sys(SYS_IOCTL, (int)ctx->fd, SW_IOC_NET_ADOPT);
+	else if (ctx->kind == CTX_UPCALL)
+		/* Fails in an adopter, which has other descriptors than the dead thread had. */
+		ret = sys(SYS_IOCTL, (int)ctx->fd, SW_IOC_YIELD);
+	if (ret < 0)
 		sys(SYS_SCHED_YIELD, 0, 0);
 }
 

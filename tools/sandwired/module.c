@@ -165,6 +165,7 @@ int module_open(struct net *net, struct failure *f)
 		close(fd);
 		return failed_errno(f, SW_DEVICE, -r);
 	}
+	ctx_at(0)->fd = (uint32_t)fd; /* sandbox_relax adopts by it */
 	for (unsigned i = 0; i < net->seg.n_regions; i++) {
 		const struct segment_region *region = &net->seg.region[i];
 
@@ -185,6 +186,7 @@ void module_close(struct net *net)
 
 	if (fd < 0)
 		return;
+	ctx_at(0)->fd = 0;
 	loop_del(&net->loop, &net->module);
 	close(fd);
 }
