@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "tests/tcpip/cases.h"
+#include "tests/tcpip/test_stack.h"
+
+#define PEER ip(10, 0, 0, 9)
+#define US   ip(10, 0, 0, 1)
+
+static struct desk d;
+static struct packet pk;
+
+static void setup(void)
+{
+	desk_open(&d);
+	desk_know(&d, PEER);
+}
+
+static void teardown(void)
+{
+	desk_close(&d);
+}
+
+START_TEST(an_echo_request_is_answered_with_its_data)
+{
+	struct icmp_hdr h = {.type = 8, .rest = 0x12340001};
+	uint8_t data[1400];
+
+	memset(data, 0x5a, sizeof(data));
+	desk_icmp(&d, PEER, US, &h, data, sizeof(data));
+	ck_assert(desk_sent(&d, 0, &pk));
+	ck_assert(pk.csum_ok);
+	ck_assert_uint_eq(pk.ip.src, US);
+	ck_assert_uint_eq(pk.ip.dst, PEER);
+	ck_assert_uint_eq(pk.ip.ttl, 64);
+	ck_assert_uint_eq(pk.icmp.type, 0);
+	ck_assert_uint_eq(pk.icmp.rest, 0x12340001);
+	ck_assert_uint_eq(pk.payload_len, sizeof(data));
+	ck_assert_mem_eq(pk.payload, data, sizeof(data));
+}
+END_TEST
+
+START_TEST(an_echo_request_to_broadcast_is_not_answered)
+{
+	struct icmp_hdr h = {.type = 8};
+
+	desk_icmp(&d, PEER, ip(10, 0, 0, 255), &h, "x", 1);
+	desk_icmp(&d, PEER, ip(255, 255, 255, 255), &h, "x", 1);
+	ck_assert(!desk_sent(&d, 0, &pk));
+}
+END_TEST
+
+START_TEST(a_wrong_checksum_is_dropped)
+{
+	struct ip4_hdr h = {.protocol = IPPROTO_ICMP, .src = PEER, .dst = US};
+
+	desk_ip4(&d, &h, "\x08\0\0\0\0\0\0\0", 8);
+	ck_assert(!desk_sent(&d, 0, &pk));
+	ck_assert_uint_eq(desk_count(&d, "IcmpInErrors"), 1);
+}
+END_TEST
+
+START_TEST(a_message_too_short_is_dropped)
+{
+	struct ip4_hdr h = {.protocol = IPPROTO_ICMP, .src = PEER, .dst = US};
+
+	desk_ip4(&d, &h, "\x08\0\xf7\xff", 4);
+	ck_assert(!desk_sent(&d, 0, &pk));
+}
+END_TEST
+
+START_TEST(types_we_do_not_know_are_ignored)
+{
+	struct icmp_hdr h = {0};
+
+	for (unsigned type = 0; type < 256; type++) {
+		h.type = (uint8_t)type;
+		if (type != 8)
+			desk_icmp(&d, PEER, US, &h, "1234567890123456789012345678", 28);
+	}
+	ck_assert(!desk_sent(&d, 0, &pk));
+}
+END_TEST
+
+START_TEST(errors_we_send_are_limited)
+{
+	unsigned n;
+
+	for (int i = 0; i < 200; i++)
+		desk_udp(&d, PEER, 9, US, 5555, "x", 1);
+	n = desk_drop_sent(&d, 0);
+	ck_assert_uint_eq(n, 50);
+	ck_assert_uint_eq(desk_count(&d, "IcmpOutRateLimited"), 150);
+	desk_pass(&d, 10 * MS_NS);
+	for (int i = 0; i < 200; i++)
+		desk_udp(&d, PEER, 9, US, 5555, "x", 1);
+	ck_assert_uint_eq(desk_drop_sent(&d, 0), 10);
+}
+END_TEST
+
+START_TEST(an_error_quotes_the_packet_up_to_576_bytes)
+{
+	uint8_t data[1400] = {0};
+
+	desk_udp(&d, PEER, 9, US, 5555, data, sizeof(data));
+	ck_assert(desk_sent(&d, 0, &pk));
+	ck_assert_uint_eq(pk.ip.total_len, 576);
+	ck_assert_uint_eq(pk.ip.tos, 0xc0);
+	ck_assert(pk.csum_ok);
+}
+END_TEST
+
+/* ---- echo sockets */
+
+static struct socket *ping(void)
+{
+	return desk_socket(&d, SOCK_DGRAM, IPPROTO_ICMP);
+}
+
+static int64_t send_echo(struct socket *so, uint8_t type)
+{
+	uint8_t msg[12] = {type, 0, 9, 9, 0xaa, 0xbb, 0, 5, 'p', 'i', 'n', 'g'};
+	struct sock_addr to = name(PEER, 0);
+
+	return desk_send(&d, so, msg, sizeof(msg), &to);
+}
+
+START_TEST(an_echo_socket_sends_under_its_own_identifier)
+{
+	struct socket *so = ping();
+	struct sock_addr me;
+
+	ck_assert_int_eq(send_echo(so, 8), 12);
+	sock_name(so, &me);
+	ck_assert_uint_ne(me.port, 0);
+	ck_assert(desk_sent(&d, 0, &pk));
+	ck_assert(pk.csum_ok);
+	ck_assert_uint_eq(pk.icmp.type, 8);
+	ck_assert_uint_eq(pk.icmp.rest, (uint32_t)me.port << 16 | 5);
+	ck_assert_mem_eq(pk.payload, "ping", 4);
+}
+END_TEST
+
+START_TEST(the_reply_comes_with_its_header)
+{
+	struct socket *so = ping();
+	struct icmp_hdr h = {.type = 0};
+	struct sock_addr from;
+	uint8_t buf[64];
+
+	send_echo(so, 8);
+	ck_assert(desk_sent(&d, 0, &pk));
+	h.rest = pk.icmp.rest;
+	desk_icmp(&d, PEER, US, &h, "ping", 4);
+	ck_assert_int_eq(desk_recv(so, buf, sizeof(buf), 0, &from, NULL), 12);
+	ck_assert_uint_eq(buf[0], 0);
+	ck_assert_uint_eq(wire_get32(buf + 4), h.rest);
+	ck_assert_mem_eq(buf + 8, "ping", 4);
+	ck_assert_mem_eq(from.addr, &(uint32_t){PEER}, 4);
+}
+END_TEST
+
+START_TEST(a_reply_with_another_identifier_is_not_for_us)
+{
+	struct socket *so = ping();
+	struct icmp_hdr h = {.type = 0};
+	uint8_t buf[64];
+
+	send_echo(so, 8);
+	ck_assert(desk_sent(&d, 0, &pk));
+	h.rest = pk.icmp.rest ^ 0x10000;
+	desk_icmp(&d, PEER, US, &h, "ping", 4);
+	ck_assert_int_eq(desk_recv(so, buf, sizeof(buf), 0, NULL, NULL), -EAGAIN);
+}
+END_TEST
+
+START_TEST(only_echo_requests_may_be_sent)
+{
+	struct socket *so = ping();
+	struct sock_addr to = name(PEER, 0);
+
+	ck_assert_int_eq(send_echo(so, 0), -EINVAL);
+	ck_assert_int_eq(send_echo(so, 3), -EINVAL);
+	ck_assert_int_eq(desk_send(&d, so, "\x08\0\0\0", 4, &to), -EINVAL);
+}
+END_TEST
+
+START_TEST(two_echo_sockets_cannot_have_one_identifier)
+{
+	ck_assert_int_eq(desk_bind(ping(), 0, 77), 0);
+	ck_assert_int_eq(desk_bind(ping(), 0, 77), -EADDRINUSE);
+}
+END_TEST
+
+START_TEST(we_can_ping_ourselves)
+{
+	struct socket *so = ping();
+	uint8_t msg[8] = {8}, buf[16];
+	struct sock_addr to = name(US, 0);
+
+	ck_assert_int_eq(desk_send(&d, so, msg, 8, &to), 8);
+	ck_assert_int_eq(desk_recv(so, buf, 16, 0, NULL, NULL), 8);
+	ck_assert_uint_eq(buf[0], 0);
+}
+END_TEST
+
+/* ---- errors that come in */
+
+/* An error from PEER about a datagram the stack sent it from `sport` to port 7. */
+static void unreachable(uint8_t code, uint32_t quoted_src, uint16_t sport, uint16_t dport,
+			unsigned len)
+{
+	struct icmp_hdr h = {.type = 3, .code = code};
+	struct ip4_hdr q = {.protocol = IPPROTO_UDP,
+			    .ttl = 60,
+			    .total_len = 500,
+			    .src = quoted_src,
+			    .dst = PEER};
+	struct udp_hdr u = {.sport = sport, .dport = dport, .len = 480};
+	uint8_t quote[28];
+
+	ip4_build(quote, &q);
+	udp_build(quote + 20, &u);
+	desk_icmp(&d, PEER, US, &h, quote, len);
+}
+
+static struct socket *connected(void)
+{
+	struct socket *so = desk_socket(&d, SOCK_DGRAM, 0);
+
+	ck_assert_int_eq(desk_bind(so, 0, 4000), 0);
+	ck_assert_int_eq(desk_connect(so, PEER, 7), 0);
+	return so;
+}
+
+START_TEST(port_unreachable_refuses_a_connected_socket_once)
+{
+	struct socket *so = connected();
+	char buf[4];
+
+	unreachable(3, US, 4000, 7, 28);
+	ck_assert_uint_eq(sock_events(so) & 8, 8); /* POLLERR */
+	ck_assert_int_eq(desk_recv(so, buf, 4, 0, NULL, NULL), -ECONNREFUSED);
+	ck_assert_int_eq(desk_recv(so, buf, 4, 0, NULL, NULL), -EAGAIN);
+	unreachable(3, US, 4000, 7, 28);
+	ck_assert_int_eq(desk_send(&d, so, "x", 1, NULL), -ECONNREFUSED);
+	ck_assert_int_eq(desk_send(&d, so, "x", 1, NULL), 1);
+}
+END_TEST
+
+START_TEST(an_error_that_quotes_no_packet_of_ours_changes_nothing)
+{
+	struct socket *so = connected();
+	char buf[4];
+
+	unreachable(3, ip(10, 0, 0, 2), 4000, 7, 28); /* not our address */
+	unreachable(3, US, 4001, 7, 28);	      /* not our port */
+	unreachable(3, US, 4000, 8, 28);	      /* not its peer */
+	unreachable(3, US, 4000, 7, 27);	      /* cut too short */
+	unreachable(3, US, 4000, 7, 0);
+	ck_assert_int_eq(desk_recv(so, buf, 4, 0, NULL, NULL), -EAGAIN);
+}
+END_TEST
+
+START_TEST(passing_trouble_is_not_told_to_who_did_not_ask)
+{
+	struct socket *so = connected();
+	char buf[4];
+	int one = 1;
+
+	unreachable(1, US, 4000, 7, 28);
+	ck_assert_int_eq(desk_recv(so, buf, 4, 0, NULL, NULL), -EAGAIN);
+	ck_assert_int_eq(sock_setopt(so, IPPROTO_IP, 11 /* IP_RECVERR */, &one, 4), 0);
+	unreachable(1, US, 4000, 7, 28);
+	ck_assert_int_eq(desk_recv(so, buf, 4, 0, NULL, NULL), -EHOSTUNREACH);
+}
+END_TEST
+
+START_TEST(an_unconnected_socket_hears_no_errors)
+{
+	struct socket *so = desk_socket(&d, SOCK_DGRAM, 0);
+	char buf[4];
+
+	ck_assert_int_eq(desk_bind(so, 0, 4000), 0);
+	unreachable(3, US, 4000, 7, 28);
+	ck_assert_int_eq(desk_recv(so, buf, 4, 0, NULL, NULL), -EAGAIN);
+}
+END_TEST
+
+int main(void)
+{
+	return run_cases(
+		"icmp",
+		CASES(an_echo_request_is_answered_with_its_data,
+		      an_echo_request_to_broadcast_is_not_answered, a_wrong_checksum_is_dropped,
+		      a_message_too_short_is_dropped, types_we_do_not_know_are_ignored,
+		      errors_we_send_are_limited, an_error_quotes_the_packet_up_to_576_bytes,
+		      an_echo_socket_sends_under_its_own_identifier,
+		      the_reply_comes_with_its_header,
+		      a_reply_with_another_identifier_is_not_for_us, only_echo_requests_may_be_sent,
+		      two_echo_sockets_cannot_have_one_identifier, we_can_ping_ourselves,
+		      port_unreachable_refuses_a_connected_socket_once,
+		      an_error_that_quotes_no_packet_of_ours_changes_nothing,
+		      passing_trouble_is_not_told_to_who_did_not_ask,
+		      an_unconnected_socket_hears_no_errors),
+		setup, teardown);
+}
