@@ -20,7 +20,21 @@
  * r8 = O_CLOEXEC/O_NONBLOCK for it. The caller's ENTER then returns: rax = 0 or -errno of the
  * crossing itself, rdx = the 64-bit result (the new descriptor or -errno where one was asked for).
  * All other registers are the caller's own. The fd given to EXIT need not be valid for the thread
- * to leave: a write to SW_EXIT_ADDR with the same registers leaves as well.
+ * to leave: a write to slot_base + SW_EXIT_OFF with the same registers leaves as well.
+ *
+ * ENTER needs a reserved mapping of the caller's: mmap(slot_base, 512 GiB, MAP_SHARED, a client
+ * file of this process, 0). One serves every net with that slot. It cannot be split, moved or
+ * changed; munmap ends the client, and the upcalls that are running then end as usual.
+ *
+ * ENTER's -errno (of EXIT's result nothing is known then, rdx is 0 or as it was):
+ *   EAGAIN	no upcall context is free	  ENOTCONN  no client of that net in this process
+ *   EBUSY	already in an upcall		  ENXIO	    no reservation, or the client is dead
+ *   EPERM	the thread is traced, has used io_uring, cannot read the TSC, dispatches its
+ *		system calls or has a shadow stack; or it is not 64-bit code
+ *   ESTALE	another process's client file (after fork): attach again
+ *   ENETDOWN	the daemon is gone or the image faulted
+ *   EINTR	the thread was stopped, traced, frozen or took a signal in mid-upcall: the daemon
+ *		finishes the upcall. Do NOT repeat it.
  */
 #ifndef SANDWIRE_UAPI_H
 #define SANDWIRE_UAPI_H
@@ -37,8 +51,9 @@
 /* Events of a net file, taken by the daemon. */
 enum sw_event_type {
 	SW_EVENT_NONE = 0,
-	SW_EVENT_ORPHAN = 1,	  /* a dead thread left an upcall half done: SW_IOC_NET_ADOPT */
-	SW_EVENT_CLIENT_GONE = 2, /* the last descriptor of client `id` is closed */
+	SW_EVENT_ORPHAN = 1,	  /* an upcall is half done: SW_IOC_NET_ADOPT; said until none is left */
+	SW_EVENT_CLIENT_GONE = 2, /* client `id` is gone: process ended or exec'd, reservation or last
+				     descriptor gone; its upcalls are over, orphans too */
 	SW_EVENT_CLOSED = 3,	  /* the closed ring has entries */
 	SW_EVENT_KICK = 4,	  /* the image asked for the daemon (wake ring) */
 	SW_EVENT_FAULT = 5,	  /* the image faulted in an upcall of client `id`: the net is dead */
@@ -63,7 +78,7 @@ struct sw_net_create {
 	__u64 entry;			/* first instruction of an upcall */
 	__u64 fault_fixup;		/* where a faulting app-memory copy goes on, or 0 */
 	__u64 copy_start, copy_end;	/* code that may touch app memory */
-	__u64 ctx_addr, ctx_stride;	/* upcall contexts */
+	__u64 ctx_addr, ctx_stride;	/* upcall contexts; 0 is the daemon's, never handed out */
 	__u64 stack_addr, stack_stride; /* stack i is [addr + i*stride, addr + (i+1)*stride) */
 	__u64 kshared_addr;		/* struct seg_kshared */
 	__u32 ctx_count;
@@ -75,7 +90,9 @@ struct sw_net_create {
 };
 
 struct sw_net_map {
-	__u64 addr, len; /* page aligned, inside the slot, mapped by the caller */
+	/* Page aligned, inside the slot, mapped by the caller at that address (memfd, MAP_SHARED; or
+	 * device registers). seg_kshared comes in one call. UNMAP takes windows and huge pages whole. */
+	__u64 addr, len;
 	__u32 prot;	 /* PROT_READ | PROT_WRITE | PROT_EXEC; W and X together are refused */
 	__u32 flags;	 /* 0 */
 };
@@ -101,7 +118,12 @@ struct sw_sock_info {
 #define SW_IOC_NET_ADMIT  _IOW(SW_IOC_MAGIC, 4, struct sw_net_admit)
 /* Takes one event; type SW_EVENT_NONE if there is none. The net file polls readable meanwhile. */
 #define SW_IOC_NET_EVENT _IOR(SW_IOC_MAGIC, 5, struct sw_event)
-/* Finishes one orphan in the calling thread; 0, or -ENOENT when there is none. */
+/*
+ * Finishes one orphan in the calling thread, which must be of the process that made the net; 0, or
+ * -ENOENT when there is none. The adopted upcall sees the slot and no app memory at all: a copy
+ * fails with fault_fixup. Its EXIT may come with any descriptor; a socket it asks for goes to the
+ * closed ring.
+ */
 #define SW_IOC_NET_ADOPT _IO(SW_IOC_MAGIC, 6)
 /* Drains the wake ring (the daemon runs the image by plain calls, without EXIT). */
 #define SW_IOC_NET_WAKE _IO(SW_IOC_MAGIC, 7)

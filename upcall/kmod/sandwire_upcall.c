@@ -2,97 +2,37 @@
 /*
  * The upcall: how a thread enters the sandbox and every way in which it can leave.
  *
- *   in     SW_IOC_ENTER  sw_enter -> crossing_begin
- *          SW_IOC_NET_ADOPT  sw_adopt -> adopt in task work: registers of an orphan
- *   out    SW_IOC_EXIT, or a write to the exit page -> crossing_end
- *          killed -> on_deliver (or on_exit): the upcall goes on as an orphan
- *          stopped, traced or frozen -> surrender in sched_out: an orphan too, and the thread
- *	    finds its own registers and -EINTR when it runs again
- *          image bug -> crossing_work: the net fails
- *
- * While a thread is in an upcall this CPU's sw_cur names its crossing; it is NULL whenever another
- * thread runs. That makes the probes below cheap and is all the kernel half ever looks at.
+ *   in   SW_IOC_ENTER -> sw_enter -> sw_crossing_begin
+ *        SW_IOC_NET_ADOPT -> sw_adopt -> (task work) sw_crossing_begin with an orphan's registers
+ *   out  SW_IOC_EXIT, or a write to the exit page -> sw_crossing_exit
+ *        killed -> sw_abandon: the upcall goes on as an orphan
+ *        stopped, traced or frozen -> surrender, in sched_out: an orphan too; the thread finds its
+ *        own registers and -EINTR when it runs again
+ *        image bug -> (task work) the net fails, -ENETDOWN
  *
  * What the kernel would do in the thread's name meanwhile, with the sandbox open, is turned off:
  * signals are blocked (except those the CPU raises, and SIGKILL), restartable sequences, the
  * robust list and clear_child_tid are put aside, and threads with io_uring or a tracer are refused.
  */
-#define pr_fmt(fmt) "sandwire: " fmt
-
 #include <linux/hrtimer.h>
-#include <linux/preempt.h>
-#include <linux/sched/signal.h>
-#include <linux/sched/task_stack.h>
-#include <linux/tracepoint.h>
-#include <asm/fpu/api.h>
-#include <asm/ptrace.h>
 #include <asm/special_insns.h>
-#include "sandwire.h"
+#include "sandwire_crossing.h"
 
-enum {
-	ACT_QUEUED,	/* the task work is on its way */
-	ACT_EXIT,	/* the exit page was written */
-	ACT_FAULT,	/* the CPU raised a signal */
-	ACT_SURRENDERED, /* no longer in the upcall: unhook and go on */
-	ACT_ADOPT,	/* begin */
-};
-
-struct sw_crossing {
-	refcount_t ref; /* the upcall (running or orphan), its queued task work */
-	unsigned long acts;
-	bool in, adopting, moved; /* moved: was off the CPU since it began */
-	bool healed; /* the fault being handled came with the official root: try again */
-	u32 ctx;
-
-	/* the upcall; moves to whoever adopts it */
-	struct sw_client *client;
-	struct pt_regs regs; /* where an orphan goes on */
-	struct llist_node orphan;
-
-	/* the thread that runs it */
-	struct sw_view *view;
-	struct mm_struct *mm;
-	struct file *file; /* keeps the module */
-	struct pt_regs saved;
-	sigset_t oldmask, raised;
-	bool ignored[2]; /* SIGSEGV, SIGBUS: what raising them would undo */
-	struct preempt_notifier pn;
-	struct callback_head work;
-	void __user *rseq;
-	int __user *clear_child_tid;
-	struct robust_list_head __user *robust_list;
-	u32 pkru;
-};
-
-static DEFINE_PER_CPU(struct sw_crossing *, sw_cur);
-static struct kmem_cache *cache;
-static sigset_t upcall_mask;
+DEFINE_PER_CPU(struct sw_crossing *, sw_cur);
+struct kmem_cache *sw_crossings;
+sigset_t sw_upcall_mask; /* all but what the CPU raises, and SIGKILL */
 static struct preempt_ops sched_ops;
-static const int ignorable[2] = {SIGSEGV, SIGBUS};
-
-static void crossing_work(struct callback_head *head);
+static const int ignorable[] = SW_IGNORABLE;
 
 bool sw_in_upcall(void)
 {
 	return this_cpu_read(sw_cur);
 }
 
-static void crossing_put(struct sw_crossing *t)
+void sw_crossing_put(struct sw_crossing *t)
 {
 	if (refcount_dec_and_test(&t->ref))
-		kmem_cache_free(cache, t);
-}
-
-/* Has crossing_work run before the thread sees user mode or a signal again; from anywhere. */
-static void request(struct sw_crossing *t, int act)
-{
-	set_bit(act, &t->acts);
-	if (test_and_set_bit(ACT_QUEUED, &t->acts))
-		return;
-	refcount_inc(&t->ref);
-	init_task_work(&t->work, crossing_work);
-	if (task_work_add(current, &t->work, TWA_RESUME))
-		refcount_dec(&t->ref); /* exiting: on_exit takes over */
+		kmem_cache_free(sw_crossings, t);
 }
 
 /* ---- contexts ------------------------------------------------------------------------------ */
@@ -124,7 +64,7 @@ static void ctx_free(struct sw_net *net, u32 ctx)
 /* ---- in and out ---------------------------------------------------------------------------- */
 
 /* Starts or resumes an upcall in the current thread, whose user registers become *go. */
-static void crossing_begin(struct sw_crossing *t, const struct pt_regs *go)
+void sw_crossing_begin(struct sw_crossing *t, const struct pt_regs *go)
 {
 	struct pt_regs *regs = task_pt_regs(current);
 	struct sighand_struct *sighand = rcu_dereference_protected(current->sighand, 1);
@@ -132,7 +72,7 @@ static void crossing_begin(struct sw_crossing *t, const struct pt_regs *go)
 
 	for (i = 0; i < ARRAY_SIZE(ignorable); i++)
 		t->ignored[i] = sighand->action[ignorable[i] - 1].sa.sa_handler == SIG_IGN;
-	sigprocmask(SIG_SETMASK, &upcall_mask, &t->oldmask);
+	sigprocmask(SIG_SETMASK, &sw_upcall_mask, &t->oldmask);
 	t->saved = *regs;
 	*regs = *go;
 	regs->cs = __USER_CS;
@@ -188,7 +128,7 @@ static void unhook(struct sw_crossing *t, long rc)
 	regs->orig_ax = -1; /* no restart */
 }
 
-static void notifier_remove(struct sw_crossing *t)
+void sw_notifier_remove(struct sw_crossing *t)
 {
 	preempt_disable();
 	preempt_notifier_unregister(&t->pn);
@@ -196,20 +136,20 @@ static void notifier_remove(struct sw_crossing *t)
 }
 
 /* The upcall is over: in the thread's own context, outside locks. */
-static void crossing_end(struct sw_crossing *t, long rc, u64 result)
+void sw_crossing_end(struct sw_crossing *t, long rc, u64 result)
 {
 	unhook(t, rc);
-	notifier_remove(t);
+	sw_notifier_remove(t);
 	if (!t->adopting)
 		task_pt_regs(current)->dx = result;
 	sigprocmask(SIG_SETMASK, &t->oldmask, NULL);
 	fput(t->file);
 	sw_client_unuse(t->client);
-	crossing_put(t);
+	sw_crossing_put(t);
 }
 
 /* The ordinary way out; result, socket id and flags are in the registers. */
-static long crossing_exit(struct sw_crossing *t)
+long sw_crossing_exit(struct sw_crossing *t)
 {
 	struct pt_regs *regs = task_pt_regs(current);
 	u64 result = regs->dx;
@@ -219,7 +159,7 @@ static long crossing_exit(struct sw_crossing *t)
 
 	refcount_inc(&net->ref);
 	ctx_free(net, t->ctx);
-	crossing_end(t, 0, result);
+	sw_crossing_end(t, 0, result);
 	this_cpu_inc(sw_stats.exits);
 	sw_wake_drain(net);
 	if (sock && adopting)
@@ -248,7 +188,7 @@ static void orphan_regs(struct sw_crossing *t)
 		t->regs.ip = cfg->fault_fixup;
 }
 
-static void orphan_push(struct sw_crossing *t)
+void sw_orphan_push(struct sw_crossing *t)
 {
 	struct sw_net *net = t->client->net;
 
@@ -258,14 +198,14 @@ static void orphan_push(struct sw_crossing *t)
 }
 
 /* The thread dies; its upcall goes on without it. */
-static void abandon(struct sw_crossing *t)
+void sw_abandon(struct sw_crossing *t)
 {
 	struct file *file = t->file;
 
 	orphan_regs(t);
 	unhook(t, -EINTR);
-	notifier_remove(t);
-	orphan_push(t); /* t may be gone from here on */
+	sw_notifier_remove(t);
+	sw_orphan_push(t); /* t may be gone from here on */
 	fput(file);
 }
 
@@ -275,8 +215,8 @@ static void surrender(struct sw_crossing *t)
 	refcount_inc(&t->ref); /* for crossing_work; the other goes with the orphan */
 	orphan_regs(t);
 	unhook(t, -EINTR);
-	request(t, ACT_SURRENDERED);
-	orphan_push(t);
+	sw_request(t, ACT_SURRENDERED);
+	sw_orphan_push(t);
 }
 
 static void crossing_sched_out(struct preempt_notifier *pn, struct task_struct *next)
@@ -330,7 +270,7 @@ static bool unfit(const struct pt_regs *regs)
 
 static struct sw_crossing *crossing_new(struct file *file, struct sw_view *view)
 {
-	struct sw_crossing *t = kmem_cache_zalloc(cache, GFP_KERNEL);
+	struct sw_crossing *t = kmem_cache_zalloc(sw_crossings, GFP_KERNEL);
 
 	if (!t)
 		return NULL;
@@ -391,7 +331,7 @@ long sw_enter(struct file *file, struct sw_client *client, u32 sock_id, u32 slot
 	go.cx = slot | (sock_id && file->f_flags & O_NONBLOCK ? SW_ENTER_NONBLOCK : 0);
 	go.r8 = (u32)regs->di;
 	this_cpu_inc(sw_stats.enters);
-	crossing_begin(t, &go);
+	sw_crossing_begin(t, &go);
 	return 0;
 ctx:
 	ctx_free(net, ctx);
@@ -404,7 +344,7 @@ long sw_exit(void)
 {
 	struct sw_crossing *t = this_cpu_read(sw_cur);
 
-	return t ? crossing_exit(t) : -EPERM;
+	return t ? sw_crossing_exit(t) : -EPERM;
 }
 
 /* Long enough for the holder of a lock to be scheduled. Signals do not cut it short. */
@@ -448,15 +388,15 @@ long sw_adopt(struct file *file, struct sw_net *net)
 	orphan = orphan_take(net);
 	if (!orphan) {
 		fput(t->file);
-		crossing_put(t);
+		sw_crossing_put(t);
 		return -ENOENT;
 	}
 	t->adopting = true;
 	t->client = orphan->client;
 	t->ctx = orphan->ctx;
 	t->regs = orphan->regs;
-	crossing_put(orphan);
-	request(t, ACT_ADOPT);
+	sw_crossing_put(orphan);
+	sw_request(t, ACT_ADOPT);
 	return 0;
 }
 
@@ -467,216 +407,6 @@ void sw_orphans_drop(struct sw_net *net)
 
 	while ((t = orphan_take(net))) {
 		sw_client_unuse(t->client);
-		crossing_put(t);
+		sw_crossing_put(t);
 	}
-}
-
-/* ---- task work ----------------------------------------------------------------------------- */
-
-/* The signals that the CPU raised are ours, whatever the process would do about them. */
-static void take_raised(struct sw_crossing *t)
-{
-	struct k_sigaction *action;
-	int i;
-	struct sighand_struct *sighand = rcu_dereference_protected(current->sighand, 1);
-	sigset_t others;
-
-	if (sigisemptyset(&t->raised))
-		return;
-	spin_lock_irq(&sighand->siglock);
-	sigfillset(&others);
-	sigandnsets(&others, &others, &t->raised);
-	while (sw_dequeue_signal(&others))
-		;
-	for (i = 0; i < ARRAY_SIZE(ignorable); i++) {
-		action = &sighand->action[ignorable[i] - 1];
-		if (t->ignored[i] && action->sa.sa_handler == SIG_DFL)
-			action->sa.sa_handler = SIG_IGN;
-	}
-	recalc_sigpending();
-	spin_unlock_irq(&sighand->siglock);
-	sigemptyset(&t->raised);
-}
-
-static void fault_in_upcall(struct sw_crossing *t)
-{
-	struct pt_regs *regs = task_pt_regs(current);
-	struct sw_net *net = t->client->net;
-	const struct sw_net_create *cfg = &net->cfg;
-
-	if (t->healed) {
-		t->healed = false;
-	} else if (regs->ip >= cfg->copy_start && regs->ip < cfg->copy_end && cfg->fault_fixup) {
-		regs->ip = cfg->fault_fixup;
-	} else {
-		if (!READ_ONCE(net->dead))
-			pr_err("%s: image fault at %lx, sp %lx, context %u, client %u: net failed\n",
-			       cfg->name, regs->ip, regs->sp, t->ctx, t->client->id);
-		sw_net_fail(net, t->client->id);
-		crossing_end(t, -ENETDOWN, 0);
-	}
-}
-
-static void crossing_work(struct callback_head *head)
-{
-	struct sw_crossing *t = container_of(head, struct sw_crossing, work);
-	unsigned long acts = xchg(&t->acts, 0);
-
-	if (acts & BIT(ACT_SURRENDERED)) {
-		notifier_remove(t);
-		sigprocmask(SIG_SETMASK, &t->oldmask, NULL);
-		fput(t->file);
-		crossing_put(t);
-	} else if (acts & BIT(ACT_ADOPT) && current->flags & PF_EXITING) {
-		fput(t->file);
-		orphan_push(t);
-	} else if (acts & BIT(ACT_ADOPT)) {
-		this_cpu_inc(sw_stats.adopted);
-		crossing_begin(t, &t->regs);
-	} else if (this_cpu_read(sw_cur) == t) {
-		take_raised(t);
-		if (acts & BIT(ACT_EXIT))
-			crossing_exit(t);
-		else
-			fault_in_upcall(t);
-	}
-	crossing_put(t);
-}
-
-/* ---- probes -------------------------------------------------------------------------------- */
-
-/* The reserved mapping's fault handler asks: is there a reason to go on? */
-bool sw_retry_fault(void)
-{
-	struct sw_crossing *t = this_cpu_read(sw_cur);
-
-	return t && (t->healed || t->acts);
-}
-
-/* Every page fault, before the kernel looks at it; interrupts off. */
-static void on_fault(void *data, unsigned long addr, struct pt_regs *regs, unsigned long error)
-{
-	struct sw_crossing *t = this_cpu_read(sw_cur);
-	unsigned long flags, base;
-
-	if (likely(!t) || in_nmi() || addr >= TASK_SIZE_MAX || current->mm != t->mm)
-		return;
-	local_irq_save(flags);
-	/* Text patching in a system call, among others, puts the official root back. */
-	t->healed = sw_view_open(t->view);
-	if (t->healed)
-		this_cpu_inc(sw_stats.heals);
-	base = t->client->net->cfg.slot_base;
-	if (addr - base < SW_SLOT_SIZE) {
-		if (user_mode(regs) && (addr - base) >> PAGE_SHIFT == SW_EXIT_OFF >> PAGE_SHIFT)
-			request(t, ACT_EXIT);
-	} else if (t->adopting) {
-		if (user_mode(regs))
-			request(t, ACT_FAULT);
-	} else {
-		sw_view_sync(t->view, t->mm, addr);
-	}
-	local_irq_restore(flags);
-}
-
-/*
- * A signal is being made. Those that the CPU raises for what this thread does come in its own
- * context, with a kernel code; nobody else can send such a one from here.
- */
-static void on_generate(void *data, int sig, struct kernel_siginfo *info, struct task_struct *task,
-			int group, int result)
-{
-	struct sw_crossing *t = this_cpu_read(sw_cur);
-
-	if (likely(!t) || task != current || !in_task() || (unsigned long)info <= 1 ||
-	    info->si_code <= 0)
-		return;
-	if (sig != SIGSEGV && sig != SIGBUS && sig != SIGILL && sig != SIGFPE)
-		return;
-	sigaddset(&t->raised, sig);
-	request(t, ACT_FAULT);
-}
-
-/* The thread is about to act on a signal: it dies, or runs a handler. siglock held. */
-static void on_deliver(void *data, int sig, struct kernel_siginfo *info, struct k_sigaction *ka)
-{
-	struct sw_crossing *t = this_cpu_read(sw_cur);
-
-	if (likely(!t))
-		return;
-	current->blocked = t->oldmask;
-	recalc_sigpending();
-	abandon(t);
-}
-
-/* For deaths without a signal: seccomp, a kernel oops. */
-static void on_exit(SW_EXIT_PROBE_ARGS)
-{
-	struct sw_crossing *t = this_cpu_read(sw_cur);
-
-	if (unlikely(t) && task == current)
-		abandon(t);
-}
-
-static struct probe {
-	const char *name;
-	void *func;
-	struct tracepoint *tp;
-} probes[] = {
-	{"page_fault_user", on_fault},
-	{"page_fault_kernel", on_fault},
-	{"signal_generate", on_generate},
-	{"signal_deliver", on_deliver},
-	{"sched_process_exit", on_exit},
-};
-
-/* Tracepoints are not exported one by one: found by name, as LTTng does. */
-static void probe_match(struct tracepoint *tp, void *unused)
-{
-	int i;
-
-	for (i = 0; i < ARRAY_SIZE(probes); i++)
-		if (!strcmp(tp->name, probes[i].name))
-			probes[i].tp = tp;
-}
-
-static void probes_remove(int n)
-{
-	while (n-- > 0)
-		tracepoint_probe_unregister(probes[n].tp, probes[n].func, NULL);
-	tracepoint_synchronize_unregister();
-}
-
-int sw_upcall_init(void)
-{
-	int i, rc;
-
-	sigfillset(&upcall_mask);
-	sigdelsetmask(&upcall_mask, sigmask(SIGKILL) | sigmask(SIGSEGV) | sigmask(SIGBUS) |
-					    sigmask(SIGILL) | sigmask(SIGFPE) | sigmask(SIGTRAP) |
-					    sigmask(SIGSYS));
-	cache = KMEM_CACHE(sw_crossing, 0);
-	if (!cache)
-		return -ENOMEM;
-	for_each_kernel_tracepoint(probe_match, NULL);
-	for (i = 0; i < ARRAY_SIZE(probes); i++) {
-		rc = -EOPNOTSUPP;
-		if (probes[i].tp)
-			rc = tracepoint_probe_register(probes[i].tp, probes[i].func, NULL);
-		if (rc) {
-			pr_err("not loaded: this kernel has no tracepoint %s\n", probes[i].name);
-			probes_remove(i);
-			kmem_cache_destroy(cache);
-			return rc;
-		}
-	}
-	preempt_notifier_inc();
-	return 0;
-}
-
-void sw_upcall_exit(void)
-{
-	probes_remove(ARRAY_SIZE(probes));
-	preempt_notifier_dec();
-	kmem_cache_destroy(cache);
 }
