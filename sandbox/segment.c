@@ -264,13 +264,32 @@ static int place(struct segment *seg, void *addr, uint64_t size, int node)
 	return ret < 0 ? 0 : 1;
 }
 
+/* MiB of small pages to be had, or -1: taking more would set the kernel's OOM killer off. */
+static long long small_pages_mib(void)
+{
+	FILE *f = fopen("/proc/meminfo", "re");
+	char line[128];
+	long long kib = -1;
+
+	while (f && fgets(line, sizeof(line), f) && sscanf(line, "MemAvailable: %lld", &kib) != 1)
+		;
+	if (f)
+		fclose(f);
+	return kib < 0 ? -1 : kib >> 10;
+}
+
 static int make_heap(struct segment *seg, const struct segment_conf *conf, uint64_t size,
 		     struct segment_error *err)
 {
 	void *addr = (void *)(uintptr_t)(SEG_BASE + SEG_HEAP_OFF);
 	unsigned flags = 0;
 	int fd, ret, bound;
+	long long mib;
 
+	mib = conf->page_size == SMALL_PAGE ? small_pages_mib() : -1;
+	if (mib >= 0 && (uint64_t)mib < size >> 20)
+		return segment_fail(err, ENOMEM, "segment", "%llu MiB of memory wanted, %lld free",
+				    (unsigned long long)size >> 20, mib);
 	if (conf->page_size != SMALL_PAGE)
 		flags = MFD_HUGETLB | (unsigned)__builtin_ctzll(conf->page_size) << HUGE_SHIFT;
 	else

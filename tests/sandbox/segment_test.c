@@ -178,6 +178,18 @@ START_TEST(too_few_huge_pages_say_how_many_and_how_to_get_them)
 }
 END_TEST
 
+START_TEST(more_small_pages_than_there_are_is_an_error_and_no_disaster)
+{
+	struct segment_conf conf = small;
+
+	conf.size = SEG_HEAP_MAX;
+	if ((uint64_t)sysconf(_SC_PHYS_PAGES) * 4096 > SEG_HEAP_MAX / 2)
+		return; /* this machine might have it */
+	ck_assert_int_eq(segment_create(&seg, &conf, &err), -ENOMEM);
+	ck_assert_ptr_nonnull(strstr(err.why, "261120 MiB of memory wanted, "));
+}
+END_TEST
+
 START_TEST(regions_do_not_overlap_and_go_away)
 {
 	struct segment_region r = {.off = SEG_WINDOW_OFF, .len = 8192, .prot = PROT_READ, .fd = -1};
@@ -266,6 +278,7 @@ int main(void)
 		tcase_add_test(c, destroy_leaves_nothing_and_can_be_repeated);
 		tcase_add_test(c, a_taken_address_range_is_refused);
 		tcase_add_test(c, too_few_huge_pages_say_how_many_and_how_to_get_them);
+		tcase_add_test(c, more_small_pages_than_there_are_is_an_error_and_no_disaster);
 		tcase_add_test(c, regions_do_not_overlap_and_go_away);
 		tcase_add_test(c, maps_outside_the_slot_or_writable_and_executable_are_refused);
 		tcase_add_test(c, a_channel_is_at_its_place_and_sealed);
