@@ -70,7 +70,7 @@ one_mode() {
 	done
 	changes "$mode"
 	captures "$mode"
-	[ "$mode" = direct ] || check "$mode-hostile-control" timeout 60 python3 "$(dirname "$0")/hostile_control.py" $net
+	[ "$mode" != server ] || check "$mode-hostile-control" timeout 60 python3 "$(dirname "$0")/hostile_control.py" $net
 	check "$mode-alive-after" peer_ping -c 1 $here
 	refusals "$mode"
 	sleep 0.5
@@ -140,27 +140,27 @@ refusals() {
 	fi
 }
 
-crash() { # what a killed daemon leaves does not hinder the next
-	local d
-	up server && wire || { fail crash-up "$(cat "$tmp/up.err")"; return; }
+crash() { # MODE: what a killed daemon leaves does not hinder the next
+	local mode=$1 d
+	up "$mode" && wire || { fail "$mode-crash-up" "$(cat "$tmp/up.err")"; return; }
 	sandwire dump --net $net -w "$tmp/crash.pcap" 2>"$tmp/crash.err" &
 	d=$!
 	for _ in $(seq 50); do [ -s "$tmp/crash.pcap" ] && break; sleep 0.1; done
 	kill -9 "$(pid)"
 	wait $d
-	[ $? = 1 ] && grep -q 'went down' "$tmp/crash.err" && ok crash-ends-dump || fail crash-ends-dump "$(cat "$tmp/crash.err")"
-	[ -e /run/sandwire/$net/control ] && ok crash-leaves-files || fail crash-leaves-files "none there"
-	says crash-is-not-up 1 'is not up' sandwire stat --net $net
-	check crash-up-again up server
+	[ $? = 1 ] && grep -q 'went down' "$tmp/crash.err" && ok "$mode-crash-ends-dump" || fail "$mode-crash-ends-dump" "$(cat "$tmp/crash.err")"
+	[ -e /run/sandwire/$net/control ] && ok "$mode-crash-leaves-files" || fail "$mode-crash-leaves-files" "none there"
+	says "$mode-crash-is-not-up" 1 'is not up' sandwire stat --net $net
+	check "$mode-crash-up-again" up "$mode"
 	wire
-	check crash-alive peer_ping -c 1 $here
+	check "$mode-crash-alive" peer_ping -c 1 $here
 	kill -TERM "$(pid)"
 	for _ in $(seq 50); do [ -e /run/sandwire/$net ] || break; sleep 0.1; done
-	[ ! -e /run/sandwire/$net ] && ok sigterm || fail sigterm "/run/sandwire/$net is there"
-	up server && kill -9 "$(pid)"
+	[ ! -e /run/sandwire/$net ] && ok "$mode-sigterm" || fail "$mode-sigterm" "/run/sandwire/$net is there"
+	up "$mode" && kill -9 "$(pid)"
 	sleep 0.2
-	check down-clears-a-crash sandwire down $net
-	[ ! -e /run/sandwire/$net ] && ok cleared || fail cleared "/run/sandwire/$net is there"
+	check "$mode-down-clears-a-crash" sandwire down $net
+	[ ! -e /run/sandwire/$net ] && ok "$mode-cleared" || fail "$mode-cleared" "/run/sandwire/$net is there"
 }
 
 namespace_gone() { # the tap device is deleted under the daemon
@@ -175,7 +175,9 @@ namespace_gone() { # the tap device is deleted under the daemon
 }
 
 [ $# -gt 0 ] || set -- server direct
-for m in "$@"; do one_mode "$m"; done
-crash
+for m in "$@"; do
+	one_mode "$m"
+	crash "$m"
+done
 namespace_gone
 exit $failed

@@ -54,6 +54,16 @@ static uint32_t free_id(struct net *net)
 	return 0;
 }
 
+/* In upcall mode a client may outlive its connection, so connections alone are no limit. */
+static bool may_have_more(const struct net *net, uid_t uid)
+{
+	unsigned same = 0;
+
+	for (unsigned id = 1; uid && id < SEG_CLIENT_MAX; id++)
+		same += net->clients[id] && net->clients[id]->uid == uid;
+	return same < CONTROL_UID;
+}
+
 static void fill_channel(struct client *c)
 {
 	struct channel *ch = c->memory.addr;
@@ -122,11 +132,12 @@ struct client *client_attach(struct conn *conn, int client_fd, struct failure *f
 	c->net = net;
 	c->conn = conn;
 	c->pid = conn->pid;
+	c->uid = conn->uid;
 	c->doorbell.fd = -1;
 	c->memory.fd = -1;
 	c->id = free_id(net);
 	err = -EUSERS;
-	if (!c->id)
+	if (!c->id || !may_have_more(net, c->uid))
 		goto fail;
 	err = channel_create(&c->memory, c->id, size);
 	if (err)

@@ -23,6 +23,7 @@ struct client {
 	bool active;	       /* in net->active */
 	uint64_t active_until; /* ns */
 	pid_t pid;
+	uid_t uid;
 	char comm[17], exe[128]; /* as at attach; names for people, nothing depends on them */
 };
 
