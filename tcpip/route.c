@@ -76,7 +76,8 @@ bool addr_broadcast4(const struct stack *st, uint32_t addr)
 	return false;
 }
 
-/* Of the port's addresses the one whose subnet the next hop is in, else its first. */
+/* Of the port's addresses the one whose subnet the next hop is in, else its first, else (a port
+ * without any) the first of all. */
 static uint32_t source_on(const struct stack *st, const struct port *port, uint32_t next_hop)
 {
 	uint32_t i, a, first = 0;
@@ -90,6 +91,8 @@ static uint32_t source_on(const struct stack *st, const struct port *port, uint3
 		if (first == 0)
 			first = a;
 	}
+	if (first == 0 && st->n_addrs > 0)
+		first = ip4_of(&st->addrs[0].addr);
 	return first;
 }
 
@@ -121,7 +124,8 @@ int route_lookup4(struct stack *st, uint32_t dst, struct route_hit *hit)
 	r = best_route(st, dst);
 	if (r) {
 		hit->port = r->port;
-		if (r->gateway.family)
+		/* Groups and "everybody here" are on the link, whatever route leads there. */
+		if (r->gateway.family && dst != 0xffffffffu && !addr_multicast4(dst))
 			hit->next_hop = ip4_of(&r->gateway);
 	} else if (dst == 0xffffffffu && st->n_addrs > 0) {
 		hit->port = st->addrs[0].port; /* RFC 919: this net, whichever that is */
@@ -129,7 +133,7 @@ int route_lookup4(struct stack *st, uint32_t dst, struct route_hit *hit)
 		return -ENETUNREACH;
 	}
 	hit->src = source_on(st, hit->port, hit->next_hop);
-	return 0;
+	return hit->src ? 0 : -ENETUNREACH;
 }
 
 /* ---- routes and addresses, set by the daemon ---------------------------------------------- */

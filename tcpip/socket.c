@@ -93,7 +93,7 @@ int sock_create(struct stack *st, int domain, int type, int protocol, uint32_t c
 			return r;
 		}
 	}
-	sock_ready(so, false);
+	sock_ready(so, true); /* over what the last owner of the index left */
 	*out = so;
 	return 0;
 }
@@ -209,7 +209,7 @@ int sock_accept(struct socket *so, struct socket **out, struct sock_addr *peer)
 	}
 	if (peer)
 		put_name(peer, new_so->remote_ip, new_so->remote_port);
-	sock_ready(new_so, false);
+	sock_ready(new_so, true);
 	*out = new_so;
 	return 0;
 }

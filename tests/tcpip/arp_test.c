@@ -73,6 +73,16 @@ START_TEST(who_asks_for_us_is_remembered_as_stale)
 }
 END_TEST
 
+START_TEST(who_asks_from_another_net_is_answered_but_not_remembered)
+{
+	struct neigh_row row;
+
+	desk_arp(&d, 1, ip(10, 3, 0, 9), ip(10, 0, 0, 1));
+	ck_assert(desk_sent(&d, 0, &pk));
+	ck_assert_uint_eq(entries(&row), 0);
+}
+END_TEST
+
 START_TEST(an_answer_nobody_asked_for_makes_no_entry)
 {
 	struct neigh_row row;
@@ -154,6 +164,7 @@ int main(void)
 			       a_request_for_another_address_is_neither_answered_nor_remembered,
 			       an_address_of_another_port_is_not_answered_for,
 			       who_asks_for_us_is_remembered_as_stale,
+			       who_asks_from_another_net_is_answered_but_not_remembered,
 			       an_answer_nobody_asked_for_makes_no_entry,
 			       a_gratuitous_request_updates_what_is_known_and_makes_nothing_new,
 			       a_probe_for_our_address_is_answered_and_leaves_nothing,

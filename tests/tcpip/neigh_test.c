@@ -239,10 +239,13 @@ START_TEST(a_flood_of_askers_does_not_push_out_a_reachable_neighbour)
 	uint32_t cursor = 0;
 	unsigned n = 0;
 
+	struct ip_addr wide = {AF_INET, 16, {10, 1, 0, 1}};
+
+	ck_assert_int_eq(stack_addr_add(d.st, &d.port[0].port, &wide), 0);
 	send_to(PEER, 'a');
 	answer(PEER);
 	for (unsigned i = 0; i < 5000; i++) {
-		desk_arp(&d, 1, ip(10, 1, i >> 8, i & 255), ip(10, 0, 0, 1));
+		desk_arp(&d, 1, ip(10, 1, 1 + (i >> 8), i & 255), ip(10, 1, 0, 1));
 		desk_drop_sent(&d, 0);
 	}
 	ck_assert_int_eq(state_of(PEER), NEIGH_REACHABLE);

@@ -90,6 +90,28 @@ START_TEST(our_own_addresses_route_to_ourselves)
 }
 END_TEST
 
+START_TEST(groups_and_everybody_are_not_behind_a_gateway)
+{
+	ck_assert_int_eq(add(0, 0, ip(10, 0, 0, 254), p0, 0), 0);
+	ck_assert_int_eq(route_lookup4(d.st, ip(255, 255, 255, 255), &hit), 0);
+	ck_assert_uint_eq(hit.next_hop, ip(255, 255, 255, 255));
+	ck_assert_int_eq(route_lookup4(d.st, ip(224, 0, 0, 251), &hit), 0);
+	ck_assert_uint_eq(hit.next_hop, ip(224, 0, 0, 251));
+}
+END_TEST
+
+START_TEST(a_port_without_addresses_borrows_one)
+{
+	struct ip_addr a = net(ip(192, 168, 5, 1), 24);
+
+	ck_assert_int_eq(stack_addr_del(d.st, p1, &a), 0);
+	ck_assert_int_eq(add(ip(172, 16, 0, 0), 12, 0, p1, 0), 0);
+	ck_assert_int_eq(route_lookup4(d.st, ip(172, 16, 0, 1), &hit), 0);
+	ck_assert_ptr_eq(hit.port, p1);
+	ck_assert_uint_eq(hit.src, ip(10, 0, 0, 1));
+}
+END_TEST
+
 START_TEST(a_gateway_must_be_on_a_net_of_ours_and_not_ourselves)
 {
 	ck_assert_int_eq(add(0, 0, ip(77, 0, 0, 1), p0, 0), -ENETUNREACH);
@@ -200,6 +222,8 @@ int main(void)
 			       the_longest_prefix_wins_then_the_lowest_metric,
 			       the_source_is_the_address_on_the_next_hops_subnet,
 			       our_own_addresses_route_to_ourselves,
+			       groups_and_everybody_are_not_behind_a_gateway,
+			       a_port_without_addresses_borrows_one,
 			       a_gateway_must_be_on_a_net_of_ours_and_not_ourselves,
 			       a_route_twice_is_refused_and_one_unknown_cannot_be_deleted,
 			       the_tables_are_bounded, addresses_no_host_may_have_are_refused,
