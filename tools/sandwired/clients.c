@@ -160,6 +160,24 @@ fail:
 	return NULL;
 }
 
+/* Direct mode: a program that died in a call leaves its context, and perhaps the stack lock. */
+static void free_contexts(struct client *c)
+{
+	for (unsigned i = 1; i < SEG_CTX_COUNT; i++) {
+		struct ctx *ctx = ctx_at(i);
+
+		if (!ctx->owner_tid || ctx->client != c->id)
+			continue;
+		if (ctx->lock_held) {
+			log_error("process %d (%s) died in the middle of the stack", (int)c->pid,
+				  c->comm);
+			image_give_up();
+		}
+		/* release: pairs with the acquire in mode_direct.c, ctx_take() */
+		__atomic_store_n(&ctx->owner_tid, 0, __ATOMIC_RELEASE);
+	}
+}
+
 void client_gone(struct client *c)
 {
 	struct net *net = c->net;
@@ -167,6 +185,8 @@ void client_gone(struct client *c)
 
 	log_debug("client %u: process %d (%s) is gone", c->id, (int)c->pid, c->comm);
 	/* What its threads left half done uses the channel: finish it before the channel goes. */
+	if (net->mode == SEG_MODE_DIRECT)
+		free_contexts(c);
 	if (net->mode == SEG_MODE_UPCALL)
 		module_adopt_all(net);
 	else

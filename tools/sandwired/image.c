@@ -5,8 +5,23 @@
  */
 #include "tools/sandwired/image.h"
 
+#include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
+
+static bool given_up;
+
+void image_give_up(void)
+{
+	given_up = true;
+	__atomic_store_n(&image_header()->failed, ENETDOWN, __ATOMIC_SEQ_CST);
+}
+
+static int64_t enter(uint32_t client, struct call_slot *slot)
+{
+	return given_up ? -ENETDOWN : image_call(ctx_at(0), client, slot);
+}
 
 int64_t image_admin(uint32_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3)
 {
@@ -18,7 +33,7 @@ int64_t image_admin(uint32_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t
 	slot.arg[1] = a1;
 	slot.arg[2] = a2;
 	slot.arg[3] = a3;
-	return image_call(ctx_at(0), 0, &slot);
+	return enter(0, &slot);
 }
 
 uint32_t image_serve(uint32_t client, struct channel *channel, unsigned n)
@@ -30,7 +45,7 @@ uint32_t image_serve(uint32_t client, struct channel *channel, unsigned n)
 	slot.arg[0] = client;
 	slot.arg[1] = IMAGE_PTR(channel);
 	slot.arg[2] = n;
-	return image_call(ctx_at(0), 0, &slot) < 0 ? 0 : (uint32_t)slot.ret2;
+	return enter(0, &slot) < 0 ? 0 : (uint32_t)slot.ret2;
 }
 
 int image_sock_type(uint32_t client, uint32_t sock)
@@ -45,7 +60,7 @@ int image_sock_type(uint32_t client, uint32_t sock)
 	slot.arg[0] = SOL_SOCKET;
 	slot.arg[1] = SO_TYPE;
 	slot.arg[2] = sizeof(type);
-	r = image_call(ctx_at(0), client, &slot);
+	r = enter(client, &slot);
 	if (r < 0)
 		return (int)r;
 	memcpy(&type, slot.inl, sizeof(type));

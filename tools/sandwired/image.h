@@ -9,6 +9,9 @@
 
 /* An ADMIN_ call: its result. */
 int64_t image_admin(uint32_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3);
+/* The image is broken or its lock lost with its owner: from now on every program gets ENETDOWN, and
+ * the calls here return it without entering, as they might never come back. */
+void image_give_up(void);
 /* ADMIN_SERVE: id of the socket that the call made, or 0. */
 uint32_t image_serve(uint32_t client, struct channel *channel, unsigned slot);
 /* On behalf of a client, with its rights: SO_TYPE of a socket, or -errno (not its own). */

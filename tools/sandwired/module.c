@@ -73,6 +73,10 @@ static void event(struct net *net, const struct sw_event *e)
 		if (c)
 			client_gone(c);
 		break;
+	case SW_EVENT_FAULT:
+		log_error("the image faulted in an upcall of client %u", e->id);
+		image_give_up();
+		break;
 	default: /* CLOSED, KICK: the turn that follows sees to it */
 		break;
 	}
