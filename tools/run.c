@@ -172,7 +172,7 @@ static bool find_shim(char *shim, size_t size)
 		*strrchr(self, '/') = 0;
 		snprintf(beside, sizeof(beside), "%s/" SHIM_BUILD_PATH, self);
 		if (realpath(beside, self) && strlen(self) < size) {
-			strcpy(shim, self);
+			memcpy(shim, self, strlen(self) + 1);
 			return true;
 		}
 	}

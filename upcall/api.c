@@ -24,8 +24,11 @@ int call_begin(struct call *c, int fd, uint32_t nr)
 			return -ENOTSOCK;
 	}
 	c->at = attach_get();
-	if (!c->at)
-		return attach_error();
+	if (!c->at) {
+		int ret = attach_error();
+
+		return ret ? ret : -ENETDOWN;
+	}
 	/* Attaching just now voids what a parent of ours had proven. */
 	if (fd >= 0 && c->at->ops->pairs && FD_EPOCH(c->word) != attach_epoch()) {
 		c->word = fd_resolve(fd);

@@ -512,9 +512,9 @@ static ssize_t recv_vectors(int fd, const struct iovec *iov, size_t n, int flags
 	int ret = cursor_init(&cur, iov, n);
 	ssize_t got;
 
+	memset(r, 0, sizeof(*r));
 	if (ret)
 		return ret;
-	memset(r, 0, sizeof(*r));
 	if (flags & MSG_ERRQUEUE)
 		return -EAGAIN; /* nothing is ever put there */
 	got = recv_all(fd, &cur, flags, r);

@@ -40,7 +40,7 @@ static const struct mode_ops *const modes[] = {&mode_upcall, &mode_server, &mode
 
 static uint64_t inode_of(int fd)
 {
-	struct stat st;
+	struct stat st = {0};
 
 	return RAW3(SYS_fstat, fd, &st, 0) < 0 ? 0 : st.st_ino;
 }
@@ -430,7 +430,7 @@ int sandwire_attach(const char *net)
 			return -ENAMETOOLONG;
 		if (at)
 			return strcmp(net, net_name()) ? -EBUSY : 0;
-		strcpy(chosen_net, net);
+		memcpy(chosen_net, net, strlen(net) + 1);
 	}
 	at = get_page();
 	if (!at)

@@ -53,9 +53,12 @@ enum attach_state { ATTACH_NONE = 0, ATTACH_BUSY, ATTACH_READY, ATTACH_REFUSED }
  * therefore finds ATTACH_NONE; a vfork child shares it with its parent and goes on using it.
  */
 struct attachment {
+	/* Slots: a set bit is in use. slot_seq counts releases while somebody waits. */
+	_Atomic uint64_t slots __attribute__((aligned(64)));
+	_Atomic uint32_t slot_seq, slot_waiters;
+
 	_Atomic uint32_t state; /* enum attach_state; futex while ATTACH_BUSY */
 	_Atomic int32_t pid;	/* of the process proper: another one is a vfork child */
-	uint32_t mode;		/* enum seg_mode */
 	uint32_t client;
 	const struct mode_ops *ops;
 	struct channel *channel;
@@ -64,9 +67,6 @@ struct attachment {
 	int control_fd, client_fd, doorbell_fd;
 	_Atomic uint32_t control_lock; /* futex: 0 free, 1 held, 2 held and waited for */
 	char net[32];
-	/* Slots: a set bit is in use. slot_seq counts releases while somebody waits. */
-	_Atomic uint64_t slots __attribute__((aligned(64)));
-	_Atomic uint32_t slot_seq, slot_waiters;
 };
 
 /* attach.c. The attachment, attaching first where needed; NULL: refused (attach_error() says why).

@@ -86,7 +86,7 @@ int control_recv(int control, char *reply, int *fds, unsigned *n_fds)
 	union {
 		char space[CMSG_SPACE(sizeof(int) * CONTROL_FDS)];
 		struct cmsghdr align;
-	} u;
+	} u = {{0}};
 	struct msghdr msg = {
 		.msg_iov = &iov,
 		.msg_iovlen = 1,

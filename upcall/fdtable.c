@@ -125,7 +125,7 @@ void fd_note_sock(int fd, uint64_t word)
 {
 	struct attachment *at = attach_peek();
 	struct entry *e = make(fd);
-	struct stat st;
+	struct stat st = {0};
 
 	if (e && at && at->ops->pairs && RAW3(SYS_fstat, fd, &st, 0) == 0)
 		atomic_store_explicit(&e->inode, (uint32_t)st.st_ino, memory_order_relaxed);
@@ -135,7 +135,7 @@ void fd_note_sock(int fd, uint64_t word)
 bool fd_same_file(int fd)
 {
 	struct entry *e = lookup(fd);
-	struct stat st;
+	struct stat st = {0};
 
 	return e && RAW3(SYS_fstat, fd, &st, 0) == 0 && S_ISSOCK(st.st_mode) &&
 	       (uint32_t)st.st_ino == atomic_load_explicit(&e->inode, memory_order_relaxed);
@@ -228,7 +228,7 @@ static uint64_t note_type(int fd, uint64_t word)
 uint64_t fd_resolve(int fd)
 {
 	uint64_t word = fd_get(fd);
-	struct stat st;
+	struct stat st = {0};
 	struct attachment *at;
 
 	if (FD_KIND(word) == FD_SOCK) {

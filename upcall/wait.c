@@ -81,7 +81,7 @@ bool wait_restarts(void)
 		uint64_t flags;
 		void *restorer;
 		uint64_t mask;
-	} act;
+	} act = {0};
 
 	for (int sig = 1; sig <= 64; sig++) {
 		if (sig == 32 || sig == 33) /* libc's own, for cancellation and setuid */

@@ -97,7 +97,7 @@ static int get_int(int fd, int name)
 
 static ino_t inode_of(int fd)
 {
-	struct stat st;
+	struct stat st = {0};
 
 	return RAW3(SYS_fstat, fd, &st, 0) < 0 || !S_ISSOCK(st.st_mode) ? 0 : st.st_ino;
 }

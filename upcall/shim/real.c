@@ -7,8 +7,9 @@
 
 #include "upcall/shim/shim.h"
 
-#define REAL_FUNCTION(result, name, arguments) result(*real_##name) arguments;
-#include "upcall/shim/real_list.h"
+#define REAL_FUNCTION(result, name, arguments)                                                     \
+	result(*real_##name) arguments; /* NOLINT(bugprone-macro-parentheses) */
+#include "upcall/shim/real_list.inc"
 #undef REAL_FUNCTION
 
 /* What an old libc lacks answers as an old kernel would. */
@@ -26,7 +27,7 @@ void real_find(void)
 	found = dlsym(RTLD_NEXT, #name);                                                           \
 	__atomic_store_n(&real_##name, (__typeof__(real_##name))(found ? found : (void *)missing), \
 			 __ATOMIC_RELAXED);
-#include "upcall/shim/real_list.h"
+#include "upcall/shim/real_list.inc"
 #undef REAL_FUNCTION
 }
 

@@ -31,8 +31,9 @@
 #define INTERCEPT __attribute__((visibility("default")))
 
 /* ---- real.c: REAL(name)(arguments) is what the program would have called without us --------- */
-#define REAL_FUNCTION(result, name, arguments) extern result(*real_##name) arguments;
-#include "upcall/shim/real_list.h"
+#define REAL_FUNCTION(result, name, arguments)                                                     \
+	extern result(*real_##name) arguments; /* NOLINT(bugprone-macro-parentheses) */
+#include "upcall/shim/real_list.inc"
 #undef REAL_FUNCTION
 void real_find(void);
 #define REAL(name)                                                                                 \
