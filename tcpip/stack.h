@@ -217,7 +217,5 @@ void tcp_icmp_error(struct stack *st, const struct ip4_hdr *quoted, const uint8_
 void tcp_flush(struct stack *st);
 int udp_create_table(struct stack *st);
 int tcp_create_table(struct stack *st, uint32_t max_pcbs);
-/* tcp_out.c: sends what tcp_in held back for the end of a batch; stack_output() calls it. */
-void tcp_output_pending(struct stack *st);
 
 #endif

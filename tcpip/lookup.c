@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Whose segment is it, and which ports are free: 4-tuple hash (SipHash: a peer cannot aim at one
+ * bucket), listeners, owners of local ports, ephemeral ports (RFC 6056 algorithm 3), and what else
+ * is derived from a 4-tuple: initial sequence numbers (RFC 6528) and timestamp offsets.
+ * Called by tcp_in.c, tcp_listen.c, tcp_user.c.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "tcpip/tcp.h"
+
+struct four_tuple {
+	uint32_t lip, rip;
+	uint16_t lport, rport;
+	uint32_t purpose; /* so that hash, ISN and offset tell nothing about each other */
+};
+
+enum { FOR_HASH, FOR_ISS, FOR_TS, FOR_PORT, FOR_LISTEN };
+
+static uint64_t tuple_hash(const struct stack *st, uint32_t lip, uint16_t lport, uint32_t rip,
+			   uint16_t rport, uint32_t purpose)
+{
+	struct four_tuple t = {lip, rip, lport, rport, purpose};
+
+	return siphash24(st->secret, &t, sizeof(t));
+}
+
+int tcp_create_table(struct stack *st, uint32_t max_pcbs)
+{
+	struct tcp_table *t = arena_take(st->arena, sizeof(*t), 64);
+	uint32_t slots = 64;
+
+	if (!t)
+		return -ENOMEM;
+	while (slots < max_pcbs)
+		slots <<= 1;
+	t->mask = slots - 1;
+	t->conn = arena_take(st->arena, slots * sizeof(*t->conn), 64);
+	t->bound = arena_take(st->arena, TCP_BOUND_SLOTS * sizeof(*t->bound), 64);
+	t->listen = arena_take(st->arena, TCP_LISTEN_SLOTS * sizeof(*t->listen), 64);
+	if (!t->conn || !t->bound || !t->listen)
+		return -ENOMEM;
+	t->pending_tail = &t->pending;
+	t->tw_tail = &t->tw;
+	t->tw_max = max_pcbs / 2 ? max_pcbs / 2 : 1;
+	t->port_counter = stack_random(st);
+	st->tcp = t;
+	return 0;
+}
+
+/* ---- connections and listeners ---- */
+
+static void link_front(struct tcp_pcb **slot, struct tcp_pcb *pcb)
+{
+	pcb->hash_next = *slot;
+	if (*slot)
+		(*slot)->hash_pprev = &pcb->hash_next;
+	pcb->hash_pprev = slot;
+	*slot = pcb;
+}
+
+void tcp_hash_insert(struct tcp_pcb *pcb)
+{
+	struct tcp_table *t = pcb->st->tcp;
+	uint64_t h = tuple_hash(pcb->st, pcb->local_ip, pcb->local_port, pcb->remote_ip,
+				pcb->remote_port, FOR_HASH);
+
+	link_front(&t->conn[h & t->mask], pcb);
+}
+
+void tcp_listen_insert(struct tcp_pcb *pcb)
+{
+	link_front(&pcb->st->tcp->listen[pcb->local_port % TCP_LISTEN_SLOTS], pcb);
+}
+
+void tcp_hash_remove(struct tcp_pcb *pcb)
+{
+	if (!pcb->hash_pprev)
+		return;
+	*pcb->hash_pprev = pcb->hash_next;
+	if (pcb->hash_next)
+		pcb->hash_next->hash_pprev = pcb->hash_pprev;
+	pcb->hash_pprev = NULL;
+	pcb->hash_next = NULL;
+}
+
+struct tcp_pcb *tcp_lookup(struct stack *st, uint32_t lip, uint16_t lport, uint32_t rip,
+			   uint16_t rport)
+{
+	struct tcp_table *t = st->tcp;
+	struct tcp_pcb *pcb;
+
+	pcb = t->conn[tuple_hash(st, lip, lport, rip, rport, FOR_HASH) & t->mask];
+	for (; pcb; pcb = pcb->hash_next)
+		if (pcb->local_ip == lip && pcb->remote_ip == rip && pcb->local_port == lport &&
+		    pcb->remote_port == rport)
+			return pcb;
+	return NULL;
+}
+
+/* An exact address beats a wildcard; among equals (SO_REUSEPORT) the flow's hash chooses. */
+struct tcp_pcb *tcp_lookup_listener(struct stack *st, uint32_t lip, uint16_t lport, uint32_t rip,
+				    uint16_t rport)
+{
+	struct tcp_pcb *slot = st->tcp->listen[lport % TCP_LISTEN_SLOTS], *pcb;
+	uint32_t exact = 0, any = 0, want;
+	bool want_exact;
+
+	for (pcb = slot; pcb; pcb = pcb->hash_next) {
+		if (pcb->local_port != lport)
+			continue;
+		exact += pcb->local_ip == lip;
+		any += pcb->local_ip == 0;
+	}
+	if (exact + any == 0)
+		return NULL;
+	want_exact = exact > 0;
+	want = want_exact ? exact : any;
+	if (want > 1)
+		want = 1 + (uint32_t)(tuple_hash(st, lip, lport, rip, rport, FOR_LISTEN) % want);
+	for (pcb = slot; pcb; pcb = pcb->hash_next)
+		if (pcb->local_port == lport && pcb->local_ip == (want_exact ? lip : 0) &&
+		    --want == 0)
+			return pcb;
+	return NULL;
+}
+
+/* ---- local ports ---- */
+
+void tcp_bind_insert(struct tcp_pcb *pcb)
+{
+	struct tcp_pcb **slot = &pcb->st->tcp->bound[pcb->local_port % TCP_BOUND_SLOTS];
+
+	pcb->bind_next = *slot;
+	if (*slot)
+		(*slot)->bind_pprev = &pcb->bind_next;
+	pcb->bind_pprev = slot;
+	*slot = pcb;
+}
+
+void tcp_bind_remove(struct tcp_pcb *pcb)
+{
+	if (!pcb->bind_pprev)
+		return;
+	*pcb->bind_pprev = pcb->bind_next;
+	if (pcb->bind_next)
+		pcb->bind_next->bind_pprev = pcb->bind_pprev;
+	pcb->bind_pprev = NULL;
+	pcb->bind_next = NULL;
+}
+
+/*
+ * May pcb own (ip, port) beside those who do already? As on Linux: two owners get along if both
+ * said SO_REUSEADDR and the other does not listen, or both said SO_REUSEPORT and belong to the same
+ * client (a hostile program must not steal another's connections), or their addresses differ.
+ */
+bool tcp_port_conflict(const struct tcp_pcb *pcb, uint32_t ip, uint16_t port)
+{
+	const struct tcp_pcb *o = pcb->st->tcp->bound[port % TCP_BOUND_SLOTS];
+
+	for (; o; o = o->bind_next) {
+		if (o == pcb || o->local_port != port)
+			continue;
+		if (ip && o->local_ip && ip != o->local_ip)
+			continue;
+		if (pcb->reuse_at_bind && o->reuse_at_bind && o->state != TCPS_LISTEN)
+			continue;
+		if (pcb->reuseport_bind && o->reuseport_bind &&
+		    (o->state == TCPS_TIME_WAIT || o->client == pcb->client))
+			continue;
+		return true;
+	}
+	return false;
+}
+
+int tcp_port_claim(struct tcp_pcb *pcb, uint32_t ip, uint16_t *port)
+{
+	uint32_t n = TCP_PORT_LAST - TCP_PORT_FIRST + 1, at, i;
+
+	if (*port)
+		return tcp_port_conflict(pcb, ip, *port) ? -EADDRINUSE : 0;
+	at = stack_random(pcb->st) % n;
+	for (i = 0; i < n; i++) {
+		uint16_t try = (uint16_t)(TCP_PORT_FIRST + (at + i) % n);
+
+		if (!tcp_port_conflict(pcb, ip, try)) {
+			*port = try;
+			return 0;
+		}
+	}
+	return -EADDRINUSE;
+}
+
+/* Somebody named this port in bind(): connections do not borrow it. */
+static bool port_is_named(const struct stack *st, uint16_t port)
+{
+	const struct tcp_pcb *o = st->tcp->bound[port % TCP_BOUND_SLOTS];
+
+	for (; o; o = o->bind_next)
+		if (o->local_port == port && o->port_chosen)
+			return true;
+	return false;
+}
+
+/* RFC 6056 3.3.3: an offset that depends on the peer and a secret, and a counter; so ports to one
+ * peer follow each other (long before one is used again) and tell nothing to another. */
+int tcp_port_ephemeral(struct tcp_pcb *pcb)
+{
+	struct stack *st = pcb->st;
+	uint32_t n = TCP_PORT_LAST - TCP_PORT_FIRST + 1, offset, i;
+
+	offset = (uint32_t)tuple_hash(st, pcb->local_ip, 0, pcb->remote_ip, pcb->remote_port,
+				      FOR_PORT);
+	for (i = 0; i < n; i++) {
+		uint16_t port = (uint16_t)(TCP_PORT_FIRST + (offset + st->tcp->port_counter++) % n);
+
+		if (port_is_named(st, port))
+			continue;
+		if (tcp_lookup(st, pcb->local_ip, port, pcb->remote_ip, pcb->remote_port))
+			continue;
+		pcb->local_port = port;
+		return 0;
+	}
+	return -EADDRNOTAVAIL;
+}
+
+/* ---- what else a 4-tuple yields ---- */
+
+/* RFC 6528 3: a clock that ticks every 64 ns (Linux's; the RFC's example has 4 us) plus a keyed
+ * hash. */
+uint32_t tcp_iss(struct tcp_pcb *pcb)
+{
+	uint64_t h = tuple_hash(pcb->st, pcb->local_ip, pcb->local_port, pcb->remote_ip,
+				pcb->remote_port, FOR_ISS);
+
+	return (uint32_t)h + (uint32_t)(pcb->st->now >> 6);
+}
+
+uint32_t tcp_ts_offset(struct tcp_pcb *pcb)
+{
+	/* By addresses alone: TIME-WAIT reuse (RFC 6191) needs one clock a pair of hosts. */
+	return (uint32_t)tuple_hash(pcb->st, pcb->local_ip, 0, pcb->remote_ip, 0, FOR_TS);
+}

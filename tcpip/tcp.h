@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The TCP control block, field by field in RFC names, and the calls between the tcp_*.c files.
+ * Private to tcpip/. Reading order: lookup.c (whose is it), tcp_in.c (a segment arrives),
+ * tcp_ack.c, tcp_sack.c, tcp_recovery.c (what an ACK means), tcp_rcv.c (data), tcp_out.c (what may
+ * be sent), tcp_timer.c, tcp_listen.c, tcp_pcb.c (birth and death), tcp_user.c, tcp_sockopt.c.
+ *
+ * The send queue is one list of buffers in sequence order, one segment each:
+ *
+ *	snd_head ... sent, not yet acknowledged ... | snd_next ... not yet sent ... snd_tail
+ *	^ snd_una				      ^ snd_nxt			    ^ snd_end
+ *
+ * Segments in flight are counted, as RACK and PRR want it, by marks on the buffers (enum tcp_mark):
+ * flight = packets_out - sacked_out - lost_out + retrans_out.
+ */
+#ifndef TCPIP_TCP_H
+#define TCPIP_TCP_H
+
+#include "tcpip/cc.h"
+#include "tcpip/socket.h"
+#include "tcpip/stack.h"
+#include "tcpip/tcp_abi.h"
+
+#define TCP_US		  1000ull /* ns */
+#define TCP_MS		  1000000ull
+#define TCP_S		  1000000000ull
+#define TCP_RTO_INIT_US	  1000000u   /* RFC 6298 2.1 */
+#define TCP_RTO_MIN_US	  200000u    /* Linux's; RFC 6298 says 1 s, which no modern stack keeps */
+#define TCP_RTO_MAX_US	  120000000u /* RFC 6298 2.5 allows a bound of 60 s or more */
+#define TCP_DELACK_MIN	  (40 * TCP_MS)
+#define TCP_TIME_WAIT_LEN (60 * TCP_S)
+#define TCP_GIVE_UP	  (924600 * TCP_MS) /* what Linux's tcp_retries2 = 15 amounts to */
+#define TCP_GIVE_UP_DEAD  (102 * TCP_S)	    /* the same once the application has gone: 8 retries */
+#define TCP_SYN_RETRIES	  6
+#define TCP_SYNACK_TRIES  5
+#define TCP_OOW_ACK_GAP	  (500 * TCP_MS) /* between ACKs that answer unacceptable segments */
+#define TCP_IW		  10u		 /* RFC 6928 */
+#define TCP_DUPTHRESH	  3u
+#define TCP_MSS_DEFAULT	  536u
+#define TCP_MSS_MIN	  48u
+#define TCP_MSS_MAX	  (PKTBUF_SIZE - PKTBUF_HEADROOM) /* one segment is one buffer */
+#define TCP_WSCALE	  8u
+#define TCP_OUT_BURST	  64u /* segments per connection and call; then others get their turn */
+#define TCP_BUF_DEFAULT	  (512u << 10) /* of each kind; half of it is the window */
+#define TCP_CWND_MAX	  65535u
+#define TCP_SSTHRESH_INF  0x7fffffffu
+#define TCP_PORT_FIRST	  32768u
+#define TCP_PORT_LAST	  60999u
+
+/* As in struct tcp_info. */
+enum tcp_state {
+	TCPS_ESTABLISHED = 1,
+	TCPS_SYN_SENT,
+	TCPS_SYN_RCVD,
+	TCPS_FIN_WAIT_1,
+	TCPS_FIN_WAIT_2,
+	TCPS_TIME_WAIT,
+	TCPS_CLOSED,
+	TCPS_CLOSE_WAIT,
+	TCPS_LAST_ACK,
+	TCPS_LISTEN,
+	TCPS_CLOSING,
+};
+
+/* Sets of states: bit (1 << state). */
+#define TCPS_IN(s, set) (((1u << (s)) & (set)) != 0)
+#define TCPS_CAN_SEND	((1u << TCPS_ESTABLISHED) | (1u << TCPS_CLOSE_WAIT))
+#define TCPS_HAS_SENT                                                                              \
+	(TCPS_CAN_SEND | (1u << TCPS_FIN_WAIT_1) | (1u << TCPS_CLOSING) | (1u << TCPS_LAST_ACK))
+#define TCPS_CAN_RCV                                                                               \
+	((1u << TCPS_ESTABLISHED) | (1u << TCPS_FIN_WAIT_1) | (1u << TCPS_FIN_WAIT_2))
+#define TCPS_SYNCED                                                                                \
+	(TCPS_HAS_SENT | (1u << TCPS_FIN_WAIT_2) | (1u << TCPS_TIME_WAIT))
+
+/* Marks on a sent buffer (pktbuf.tcp.sacked). */
+enum tcp_mark {
+	TCP_SACKED = 1,	 /* the peer has it, above snd_una */
+	TCP_LOST = 2,	 /* given up for lost */
+	TCP_RETRANS = 4, /* sent again, that copy is in flight */
+	TCP_EVER = 8,	 /* was sent more than once (Karn) */
+};
+
+/* What the rexmit timer waits for. */
+enum tcp_rexmit_kind {
+	TCP_T_NONE,
+	TCP_T_RTO,     /* RFC 6298 */
+	TCP_T_PERSIST, /* RFC 9293 3.8.6.1 */
+	TCP_T_PROBE,   /* RFC 8985 7: tail loss probe */
+	TCP_T_REORDER, /* RFC 8985 6: a segment may still be reordered until then */
+};
+
+/* As Linux's tcpi_ca_state. */
+enum tcp_ca_state { TCP_CA_OPEN, TCP_CA_DISORDER, TCP_CA_CWR, TCP_CA_RECOVERY, TCP_CA_LOSS };
+
+/* An ACK that is owed. */
+enum tcp_ack_owed { TCP_ACK_NONE, TCP_ACK_LATER, TCP_ACK_NOW };
+
+struct tcp_pcb {
+	/* ---- Who it is. Written by tcp_pcb.c, lookup.c and tcp_user.c. */
+	struct stack *st;
+	struct socket *so; /* NULL: closed by the application, or not yet accepted */
+	struct tcp_pcb *hash_next, **hash_pprev; /* 4-tuple table, or listeners */
+	struct tcp_pcb *bind_next, **bind_pprev; /* owners of local_port */
+	uint32_t local_ip, remote_ip;		 /* network byte order */
+	uint16_t local_port, remote_port;
+	uint8_t state;	      /* enum tcp_state */
+	uint8_t shut;	      /* bit 0: no more receiving, bit 1: no more sending */
+	bool port_chosen;     /* bind() named the port or the stack chose it for bind() */
+	bool dead;	      /* on the list of blocks to free */
+	bool ever_accepted;   /* or connected: counts as the application's */
+	bool passive;	      /* came from a listener */
+	bool fin_owed;	      /* shut for sending, but no buffer was there for the FIN yet */
+	bool reuse_at_bind;   /* SO_REUSEADDR when it was bound: outlives the socket */
+	bool reuseport_bind;  /* SO_REUSEPORT likewise */
+	uint8_t spare0[3];
+	uint32_t client; /* who owns the socket: SO_REUSEPORT only shares with the same */
+
+	/* ---- The stack's lists. Written by tcp_out.c, tcp_listen.c, tcp_pcb.c. */
+	struct tcp_pcb *out_next, **out_pprev;	   /* has ACKs or data to send; or dead */
+	struct tcp_pcb *queue_next, **queue_pprev; /* SYN or accept queue; TIME-WAIT by age */
+	struct tcp_pcb *listener;		   /* while in one of its queues */
+	/* Of a listener: */
+	struct tcp_pcb *syn_q, *accept_q, **accept_tail;
+	uint32_t syn_n, accept_n, backlog;
+
+	/* ---- Timers. Written by tcp_timer.c. */
+	struct timer rexmit; /* one of enum tcp_rexmit_kind */
+	struct timer delack;
+	struct timer keep; /* keepalive; FIN-WAIT-2 and TIME-WAIT of their states */
+	uint8_t rexmit_kind;
+	uint8_t backoff;     /* doublings of RTO or persist interval */
+	uint8_t probes_out;  /* zero-window or keepalive probes without an answer */
+	uint8_t syn_tries;   /* SYNs or SYN-ACKs sent again */
+	uint8_t held;	     /* timeouts in a row that found the device still holding the segment */
+	uint64_t rto_at;     /* when RTO ends, also while a probe comes first */
+	uint64_t stuck_since; /* first unanswered retransmission or probe; 0: none */
+
+	/* ---- Sending. RFC 9293 3.3.1. Written by tcp_ack.c (una, wnd), tcp_out.c (nxt), tcp_user.c
+	 * (end). */
+	uint32_t iss, snd_una, snd_nxt;
+	uint32_t snd_end;    /* one past the last byte (or FIN) queued */
+	uint32_t snd_wnd;    /* bytes, scaled */
+	uint32_t snd_wl1;    /* SEG.SEQ of the last window update */
+	uint32_t max_window; /* greatest snd_wnd seen */
+	uint32_t snd_sml;    /* end of the last small segment sent (Minshall's Nagle) */
+	uint32_t pushed;     /* snd_end at the last PSH */
+	uint16_t snd_mss;    /* payload bytes per segment: options already taken off */
+	uint16_t peer_mss;   /* the MSS option; 536 without */
+	uint16_t path_mtu;   /* what ICMP said, RFC 1191; 0: nothing */
+	uint8_t snd_wscale, rcv_wscale;
+	bool wscale_ok, ts_ok, sack_ok;
+	struct pktbuf *snd_head, *snd_next, *snd_tail;
+	uint32_t snd_bufs; /* buffers queued: memory is PKTBUF_SIZE each */
+
+	/* ---- What is out there. Written by tcp_ack.c, tcp_sack.c, tcp_recovery.c, tcp_out.c. */
+	uint32_t packets_out, sacked_out, lost_out, retrans_out;
+	uint32_t high_sacked;  /* end of the highest SACKed segment */
+	uint32_t high_seq;     /* snd_nxt when recovery began ("RecoveryPoint") */
+	uint32_t undo_marker;  /* snd_una when cwnd was reduced */
+	uint32_t undo_retrans; /* retransmissions not yet proven needless by DSACK */
+	uint64_t retrans_stamp; /* ns: first retransmission of this episode; 0: none */
+	uint32_t tlp_high_seq; /* snd_nxt at the outstanding tail loss probe; 0: none */
+	bool tlp_retrans;
+	uint8_t ca_state; /* enum tcp_ca_state */
+	bool reord_seen;  /* RFC 8985 5.2: reordering was observed */
+	bool undo_on;	  /* the last reduction may still prove needless */
+	bool undo_sent;	  /* something was retransmitted since */
+	/* RACK, RFC 8985 5.3 */
+	uint64_t rack_xmit; /* ns: send time of the most recently sent segment delivered */
+	uint32_t rack_end_seq, rack_rtt_us;
+	uint32_t rack_fack; /* highest sequence delivered */
+	uint8_t reo_wnd_mult, reo_wnd_persist;
+	bool rack_advanced;
+	bool dsack_round_on;
+	uint32_t dsack_round; /* snd_nxt when reo_wnd_mult last grew */
+
+	/* ---- Round trip, RFC 6298. Written by tcp_ack.c. Microseconds. */
+	uint32_t srtt_us, rttvar_us, rto_us, min_rtt_us;
+	uint32_t last_rtt_us;
+
+	/* ---- Congestion control. Written by tcp_recovery.c and the cc. Segments. */
+	const struct tcp_cc *cc;
+	uint32_t cwnd, ssthresh, cwnd_cnt, prior_cwnd, prior_ssthresh;
+	uint32_t prr_delivered, prr_out, recover_fs; /* RFC 6937 */
+	uint32_t cwnd_used;   /* most in flight since the last look */
+	uint32_t cwnd_used_seq;
+	bool cwnd_limited;
+	uint64_t cc_priv[8];
+
+	/* ---- Receiving. Written by tcp_rcv.c and tcp_in.c. */
+	uint32_t irs, rcv_nxt;
+	uint32_t rcv_adv;    /* right edge of the window announced: never moves left */
+	uint32_t rcv_wup;    /* rcv_nxt when an ACK was last sent (RFC 7323 Last.ACK.sent) */
+	uint32_t copied_seq; /* next byte the application takes */
+	struct pktbuf_queue rcvq; /* in order; off and len are what is left of each */
+	struct pktbuf *ooo_head, *ooo_tail;
+	uint32_t rcvq_bytes, rcv_bufs; /* buffers in both queues */
+	uint16_t rcv_mss;	       /* guess of the size of the peer's full segments */
+	uint16_t adv_mss;	       /* our MSS option */
+	bool fin_seen;		       /* the peer's FIN is in rcv_nxt */
+	bool fin_known;		       /* it arrived, perhaps ahead of data */
+	uint32_t fin_at;	       /* its sequence number */
+	uint8_t n_sack;
+	struct tcp_sack_block sack[4]; /* what ooo holds, most recent first */
+	bool has_dsack;
+	struct tcp_sack_block dsack; /* to be reported with the next ACK, RFC 2883 */
+
+	/* ---- Acknowledging. Written by tcp_in.c, tcp_out.c. */
+	uint8_t ack_owed; /* enum tcp_ack_owed */
+	uint8_t quick_acks; /* segments still to be acknowledged at once */
+	bool pingpong;	    /* requests and answers alternate: delay ACKs to ride on data */
+	bool starved;	    /* a writer was turned away for want of buffers in the stack */
+	uint64_t oow_ack_at; /* ns: when an unacceptable segment was last answered */
+	uint64_t rcv_time;   /* ns: last data received */
+	uint64_t snd_time;   /* ns: last data sent */
+	uint64_t heard_time; /* ns: last acceptable segment */
+
+	/* ---- Timestamps, RFC 7323. */
+	uint32_t ts_recent, ts_offset;
+	uint64_t ts_recent_time; /* ns; 0: ts_recent invalid */
+
+	/* ---- What the application set. Written by tcp_sockopt.c, inherited from a listener. */
+	uint32_t rcvbuf, sndbuf; /* bytes of true memory */
+	uint32_t linger_s;
+	bool linger_on, nodelay, cork, more, keepalive, quickack_set; /* more: MSG_MORE was last */
+	uint8_t tos, ttl, syn_retries;
+	uint16_t user_mss;
+	uint32_t keep_idle_s, keep_intvl_s, keep_cnt;
+	uint32_t user_timeout_ms;
+	int32_t linger2_s;
+	uint32_t defer_accept_s, window_clamp, notsent_lowat;
+	int soft_error; /* last ICMP error, positive errno, told when giving up */
+
+	/* ---- For TCP_INFO. */
+	uint64_t bytes_acked, bytes_received, bytes_sent, bytes_retrans;
+	uint32_t segs_in, segs_out, data_segs_in, data_segs_out, total_retrans;
+	uint32_t delivered, reord_count, dsack_dups, rcv_ooopack;
+};
+
+/* 4-tuples, listeners, bound ports, and the lists of a stack's connections. */
+struct tcp_table {
+	uint32_t mask;
+	struct tcp_pcb **conn; /* by 4-tuple, SipHash with the stack's secret */
+	struct tcp_pcb **bound; /* by local port, TCP_BOUND_SLOTS */
+	struct tcp_pcb **listen; /* by local port, TCP_LISTEN_SLOTS */
+	struct tcp_pcb *pending; /* have something to send */
+	struct tcp_pcb **pending_tail;
+	struct tcp_pcb *dead;	     /* to be freed when nobody looks at them any more */
+	struct tcp_pcb *tw, **tw_tail; /* TIME-WAIT, oldest first */
+	uint32_t tw_n, tw_max;
+	uint32_t port_counter; /* RFC 6056 algorithm 3 */
+	struct timer more;     /* a pass left connections with more to send */
+	uint32_t syn_n;	       /* embryonic connections of all listeners */
+};
+#define TCP_BOUND_SLOTS	 4096u
+#define TCP_LISTEN_SLOTS 64u
+
+/* A segment as it arrived. */
+struct tcp_seg {
+	struct pktbuf *p; /* data is the payload; NULL once somebody took it over */
+	const struct ip4_hdr *ip;
+	struct tcp_hdr h;
+	uint32_t seq, end; /* end counts SYN and FIN */
+	uint32_t len;	   /* payload */
+};
+
+/* What one ACK brought. */
+struct tcp_ack_result {
+	uint32_t prior_una, prior_flight;
+	uint32_t delivered; /* segments newly ACKed or SACKed */
+	uint32_t lost;	    /* newly marked lost */
+	bool advanced, sacked, dsack, win_update, dup, data_acked;
+	uint32_t ecr;	  /* echoed timestamp, 0: none */
+	bool orig_sacked; /* one never retransmitted, RFC 5682 */
+	int64_t rtt_us;	     /* -1: none */
+	int64_t sack_rtt_us; /* -1: none */
+};
+
+static inline bool seq_lt(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) < 0;
+}
+static inline bool seq_le(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) <= 0;
+}
+static inline bool seq_gt(uint32_t a, uint32_t b)
+{
+	return seq_lt(b, a);
+}
+static inline bool seq_ge(uint32_t a, uint32_t b)
+{
+	return seq_le(b, a);
+}
+static inline uint32_t tcp_flight(const struct tcp_pcb *pcb)
+{
+	uint32_t gone = pcb->sacked_out + pcb->lost_out;
+	uint32_t out = pcb->packets_out + pcb->retrans_out;
+
+	return out > gone ? out - gone : 0;
+}
+static inline uint32_t tcp_wnd_end(const struct tcp_pcb *pcb)
+{
+	return pcb->snd_una + pcb->snd_wnd;
+}
+static inline bool tcp_in_reduction(const struct tcp_pcb *pcb)
+{
+	return pcb->ca_state == TCP_CA_CWR || pcb->ca_state == TCP_CA_RECOVERY;
+}
+static inline uint32_t tcp_ts_now(const struct tcp_pcb *pcb)
+{
+	return (uint32_t)(pcb->st->now / TCP_MS) + pcb->ts_offset;
+}
+
+/* ---- lookup.c */
+struct tcp_pcb *tcp_lookup(struct stack *st, uint32_t lip, uint16_t lport, uint32_t rip,
+			   uint16_t rport);
+struct tcp_pcb *tcp_lookup_listener(struct stack *st, uint32_t lip, uint16_t lport, uint32_t rip,
+				    uint16_t rport);
+void tcp_hash_insert(struct tcp_pcb *pcb); /* by its 4-tuple */
+void tcp_listen_insert(struct tcp_pcb *pcb);
+void tcp_hash_remove(struct tcp_pcb *pcb); /* either; harmless when in neither */
+void tcp_bind_insert(struct tcp_pcb *pcb);
+void tcp_bind_remove(struct tcp_pcb *pcb);
+/* 0 or -EADDRINUSE; port 0 chooses one. */
+int tcp_port_claim(struct tcp_pcb *pcb, uint32_t ip, uint16_t *port);
+bool tcp_port_conflict(const struct tcp_pcb *pcb, uint32_t ip, uint16_t port);
+/* A local port for pcb's local_ip and remote pair: 0 or -EADDRNOTAVAIL. */
+int tcp_port_ephemeral(struct tcp_pcb *pcb);
+uint32_t tcp_iss(struct tcp_pcb *pcb);	     /* RFC 6528 */
+uint32_t tcp_ts_offset(struct tcp_pcb *pcb); /* RFC 7323 5.4: clocks unrelated between flows */
+
+/* ---- tcp_pcb.c */
+struct tcp_pcb *tcp_pcb_alloc(struct stack *st);
+void tcp_set_state(struct tcp_pcb *pcb, enum tcp_state state);
+/* Enters ESTABLISHED's trappings: MSS, windows, congestion control. */
+void tcp_established(struct tcp_pcb *pcb);
+/* To CLOSED at once: tables, timers and sent data given up; the block itself too if nobody has a
+ * descriptor. err: what the socket is told, 0 for nothing. */
+void tcp_done(struct tcp_pcb *pcb, int err);
+void tcp_abort(struct tcp_pcb *pcb, int err); /* RST if the peer may know us, then tcp_done */
+void tcp_time_wait(struct tcp_pcb *pcb);
+void tcp_time_wait_again(struct tcp_pcb *pcb); /* 60 s from now */
+bool tcp_time_wait_recycle(struct stack *st); /* the oldest goes; false: there is none */
+void tcp_reap(struct stack *st);	      /* frees what is dead; the end of every entry */
+void tcp_purge_send(struct tcp_pcb *pcb);
+void tcp_purge_rcv(struct tcp_pcb *pcb);
+void tcp_wake(struct tcp_pcb *pcb); /* sock_ready with wake, if there is a socket */
+void tcp_sync_mss(struct tcp_pcb *pcb);
+bool tcp_pool_low(const struct stack *st); /* buffers are nearly out: the least useful go first */
+
+/* ---- tcp_listen.c */
+void tcp_listen_in(struct tcp_pcb *listener, struct tcp_seg *seg);
+bool tcp_accept_full(const struct tcp_pcb *listener);
+void tcp_accept_enqueue(struct tcp_pcb *pcb); /* from SYN queue to accept queue */
+void tcp_listener_forget(struct tcp_pcb *pcb);
+void tcp_listen_stop(struct tcp_pcb *listener);
+void tcp_parse_syn_opts(struct tcp_pcb *pcb, const struct tcp_hdr *h);
+
+/* ---- tcp_ack.c: false: the segment is not to be looked at further */
+bool tcp_ack(struct tcp_pcb *pcb, struct tcp_seg *seg);
+void tcp_rtt_sample(struct tcp_pcb *pcb, uint32_t rtt_us);
+void tcp_set_rto(struct tcp_pcb *pcb);
+
+/* ---- tcp_sack.c: the scoreboard */
+void tcp_sack_in(struct tcp_pcb *pcb, const struct tcp_seg *seg, struct tcp_ack_result *r);
+void tcp_mark_lost(struct tcp_pcb *pcb, struct pktbuf *p);
+void tcp_sack_forget(struct tcp_pcb *pcb); /* the peer reneged */
+void tcp_unmark_lost(struct tcp_pcb *pcb);
+void tcp_rack_update(struct tcp_pcb *pcb, const struct pktbuf *p); /* p was delivered */
+void tcp_rack_dsack(struct tcp_pcb *pcb);
+/* Marks what is lost; ns until the next may be, 0: none pending. */
+uint64_t tcp_rack_detect(struct tcp_pcb *pcb);
+
+/* ---- tcp_recovery.c: what the scoreboard means for cwnd */
+void tcp_recover(struct tcp_pcb *pcb, struct tcp_ack_result *r);
+void tcp_enter_loss(struct tcp_pcb *pcb);
+void tcp_enter_cwr(struct tcp_pcb *pcb);
+void tcp_rack_timeout(struct tcp_pcb *pcb);
+void tcp_lost_to_mtu(struct tcp_pcb *pcb); /* segments that no longer fit the path go again */
+void tcp_probe_acked(struct tcp_pcb *pcb, uint32_t ack, const struct tcp_ack_result *r);
+
+/* ---- tcp_rcv.c */
+void tcp_rcv_data(struct tcp_pcb *pcb, struct tcp_seg *seg); /* payload and FIN; sets fin_seen */
+uint32_t tcp_rcv_window(struct tcp_pcb *pcb); /* to announce now; moves rcv_adv */
+uint32_t tcp_rcv_could(const struct tcp_pcb *pcb); /* the same without moving it */
+void tcp_rcv_init(struct tcp_pcb *pcb);
+void tcp_ooo_drop(struct tcp_pcb *pcb);
+void tcp_dsack_set(struct tcp_pcb *pcb, uint32_t start, uint32_t end);
+
+/* ---- tcp_out.c */
+void tcp_output(struct tcp_pcb *pcb);
+void tcp_mark_pending(struct tcp_pcb *pcb);
+void tcp_unmark_pending(struct tcp_pcb *pcb);
+void tcp_send_fin(struct tcp_pcb *pcb);
+bool tcp_retransmit(struct tcp_pcb *pcb, struct pktbuf *p);
+void tcp_send_lost(struct tcp_pcb *pcb); /* what is marked lost, as cwnd allows */
+void tcp_send_tail_probe(struct tcp_pcb *pcb);
+void tcp_send_window_probe(struct tcp_pcb *pcb);
+bool tcp_split(struct tcp_pcb *pcb, struct pktbuf *p, uint32_t len);
+
+/* ---- tcp_ctl.c: headers, and segments without data */
+/* Puts the TCP header in front of p's data and sends it; takes over one reference. */
+void tcp_emit(struct tcp_pcb *pcb, struct pktbuf *p, uint32_t seq, uint8_t flags);
+void tcp_send_ack(struct tcp_pcb *pcb);
+void tcp_send_probe(struct tcp_pcb *pcb);  /* an old byte: the answer shows life and window */
+int tcp_send_syn(struct tcp_pcb *pcb);	   /* SYN, or SYN-ACK in SYN-RECEIVED */
+void tcp_send_rst(struct tcp_pcb *pcb);	   /* of a connection */
+void tcp_answer_rst(struct stack *st, const struct tcp_seg *seg); /* to a segment nobody knows */
+void tcp_challenge_ack(struct tcp_pcb *pcb);			  /* RFC 5961, limited */
+/* To a segment outside the window: at most one in TCP_OOW_ACK_GAP. */
+void tcp_oow_ack(struct tcp_pcb *pcb, const struct tcp_seg *seg);
+
+/* ---- tcp_timer.c */
+void tcp_timers_init(struct tcp_pcb *pcb);
+void tcp_timers_stop(struct tcp_pcb *pcb);
+void tcp_rexmit_arm(struct tcp_pcb *pcb, enum tcp_rexmit_kind kind, uint64_t delay_ns);
+void tcp_rexmit_stop(struct tcp_pcb *pcb);
+void tcp_delack_arm(struct tcp_pcb *pcb);
+void tcp_keep_arm(struct tcp_pcb *pcb); /* as state and options want it */
+uint64_t tcp_rto_ns(const struct tcp_pcb *pcb); /* with backoff */
+void tcp_rto_restart(struct tcp_pcb *pcb);	/* RTO or tail probe from now, or none */
+void tcp_rto_rearm(struct tcp_pcb *pcb);	/* the same, the RTO not later than before */
+
+/* ---- tcp_user.c */
+void tcp_inherit(struct tcp_pcb *child, const struct tcp_pcb *from);
+bool tcp_has_room(const struct tcp_pcb *pcb); /* worth waking a writer */
+
+#endif

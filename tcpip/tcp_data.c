@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Data between the application and TCP's queues: buffers for what it will write, the written put
+ * behind the send queue, the received handed out as slices. Called by socket.c.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "tcpip/tcp.h"
+
+#define RESERVE_MAX 256u /* buffers a call: the work under the lock is bounded */
+
+/* ---- sending ---- */
+
+static int64_t send_error(struct socket *so)
+{
+	int err = so->error;
+
+	if (err) {
+		so->error = 0;
+		sock_ready(so, false);
+		return -err;
+	}
+	return -EPIPE;
+}
+
+/* 0, or why nothing can be sent now. */
+static int64_t may_send(struct socket *so)
+{
+	const struct tcp_pcb *pcb = so->tcp;
+
+	if (so->error || (pcb->shut & 2))
+		return send_error(so);
+	if (pcb->state == TCPS_SYN_SENT || pcb->state == TCPS_SYN_RCVD)
+		return -EAGAIN;
+	return TCPS_IN(pcb->state, TCPS_CAN_SEND) ? 0 : -EPIPE;
+}
+
+/* Bytes that the last segment still takes: it has not been sent and nobody else holds it. */
+static uint32_t tail_room(const struct tcp_pcb *pcb)
+{
+	const struct pktbuf *p = pcb->snd_tail;
+
+	if (!pcb->snd_next || p->refs > 1 || (p->tcp.flags & TCP_FIN) ||
+	    p->tcp.payload_len >= pcb->snd_mss)
+		return 0;
+	return pcb->snd_mss - p->tcp.payload_len;
+}
+
+static uint32_t buffers_free(const struct tcp_pcb *pcb)
+{
+	uint32_t max = pcb->sndbuf / PKTBUF_SIZE;
+
+	if (max < 2)
+		max = 2;
+	return max > pcb->snd_bufs ? max - pcb->snd_bufs : 0;
+}
+
+int64_t tcp_send_reserve(struct socket *so, uint64_t len, int flags, struct pktbuf **out)
+{
+	struct tcp_pcb *pcb = so->tcp;
+	uint32_t room = tail_room(pcb), n = buffers_free(pcb), chunk;
+	struct pktbuf *p, **at = out;
+	int64_t sum = 0, r = may_send(so);
+
+	*out = NULL;
+	if (r < 0 || len == 0)
+		return r;
+	if (room && n == 0)
+		n = 1; /* costs nothing: it is copied into the last segment */
+	if (n > RESERVE_MAX)
+		n = RESERVE_MAX;
+	for (; n && len; n--) {
+		if (tcp_pool_low(so->st) && (sum || pcb->snd_bufs))
+			break;
+		p = pktbuf_alloc(so->st->pool);
+		if (!p)
+			break;
+		chunk = room ? room : pcb->snd_mss;
+		room = 0;
+		if (chunk > len)
+			chunk = (uint32_t)len;
+		p->len = (uint16_t)chunk;
+		p->next = NULL;
+		*at = p;
+		at = &p->next;
+		len -= chunk;
+		sum += chunk;
+	}
+	if (sum)
+		return sum;
+	if (n) { /* the stack, not this connection, is out of buffers */
+		pcb->starved = true;
+		tcp_mark_pending(pcb);
+	}
+	sock_ready(so, false);
+	return -EAGAIN;
+}
+
+/* Puts one buffer of payload behind the queue; takes it over. */
+static void append(struct tcp_pcb *pcb, struct pktbuf *p)
+{
+	struct pktbuf *tail = pcb->snd_tail;
+	uint32_t len = p->len;
+
+	pcb->snd_end += len;
+	if (tail_room(pcb) >= len && PKTBUF_SIZE - tail->tcp.payload_off - tail->tcp.payload_len >= len) {
+		memcpy(tail->buf + tail->tcp.payload_off + tail->tcp.payload_len, pktbuf_data(p), len);
+		tail->tcp.payload_len += (uint16_t)len;
+		tail->tcp.seq_end = pcb->snd_end;
+		pktbuf_free(p);
+		return;
+	}
+	p->tcp.seq = pcb->snd_end - len;
+	p->tcp.seq_end = pcb->snd_end;
+	p->tcp.flags = p->tcp.sacked = p->tcp.tx_count = 0;
+	p->tcp.payload_off = p->off;
+	p->tcp.payload_len = (uint16_t)len;
+	p->tcp.link = NULL;
+	if (tail)
+		tail->tcp.link = p;
+	else
+		pcb->snd_head = p;
+	pcb->snd_tail = p;
+	if (!pcb->snd_next)
+		pcb->snd_next = p;
+	pcb->snd_bufs++;
+}
+
+int64_t tcp_send_commit(struct socket *so, struct pktbuf *list, uint64_t len, int flags)
+{
+	struct tcp_pcb *pcb = so->tcp;
+	struct pktbuf *p;
+	int64_t sum = 0, r = may_send(so);
+
+	if (r < 0) {
+		pktbuf_free_list(list);
+		return r;
+	}
+	while ((p = list) && len) {
+		list = p->next;
+		p->next = NULL;
+		if (p->len > len)
+			p->len = (uint16_t)len;
+		len -= p->len;
+		sum += p->len;
+		append(pcb, p);
+		/* Half of the peer's window without a PSH: let it read meanwhile. */
+		if (pcb->snd_end - pcb->pushed > pcb->max_window / 2) {
+			pcb->snd_tail->tcp.flags |= TCP_PSH;
+			pcb->pushed = pcb->snd_end;
+		}
+	}
+	pktbuf_free_list(list);
+	pcb->more = flags & MSG_MORE;
+	if (sum && !pcb->more) {
+		pcb->snd_tail->tcp.flags |= TCP_PSH;
+		pcb->pushed = pcb->snd_end;
+	}
+	tcp_output(pcb);
+	sock_ready(so, false);
+	return sum;
+}
+
+int64_t tcp_unsent(const struct socket *so)
+{
+	const struct tcp_pcb *pcb = so->tcp;
+	int64_t n = (int32_t)(pcb->snd_end - pcb->snd_una);
+
+	if (pcb->state == TCPS_LISTEN)
+		return -EINVAL;
+	if (pcb->state == TCPS_CLOSED || pcb->state == TCPS_SYN_SENT || pcb->state == TCPS_SYN_RCVD)
+		return 0;
+	return n;
+}
+
+/* ---- receiving ---- */
+
+int64_t tcp_readable(const struct socket *so)
+{
+	if (so->tcp->state == TCPS_LISTEN)
+		return -EINVAL;
+	return so->tcp->rcvq_bytes;
+}
+
+/* The queue is empty: an error, the end, or not yet. */
+static int64_t nothing_to_read(struct socket *so)
+{
+	const struct tcp_pcb *pcb = so->tcp;
+	int err = so->error;
+
+	if (err) {
+		so->error = 0;
+		sock_ready(so, false);
+		return -err;
+	}
+	if (pcb->shut & 1)
+		return 0;
+	return pcb->state == TCPS_CLOSED ? -ENOTCONN : -EAGAIN;
+}
+
+static unsigned peek(const struct tcp_pcb *pcb, uint64_t max, struct sock_slice *slices)
+{
+	struct pktbuf *p = pcb->rcvq.head;
+	unsigned n = 0;
+
+	for (; p && max && n < SOCK_SLICES; p = p->next, n++) {
+		uint32_t len = p->len > max ? (uint32_t)max : p->len;
+
+		pktbuf_hold(p);
+		slices[n] = (struct sock_slice){p, pktbuf_data(p), len};
+		max -= len;
+	}
+	return n;
+}
+
+static unsigned take(struct tcp_pcb *pcb, uint64_t max, struct sock_slice *slices)
+{
+	struct pktbuf *p;
+	unsigned n = 0;
+
+	for (; (p = pcb->rcvq.head) && max && n < SOCK_SLICES; n++) {
+		uint32_t len = p->len > max ? (uint32_t)max : p->len;
+
+		slices[n] = (struct sock_slice){p, pktbuf_data(p), len};
+		if (len == p->len) {
+			(void)pktbuf_queue_take(&pcb->rcvq); /* its reference goes along */
+			pcb->rcv_bufs--;
+		} else {
+			pktbuf_hold(p);
+			(void)pktbuf_pull(p, (uint16_t)len);
+		}
+		pcb->rcvq_bytes -= len;
+		pcb->copied_seq += len;
+		max -= len;
+	}
+	return n;
+}
+
+int64_t tcp_recv_take(struct socket *so, uint64_t max, int flags, struct sock_slice *slices,
+		      unsigned *n_slices)
+{
+	struct tcp_pcb *pcb = so->tcp;
+	int64_t sum = 0;
+	unsigned i;
+
+	*n_slices = 0;
+	if (pcb->state == TCPS_LISTEN)
+		return -ENOTCONN;
+	if (flags & MSG_OOB)
+		return -EINVAL; /* urgent data stays in the stream */
+	if (!pcb->rcvq.head)
+		return nothing_to_read(so);
+	*n_slices = flags & MSG_PEEK ? peek(pcb, max, slices) : take(pcb, max, slices);
+	for (i = 0; i < *n_slices; i++)
+		sum += slices[i].len;
+	sock_ready(so, false);
+	return sum;
+}
+
+/* The application made room: tell the peer if it is worth a segment (RFC 9293 3.8.6.2.2), and send
+ * an ACK that only waited for the reader's answer. */
+void tcp_recv_done(struct socket *so)
+{
+	struct tcp_pcb *pcb = so->tcp;
+	int32_t offered = (int32_t)(pcb->rcv_adv - pcb->rcv_nxt);
+	uint32_t cur = offered > 0 ? (uint32_t)offered : 0, could;
+
+	if (!TCPS_IN(pcb->state, TCPS_CAN_RCV) || pcb->fin_seen)
+		return;
+	could = tcp_rcv_could(pcb);
+	if ((could > cur && could >= 2 * cur) ||
+	    (pcb->ack_owed == TCP_ACK_LATER && pcb->rcv_nxt - pcb->rcv_wup > pcb->rcv_mss)) {
+		tcp_send_ack(pcb);
+		return;
+	}
+}

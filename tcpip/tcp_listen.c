@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A listener's side of the handshake: SYN queue, accept queue, backlog. Called by tcp_in.c for
+ * segments that no connection claims and when a handshake ends; by tcp_user.c to stop listening.
+ *
+ * As on Linux: a SYN is dropped while the accept queue is full (the peer tries again), the SYN queue
+ * holds at most `backlog` too, and the last ACK of a handshake is ignored while the accept queue is
+ * full (the SYN-ACK is sent again). A handshake costs a whole control block, so the bound counts.
+ */
+#include "tcpip/tcp.h"
+
+bool tcp_accept_full(const struct tcp_pcb *listener)
+{
+	return listener->accept_n > listener->backlog;
+}
+
+static void queue_push(struct tcp_pcb **at, struct tcp_pcb *pcb)
+{
+	pcb->queue_next = *at;
+	if (*at)
+		(*at)->queue_pprev = &pcb->queue_next;
+	pcb->queue_pprev = at;
+	*at = pcb;
+}
+
+/* Out of whichever of its listener's queues it is in. */
+void tcp_listener_forget(struct tcp_pcb *pcb)
+{
+	struct tcp_pcb *l = pcb->listener;
+
+	if (!l)
+		return;
+	if (pcb->queue_pprev) {
+		if (l->accept_tail == &pcb->queue_next)
+			l->accept_tail = pcb->queue_pprev;
+		*pcb->queue_pprev = pcb->queue_next;
+		if (pcb->queue_next)
+			pcb->queue_next->queue_pprev = pcb->queue_pprev;
+	}
+	if (pcb->ever_accepted) {
+		l->accept_n--;
+	} else {
+		l->syn_n--;
+		pcb->st->tcp->syn_n--;
+	}
+	pcb->queue_pprev = NULL;
+	pcb->queue_next = NULL;
+	pcb->listener = NULL;
+}
+
+void tcp_accept_enqueue(struct tcp_pcb *pcb)
+{
+	struct tcp_pcb *l = pcb->listener;
+
+	tcp_listener_forget(pcb);
+	pcb->listener = l;
+	pcb->ever_accepted = true;
+	pcb->queue_next = NULL;
+	pcb->queue_pprev = l->accept_tail;
+	*l->accept_tail = pcb;
+	l->accept_tail = &pcb->queue_next;
+	l->accept_n++;
+	COUNT(pcb->st, TcpPassiveOpens);
+	tcp_wake(l);
+}
+
+void tcp_listen_stop(struct tcp_pcb *listener)
+{
+	struct tcp_pcb *pcb;
+
+	while ((pcb = listener->accept_q))
+		tcp_abort(pcb, 0);
+	while ((pcb = listener->syn_q))
+		tcp_done(pcb, 0); /* silently: the peer's next segment finds nobody */
+}
+
+void tcp_parse_syn_opts(struct tcp_pcb *pcb, const struct tcp_hdr *h)
+{
+	const struct tcp_opts *o = &h->opts;
+
+	pcb->peer_mss = o->has_mss && o->mss ? o->mss : TCP_MSS_DEFAULT;
+	pcb->sack_ok = o->sack_ok;
+	pcb->ts_ok = o->has_ts;
+	pcb->wscale_ok = o->has_wscale;
+	if (o->has_wscale) { /* RFC 7323 2.3: more than 14 means 14 */
+		pcb->snd_wscale = o->wscale > 14 ? 14 : o->wscale;
+		pcb->rcv_wscale = TCP_WSCALE;
+	}
+	if (o->has_ts) {
+		pcb->ts_recent = o->ts_val;
+		pcb->ts_recent_time = pcb->st->now;
+	}
+}
+
+static void syn_in(struct tcp_pcb *l, const struct tcp_seg *seg)
+{
+	struct stack *st = l->st;
+	struct tcp_pcb *pcb;
+
+	if (tcp_accept_full(l) || l->syn_n > l->backlog) {
+		COUNT(st, TcpListenOverflows);
+		COUNT(st, TcpListenDrops);
+		return;
+	}
+	pcb = tcp_pcb_alloc(st);
+	if (!pcb) {
+		COUNT(st, TcpListenDrops);
+		return;
+	}
+	pcb->passive = true;
+	pcb->local_ip = seg->ip->dst;
+	pcb->remote_ip = seg->ip->src;
+	pcb->local_port = seg->h.dport;
+	pcb->remote_port = seg->h.sport;
+	tcp_inherit(pcb, l);
+	tcp_parse_syn_opts(pcb, &seg->h);
+	pcb->irs = seg->seq;
+	pcb->rcv_nxt = seg->seq + 1;
+	tcp_rcv_init(pcb);
+	pcb->iss = tcp_iss(pcb);
+	pcb->ts_offset = tcp_ts_offset(pcb);
+	pcb->snd_una = pcb->iss;
+	pcb->snd_nxt = pcb->snd_end = pcb->pushed = pcb->snd_sml = pcb->iss + 1;
+	pcb->snd_wnd = seg->h.window;
+	pcb->snd_wl1 = seg->seq;
+	pcb->snd_time = st->now;
+	tcp_set_state(pcb, TCPS_SYN_RCVD);
+	tcp_hash_insert(pcb);
+	tcp_bind_insert(pcb);
+	pcb->listener = l;
+	queue_push(&l->syn_q, pcb);
+	l->syn_n++;
+	st->tcp->syn_n++;
+	(void)tcp_send_syn(pcb); /* no buffer: the timer sends it again */
+	tcp_rexmit_arm(pcb, TCP_T_RTO, tcp_rto_ns(pcb));
+}
+
+/* RFC 9293 3.10.7.2. */
+void tcp_listen_in(struct tcp_pcb *l, struct tcp_seg *seg)
+{
+	if (seg->h.flags & TCP_RST)
+		return;
+	if (seg->h.flags & TCP_ACK) {
+		tcp_answer_rst(l->st, seg);
+		return;
+	}
+	if ((seg->h.flags & (TCP_SYN | TCP_FIN)) == TCP_SYN)
+		syn_in(l, seg);
+}

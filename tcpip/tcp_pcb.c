@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Birth, states and death of a connection's control block.
+ *
+ * A block dies in two steps, so that nobody has to ask after each call whether it still exists:
+ * tcp_done() takes it out of all tables and puts it on the dead list if no socket holds it;
+ * tcp_reap() frees it at the end of the entry (segment, timer, call) that killed it.
+ * TIME-WAIT keeps the whole block, in a list by age of which the oldest is given up for a new one.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "tcpip/tcp.h"
+
+static void queue_unlink(struct tcp_pcb *pcb)
+{
+	if (!pcb->queue_pprev)
+		return;
+	*pcb->queue_pprev = pcb->queue_next;
+	if (pcb->queue_next)
+		pcb->queue_next->queue_pprev = pcb->queue_pprev;
+	pcb->queue_pprev = NULL;
+	pcb->queue_next = NULL;
+}
+
+bool tcp_pool_low(const struct stack *st)
+{
+	return st->pool->avail < st->pool->count / 16;
+}
+
+struct tcp_pcb *tcp_pcb_alloc(struct stack *st)
+{
+	struct tcp_pcb *pcb = pool_get(&st->tcp_pcbs);
+
+	if (!pcb && tcp_time_wait_recycle(st)) {
+		tcp_reap(st);
+		pcb = pool_get(&st->tcp_pcbs);
+	}
+	if (!pcb)
+		return NULL;
+	pcb->st = st;
+	pcb->state = TCPS_CLOSED;
+	pcb->accept_tail = &pcb->accept_q;
+	pktbuf_queue_init(&pcb->rcvq);
+	pcb->cc = tcp_cc_default();
+	pcb->rto_us = TCP_RTO_INIT_US;
+	pcb->min_rtt_us = UINT32_MAX;
+	pcb->cwnd = TCP_IW;
+	pcb->ssthresh = TCP_SSTHRESH_INF;
+	pcb->reo_wnd_mult = 1;
+	pcb->peer_mss = TCP_MSS_DEFAULT;
+	pcb->snd_mss = TCP_MSS_DEFAULT;
+	pcb->rcv_mss = TCP_MSS_DEFAULT;
+	pcb->syn_retries = TCP_SYN_RETRIES;
+	pcb->keep_idle_s = 7200;
+	pcb->keep_intvl_s = 75;
+	pcb->keep_cnt = 9;
+	tcp_timers_init(pcb);
+	return pcb;
+}
+
+void tcp_set_state(struct tcp_pcb *pcb, enum tcp_state state)
+{
+	pcb->state = (uint8_t)state;
+}
+
+void tcp_wake(struct tcp_pcb *pcb)
+{
+	if (pcb->so)
+		sock_ready(pcb->so, true);
+}
+
+/* The payload of a segment: what the path, the peer and the application allow (RFC 9293 3.7.1),
+ * less the options every segment carries (RFC 6691), in one buffer. */
+void tcp_sync_mss(struct tcp_pcb *pcb)
+{
+	uint32_t mss = ip4_mtu(pcb->st, pcb->remote_ip);
+
+	if (pcb->path_mtu && mss > pcb->path_mtu)
+		mss = pcb->path_mtu;
+	mss = mss > IP4_HDR_LEN + TCP_HDR_LEN ? mss - IP4_HDR_LEN - TCP_HDR_LEN : 0;
+	if (mss > pcb->peer_mss)
+		mss = pcb->peer_mss;
+	if (pcb->user_mss && mss > pcb->user_mss)
+		mss = pcb->user_mss;
+	if (pcb->ts_ok && mss > 12)
+		mss -= 12;
+	/* A peer whose whole window is small must not wait for a segment that never fits. */
+	if (pcb->max_window > TCP_MSS_DEFAULT && mss > pcb->max_window / 2)
+		mss = pcb->max_window / 2;
+	if (mss > TCP_MSS_MAX)
+		mss = TCP_MSS_MAX;
+	if (mss < TCP_MSS_MIN)
+		mss = TCP_MSS_MIN;
+	pcb->snd_mss = (uint16_t)mss;
+}
+
+void tcp_established(struct tcp_pcb *pcb)
+{
+	struct stack *st = pcb->st;
+
+	tcp_set_state(pcb, TCPS_ESTABLISHED);
+	tcp_rexmit_stop(pcb);
+	pcb->backoff = 0;
+	pcb->stuck_since = 0;
+	pcb->snd_time = 0;
+	tcp_sync_mss(pcb);
+	/* A lost SYN says as much about the path as a lost segment (RFC 5681 3.1). */
+	pcb->cwnd = pcb->syn_tries ? 1 : TCP_IW;
+	if (!pcb->srtt_us && pcb->syn_tries)
+		pcb->rto_us = 3000000; /* RFC 6298 5.7 */
+	pcb->cc->init(pcb);
+	pcb->quick_acks = 16;
+	pcb->high_seq = pcb->snd_una;
+	pcb->heard_time = st->now;
+	pcb->copied_seq = pcb->rcv_nxt;
+	tcp_keep_arm(pcb);
+}
+
+void tcp_purge_send(struct tcp_pcb *pcb)
+{
+	struct pktbuf *p;
+
+	while ((p = pcb->snd_head)) {
+		pcb->snd_head = p->tcp.link;
+		pktbuf_free(p);
+	}
+	pcb->snd_head = pcb->snd_next = pcb->snd_tail = NULL;
+	pcb->snd_bufs = 0;
+	pcb->packets_out = pcb->sacked_out = pcb->lost_out = pcb->retrans_out = 0;
+	pcb->fin_owed = false;
+}
+
+void tcp_purge_rcv(struct tcp_pcb *pcb)
+{
+	struct pktbuf *p;
+
+	while ((p = pktbuf_queue_take(&pcb->rcvq)))
+		pktbuf_free(p);
+	tcp_ooo_drop(pcb);
+	pcb->rcvq_bytes = 0;
+	pcb->rcv_bufs = 0;
+}
+
+static void leave_time_wait(struct tcp_pcb *pcb)
+{
+	struct tcp_table *t = pcb->st->tcp;
+
+	if (pcb->queue_pprev && !pcb->queue_next)
+		t->tw_tail = pcb->queue_pprev;
+	queue_unlink(pcb);
+	t->tw_n--;
+}
+
+void tcp_done(struct tcp_pcb *pcb, int err)
+{
+	struct tcp_table *t = pcb->st->tcp;
+
+	if (pcb->dead)
+		return;
+	if (pcb->state == TCPS_TIME_WAIT)
+		leave_time_wait(pcb);
+	if (pcb->listener)
+		tcp_listener_forget(pcb);
+	tcp_timers_stop(pcb);
+	tcp_unmark_pending(pcb);
+	tcp_hash_remove(pcb);
+	tcp_bind_remove(pcb);
+	tcp_purge_send(pcb);
+	tcp_ooo_drop(pcb);
+	tcp_set_state(pcb, TCPS_CLOSED);
+	pcb->shut = 3;
+	pcb->ack_owed = TCP_ACK_NONE;
+	if (!pcb->so) {
+		tcp_purge_rcv(pcb);
+		pcb->dead = true;
+		pcb->out_next = t->dead;
+		t->dead = pcb;
+		return;
+	}
+	/* What was received may still be read; then the error, then the end. */
+	if (err)
+		sock_set_error(pcb->so, err);
+	tcp_wake(pcb);
+}
+
+void tcp_reap(struct stack *st)
+{
+	struct tcp_pcb *pcb;
+
+	while ((pcb = st->tcp->dead)) {
+		st->tcp->dead = pcb->out_next;
+		pool_put(&st->tcp_pcbs, pcb);
+	}
+}
+
+void tcp_abort(struct tcp_pcb *pcb, int err)
+{
+	if (TCPS_IN(pcb->state, TCPS_SYNCED | (1u << TCPS_SYN_RCVD)) &&
+	    pcb->state != TCPS_TIME_WAIT)
+		tcp_send_rst(pcb);
+	tcp_done(pcb, err);
+}
+
+bool tcp_time_wait_recycle(struct stack *st)
+{
+	if (!st->tcp->tw)
+		return false;
+	tcp_done(st->tcp->tw, 0);
+	return true;
+}
+
+static void time_wait_append(struct tcp_pcb *pcb)
+{
+	struct tcp_table *t = pcb->st->tcp;
+
+	pcb->queue_next = NULL;
+	pcb->queue_pprev = t->tw_tail;
+	*t->tw_tail = pcb;
+	t->tw_tail = &pcb->queue_next;
+	t->tw_n++;
+}
+
+/* RFC 9293 3.10.7.4: both FINs are acknowledged. Data that was sent is of no more use; data received
+ * waits for the application. */
+void tcp_time_wait(struct tcp_pcb *pcb)
+{
+	struct stack *st = pcb->st;
+
+	while (st->tcp->tw_n >= st->tcp->tw_max && tcp_time_wait_recycle(st))
+		;
+	COUNT(st, TcpTimeWaits);
+	tcp_timers_stop(pcb);
+	tcp_purge_send(pcb);
+	tcp_ooo_drop(pcb);
+	tcp_set_state(pcb, TCPS_TIME_WAIT);
+	pcb->shut = 3;
+	time_wait_append(pcb);
+	tcp_keep_arm(pcb);
+	tcp_wake(pcb);
+}
+
+void tcp_time_wait_again(struct tcp_pcb *pcb)
+{
+	leave_time_wait(pcb);
+	time_wait_append(pcb);
+	tcp_keep_arm(pcb);
+}

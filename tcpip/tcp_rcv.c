@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Received data: trimming to the window, the in-order queue, reassembly, SACK blocks to report
+ * (RFC 2018, DSACK RFC 2883), the window to announce (RFC 9293 3.8.6.2.2, never shrinking).
+ * Called by tcp_in.c with a segment that passed all checks, and by tcp_ctl.c for the window.
+ *
+ * Memory is counted in whole buffers, so that many small segments cannot pin more than SO_RCVBUF
+ * says: half of it is the window, small segments are copied together, and what came out of order
+ * goes first when the stack's buffers run low (the peer still has it).
+ */
+#include <string.h>
+
+#include "tcpip/tcp.h"
+
+#define SMALL_SEGMENT 256u
+
+static uint32_t rcv_mem(const struct tcp_pcb *pcb)
+{
+	return pcb->rcv_bufs * PKTBUF_SIZE;
+}
+
+static uint32_t full_space(const struct tcp_pcb *pcb)
+{
+	uint32_t space = pcb->rcvbuf / 2;
+
+	if (pcb->window_clamp && space > pcb->window_clamp)
+		space = pcb->window_clamp;
+	return space;
+}
+
+/* ---- the window ---- */
+
+void tcp_rcv_init(struct tcp_pcb *pcb)
+{
+	uint32_t space = full_space(pcb);
+
+	/* The window of a SYN is not scaled (RFC 7323 2.2). */
+	pcb->rcv_adv = pcb->rcv_nxt + (space > 65535 ? 65535 : space);
+	pcb->rcv_wup = pcb->rcv_nxt;
+}
+
+uint32_t tcp_rcv_could(const struct tcp_pcb *pcb)
+{
+	int32_t offered = (int32_t)(pcb->rcv_adv - pcb->rcv_nxt);
+	uint32_t cur = offered > 0 ? (uint32_t)offered : 0, space = full_space(pcb), room, step;
+
+	if (!TCPS_IN(pcb->state, TCPS_SYNCED))
+		return cur;
+	room = space > pcb->rcvq_bytes ? space - pcb->rcvq_bytes : 0;
+	if (tcp_pool_low(pcb->st) && room > cur)
+		room = cur;
+	if (!pcb->wscale_ok && room > 65535)
+		room = 65535;
+	step = space / 2 < pcb->rcv_mss ? space / 2 : pcb->rcv_mss;
+	/* Silly window avoidance: the edge moves by a segment or half of the buffer, or stays. */
+	if (room < cur + step)
+		return cur;
+	return room;
+}
+
+uint32_t tcp_rcv_window(struct tcp_pcb *pcb)
+{
+	uint32_t unit = 1u << pcb->rcv_wscale, wnd = tcp_rcv_could(pcb);
+	int32_t offered = (int32_t)(pcb->rcv_adv - pcb->rcv_nxt);
+
+	if (!TCPS_IN(pcb->state, TCPS_SYNCED))
+		return wnd;
+	/* Up to the unit when rounding down would take back what was promised. */
+	if (offered > 0 && (wnd & ~(unit - 1)) < (uint32_t)offered)
+		wnd = (uint32_t)offered + unit - 1;
+	wnd &= ~(unit - 1);
+	if (wnd > 65535u << pcb->rcv_wscale)
+		wnd = 65535u << pcb->rcv_wscale;
+	if ((int32_t)wnd > offered)
+		pcb->rcv_adv = pcb->rcv_nxt + wnd;
+	return wnd;
+}
+
+/* ---- SACK blocks to report ---- */
+
+void tcp_dsack_set(struct tcp_pcb *pcb, uint32_t start, uint32_t end)
+{
+	if (!pcb->sack_ok || pcb->has_dsack)
+		return;
+	pcb->has_dsack = true;
+	pcb->dsack = (struct tcp_sack_block){start, end};
+}
+
+/* The block with the newest data goes to the front, joined with all it touches. */
+static void sack_note(struct tcp_pcb *pcb, uint32_t start, uint32_t end)
+{
+	struct tcp_sack_block keep[4];
+	uint8_t n = 0, i;
+
+	for (i = 0; i < pcb->n_sack; i++) {
+		struct tcp_sack_block *b = &pcb->sack[i];
+
+		if (seq_le(b->start, end) && seq_ge(b->end, start)) {
+			if (seq_lt(b->start, start))
+				start = b->start;
+			if (seq_gt(b->end, end))
+				end = b->end;
+		} else {
+			keep[n++] = *b;
+		}
+	}
+	pcb->sack[0] = (struct tcp_sack_block){start, end};
+	if (n > 3)
+		n = 3;
+	memcpy(&pcb->sack[1], keep, n * sizeof(keep[0]));
+	pcb->n_sack = (uint8_t)(n + 1);
+}
+
+/* rcv_nxt moved: what it passed is acknowledged without SACK. */
+static void sack_trim(struct tcp_pcb *pcb)
+{
+	uint8_t n = 0, i;
+
+	for (i = 0; i < pcb->n_sack; i++)
+		if (seq_gt(pcb->sack[i].start, pcb->rcv_nxt))
+			pcb->sack[n++] = pcb->sack[i];
+	pcb->n_sack = n;
+}
+
+/* ---- queues ---- */
+
+void tcp_ooo_drop(struct tcp_pcb *pcb)
+{
+	struct pktbuf *p;
+
+	while ((p = pcb->ooo_head)) {
+		pcb->ooo_head = p->next;
+		pcb->rcv_bufs--;
+		COUNT(pcb->st, TcpOfoDrops);
+		pktbuf_free(p);
+	}
+	pcb->ooo_tail = NULL;
+	pcb->n_sack = 0;
+}
+
+/* Cuts off what comes before seq, which lies inside the buffer. */
+static void drop_front(struct pktbuf *p, uint32_t seq)
+{
+	if (seq_lt(p->tcp.seq, seq)) {
+		(void)pktbuf_pull(p, (uint16_t)(seq - p->tcp.seq));
+		p->tcp.seq = seq;
+	}
+}
+
+static void drop_back(struct pktbuf *p, uint32_t seq)
+{
+	if (seq_gt(p->tcp.seq_end, seq)) {
+		pktbuf_trim(p, (uint16_t)(seq - p->tcp.seq));
+		p->tcp.seq_end = seq;
+	}
+}
+
+/* Copies p behind `last` if it is small, or memory is short, and there is room. */
+static bool coalesce(struct tcp_pcb *pcb, struct pktbuf *last, struct pktbuf *p)
+{
+	if (!last || last->refs > 1 || last->tcp.seq_end != p->tcp.seq ||
+	    p->len > pktbuf_tailroom(last))
+		return false;
+	if (p->len > SMALL_SEGMENT && rcv_mem(pcb) < pcb->rcvbuf / 4 && !tcp_pool_low(pcb->st))
+		return false;
+	memcpy(pktbuf_data(last) + last->len, pktbuf_data(p), p->len);
+	last->len += p->len;
+	last->tcp.seq_end = p->tcp.seq_end;
+	pktbuf_free(p);
+	return true;
+}
+
+static struct pktbuf *rcvq_last(struct tcp_pcb *pcb)
+{
+	if (!pcb->rcvq.head)
+		return NULL;
+	return (struct pktbuf *)((uint8_t *)pcb->rcvq.tail - offsetof(struct pktbuf, next));
+}
+
+static void append(struct tcp_pcb *pcb, struct pktbuf *p, bool counted)
+{
+	uint32_t len = p->len;
+
+	pcb->rcv_nxt = p->tcp.seq_end;
+	pcb->rcvq_bytes += len;
+	pcb->bytes_received += len;
+	if (coalesce(pcb, rcvq_last(pcb), p)) {
+		pcb->rcv_bufs -= counted;
+		return;
+	}
+	pktbuf_queue_put(&pcb->rcvq, p);
+	pcb->rcv_bufs += !counted;
+}
+
+/* The gap is closed: what waited behind it follows. */
+static void ooo_to_queue(struct tcp_pcb *pcb)
+{
+	struct pktbuf *p;
+
+	while ((p = pcb->ooo_head) && seq_le(p->tcp.seq, pcb->rcv_nxt)) {
+		pcb->ooo_head = p->next;
+		if (!pcb->ooo_head)
+			pcb->ooo_tail = NULL;
+		if (seq_le(p->tcp.seq_end, pcb->rcv_nxt)) {
+			pcb->rcv_bufs--;
+			pktbuf_free(p);
+			continue;
+		}
+		drop_front(p, pcb->rcv_nxt);
+		append(pcb, p, true);
+	}
+}
+
+/* The buffer after which p belongs; NULL: at the front. */
+static struct pktbuf *ooo_place(const struct tcp_pcb *pcb, uint32_t seq)
+{
+	struct pktbuf *prev = NULL, *q;
+
+	if (pcb->ooo_tail && seq_ge(seq, pcb->ooo_tail->tcp.seq))
+		return pcb->ooo_tail;
+	for (q = pcb->ooo_head; q && seq_ge(seq, q->tcp.seq); q = q->next)
+		prev = q;
+	return prev;
+}
+
+/* Keeps p until the gap in front of it closes; takes it over. */
+static void ooo_insert(struct tcp_pcb *pcb, struct pktbuf *p)
+{
+	uint32_t start = p->tcp.seq, end = p->tcp.seq_end;
+	struct pktbuf *prev = ooo_place(pcb, start), *next;
+
+	if (prev && seq_ge(prev->tcp.seq_end, end)) {
+		tcp_dsack_set(pcb, start, end);
+		pktbuf_free(p);
+		return;
+	}
+	if (prev && seq_gt(prev->tcp.seq_end, start)) {
+		tcp_dsack_set(pcb, start, prev->tcp.seq_end);
+		drop_front(p, prev->tcp.seq_end);
+	}
+	/* A FIN right behind is held too: the peer's segment counts as whole. */
+	sack_note(pcb, start, end + (pcb->fin_known && end == pcb->fin_at));
+	COUNT(pcb->st, TcpOfoQueue);
+	pcb->rcv_ooopack++;
+	/* What follows and is covered goes; what is half covered shortens p. */
+	while ((next = prev ? prev->next : pcb->ooo_head) && seq_le(next->tcp.seq_end, end)) {
+		tcp_dsack_set(pcb, next->tcp.seq, next->tcp.seq_end);
+		if (prev)
+			prev->next = next->next;
+		else
+			pcb->ooo_head = next->next;
+		if (pcb->ooo_tail == next)
+			pcb->ooo_tail = prev;
+		pcb->rcv_bufs--;
+		pktbuf_free(next);
+	}
+	if (next)
+		drop_back(p, next->tcp.seq);
+	if (coalesce(pcb, prev, p))
+		return;
+	p->next = next;
+	if (prev)
+		prev->next = p;
+	else
+		pcb->ooo_head = p;
+	if (!next)
+		pcb->ooo_tail = p;
+	pcb->rcv_bufs++;
+}
+
+/* ---- a segment's payload ---- */
+
+/* Room for one more buffer? What is in order may go a little over: the window promised it. */
+static bool have_memory(struct tcp_pcb *pcb, bool in_order)
+{
+	uint32_t limit = pcb->rcvbuf + (in_order ? pcb->rcvbuf / 4 + 16 * PKTBUF_SIZE : 0);
+
+	if (!in_order)
+		return rcv_mem(pcb) < limit && !tcp_pool_low(pcb->st);
+	if (rcv_mem(pcb) >= limit || (tcp_pool_low(pcb->st) && pcb->ooo_head)) {
+		COUNT(pcb->st, TcpMemoryPressure);
+		tcp_ooo_drop(pcb);
+	}
+	return rcv_mem(pcb) < limit;
+}
+
+/* Guesses the size of the peer's full segments, which rules ACKs and windows. */
+static void measure_mss(struct tcp_pcb *pcb, uint32_t len)
+{
+	uint32_t max = pcb->adv_mss ? pcb->adv_mss : TCP_MSS_DEFAULT;
+
+	if (len > pcb->rcv_mss)
+		pcb->rcv_mss = (uint16_t)(len > max ? max : len);
+}
+
+/* RFC 9293 3.8.6.3 and RFC 5681 4.2: at the second full segment, at once at the start (slow start
+ * of the peer needs it) and while data is missing, else a little later. */
+static void owe_ack(struct tcp_pcb *pcb)
+{
+	bool now = pcb->rcv_nxt - pcb->rcv_wup > pcb->rcv_mss || pcb->ooo_head ||
+		   (pcb->quick_acks && !pcb->pingpong) || pcb->quickack_set || pcb->fin_seen;
+
+	if (now) {
+		pcb->ack_owed = TCP_ACK_NOW;
+		tcp_mark_pending(pcb);
+	} else if (pcb->ack_owed == TCP_ACK_NONE) {
+		pcb->ack_owed = TCP_ACK_LATER;
+		tcp_delack_arm(pcb);
+	}
+}
+
+static void in_order(struct tcp_pcb *pcb, struct tcp_seg *seg)
+{
+	bool had_gap = pcb->ooo_head != NULL;
+
+	append(pcb, seg->p, false);
+	seg->p = NULL;
+	if (had_gap) {
+		ooo_to_queue(pcb);
+		sack_trim(pcb);
+	}
+	/* The ACK that closes a gap is what the peer's recovery waits for. */
+	if (had_gap)
+		pcb->ack_owed = TCP_ACK_NOW;
+}
+
+/* What comes twice tells the peer so, and shows that it lacks ACKs. */
+static void duplicate(struct tcp_pcb *pcb, uint32_t start, uint32_t end)
+{
+	COUNT(pcb->st, TcpDupSegs);
+	tcp_dsack_set(pcb, start, end);
+	pcb->quick_acks = 16;
+	tcp_send_ack(pcb);
+}
+
+static void payload(struct tcp_pcb *pcb, struct tcp_seg *seg)
+{
+	struct pktbuf *p = seg->p;
+	uint32_t start = seg->seq, end = start + seg->len, edge = pcb->rcv_adv;
+
+	if (pcb->fin_known && seq_lt(pcb->fin_at, edge))
+		edge = pcb->fin_at;
+	if (seq_le(end, pcb->rcv_nxt)) {
+		duplicate(pcb, start, end);
+		return;
+	}
+	p->tcp.seq = start;
+	p->tcp.seq_end = end;
+	if (seq_lt(start, pcb->rcv_nxt)) {
+		tcp_dsack_set(pcb, start, pcb->rcv_nxt);
+		drop_front(p, pcb->rcv_nxt);
+	}
+	if (seq_ge(p->tcp.seq, edge)) { /* a probe of a closed window */
+		tcp_send_ack(pcb);
+		return;
+	}
+	drop_back(p, edge);
+	if (!have_memory(pcb, p->tcp.seq == pcb->rcv_nxt)) {
+		COUNT(pcb->st, TcpRcvQDrops);
+		tcp_send_ack(pcb);
+		return;
+	}
+	if (p->tcp.seq == pcb->rcv_nxt) {
+		in_order(pcb, seg);
+		owe_ack(pcb);
+		return;
+	}
+	seg->p = NULL;
+	ooo_insert(pcb, p);
+	/* One duplicate ACK a segment, not one a batch: the peer counts them. */
+	pcb->quick_acks = 16;
+	tcp_send_ack(pcb);
+}
+
+void tcp_rcv_data(struct tcp_pcb *pcb, struct tcp_seg *seg)
+{
+	bool fin = seg->h.flags & TCP_FIN;
+
+	if (fin && !pcb->fin_known && seq_le(seg->end - 1, pcb->rcv_adv)) {
+		pcb->fin_known = true;
+		pcb->fin_at = seg->end - 1;
+	}
+	if (seg->len) {
+		pcb->data_segs_in++;
+		pcb->rcv_time = pcb->st->now;
+		measure_mss(pcb, seg->len);
+		payload(pcb, seg);
+	} else if (fin && pcb->fin_seen) {
+		duplicate(pcb, seg->end - 1, seg->end);
+	} else if (fin && seq_gt(seg->seq, pcb->rcv_nxt)) {
+		sack_note(pcb, seg->seq, seg->end);
+		tcp_send_ack(pcb);
+	}
+	if (pcb->fin_known && !pcb->fin_seen && pcb->rcv_nxt == pcb->fin_at) {
+		pcb->rcv_nxt++;
+		pcb->fin_seen = true;
+		pcb->n_sack = 0;
+		if (seq_lt(pcb->rcv_adv, pcb->rcv_nxt))
+			pcb->rcv_adv = pcb->rcv_nxt;
+		tcp_ooo_drop(pcb);
+		pcb->ack_owed = TCP_ACK_NOW;
+		tcp_mark_pending(pcb);
+	}
+}

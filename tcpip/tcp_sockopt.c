@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * IPPROTO_TCP options, with Linux's numbers, ranges and errors, and TCP_INFO. Called by sockopt.c.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "tcpip/tcp.h"
+
+#define KEEP_MAX_S   32767
+#define KEEP_MAX_CNT 127
+#define SYN_MAX	     127
+#define MSS_LIMIT    32767
+
+/* ---- set ---- */
+
+static int set_in_range(uint32_t *field, int v, int min, int max)
+{
+	if (v < min || v > max)
+		return -EINVAL;
+	*field = (uint32_t)v;
+	return 0;
+}
+
+static int set_congestion(struct tcp_pcb *pcb, const char *name, uint32_t len)
+{
+	const struct tcp_cc *cc;
+	uint32_t n = 0;
+
+	while (n < len && n < TCP_CC_NAME_MAX && name[n])
+		n++;
+	cc = tcp_cc_find(name, n);
+	if (!cc)
+		return -ENOENT;
+	if (cc != pcb->cc) {
+		pcb->cc = cc;
+		cc->init(pcb);
+	}
+	return 0;
+}
+
+static int set_nodelay(struct tcp_pcb *pcb, bool on)
+{
+	pcb->nodelay = on;
+	if (on)
+		tcp_output(pcb);
+	return 0;
+}
+
+static int set_cork(struct tcp_pcb *pcb, bool on)
+{
+	pcb->cork = on;
+	if (!on)
+		tcp_output(pcb);
+	return 0;
+}
+
+static int set_quickack(struct tcp_pcb *pcb, bool on)
+{
+	pcb->pingpong = !on;
+	pcb->quick_acks = on ? 16 : 0;
+	if (on && pcb->ack_owed == TCP_ACK_LATER)
+		tcp_send_ack(pcb);
+	return 0;
+}
+
+static int set_keepidle(struct tcp_pcb *pcb, int v)
+{
+	int r = set_in_range(&pcb->keep_idle_s, v, 1, KEEP_MAX_S);
+
+	if (r == 0 && pcb->keepalive && TCPS_IN(pcb->state, TCPS_SYNCED))
+		tcp_keep_arm(pcb);
+	return r;
+}
+
+static int set_number(struct tcp_pcb *pcb, int name, int v)
+{
+	switch (name) {
+	case TCPO_NODELAY:
+		return set_nodelay(pcb, v != 0);
+	case TCPO_CORK:
+		return set_cork(pcb, v != 0);
+	case TCPO_QUICKACK:
+		return set_quickack(pcb, v & 1);
+	case TCPO_MAXSEG:
+		if (v && (v < (int)TCP_MSS_MIN || v > MSS_LIMIT))
+			return -EINVAL;
+		pcb->user_mss = (uint16_t)v;
+		return 0;
+	case TCPO_KEEPIDLE:
+		return set_keepidle(pcb, v);
+	case TCPO_KEEPINTVL:
+		return set_in_range(&pcb->keep_intvl_s, v, 1, KEEP_MAX_S);
+	case TCPO_KEEPCNT:
+		return set_in_range(&pcb->keep_cnt, v, 1, KEEP_MAX_CNT);
+	case TCPO_SYNCNT:
+		if (v < 1 || v > SYN_MAX)
+			return -EINVAL;
+		pcb->syn_retries = (uint8_t)v;
+		return 0;
+	case TCPO_LINGER2:
+		pcb->linger2_s = v < 0 ? -1 : v > 120 ? 120 : v;
+		return 0;
+	case TCPO_DEFER_ACCEPT:
+		pcb->defer_accept_s = v < 0 ? 0 : (uint32_t)v;
+		return 0;
+	case TCPO_WINDOW_CLAMP:
+		pcb->window_clamp = v < 0 ? 0 : v && v < 1152 ? 1152 : (uint32_t)v;
+		return 0;
+	case TCPO_USER_TIMEOUT:
+		if (v < 0)
+			return -EINVAL;
+		pcb->user_timeout_ms = (uint32_t)v;
+		return 0;
+	case TCPO_NOTSENT_LOWAT:
+		pcb->notsent_lowat = (uint32_t)v;
+		tcp_wake(pcb);
+		return 0;
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
+int tcp_setopt(struct socket *so, int name, const void *value, uint32_t len)
+{
+	int v;
+
+	if (name == TCPO_CONGESTION)
+		return len < 1 ? -EINVAL : set_congestion(so->tcp, value, len);
+	if (len < sizeof(v))
+		return -EINVAL;
+	memcpy(&v, value, sizeof(v));
+	return set_number(so->tcp, name, v);
+}
+
+/* ---- get ---- */
+
+static uint32_t ms_since(const struct tcp_pcb *pcb, uint64_t t)
+{
+	return t ? (uint32_t)((pcb->st->now - t) / TCP_MS) : 0;
+}
+
+static void info_counts(const struct tcp_pcb *pcb, struct tcp_info_abi *i)
+{
+	i->bytes_acked = pcb->bytes_acked;
+	i->bytes_received = pcb->bytes_received;
+	i->bytes_sent = pcb->bytes_sent;
+	i->bytes_retrans = pcb->bytes_retrans;
+	i->segs_out = pcb->segs_out;
+	i->segs_in = pcb->segs_in;
+	i->data_segs_in = pcb->data_segs_in;
+	i->data_segs_out = pcb->data_segs_out;
+	i->delivered = pcb->delivered;
+	i->dsack_dups = pcb->dsack_dups;
+	i->reord_seen = pcb->reord_count;
+	i->rcv_ooopack = pcb->rcv_ooopack;
+	i->total_retrans = pcb->total_retrans;
+}
+
+static void fill_info(struct tcp_pcb *pcb, struct tcp_info_abi *i)
+{
+	int32_t wnd = (int32_t)(pcb->rcv_adv - pcb->rcv_nxt);
+
+	memset(i, 0, sizeof(*i));
+	i->state = pcb->state;
+	i->ca_state = pcb->ca_state;
+	i->retransmits = pcb->rexmit_kind == TCP_T_PERSIST ? 0 : pcb->backoff;
+	i->probes = pcb->probes_out;
+	i->backoff = pcb->backoff;
+	i->options = (uint8_t)((pcb->ts_ok ? TCPI_TIMESTAMPS : 0) | (pcb->sack_ok ? TCPI_SACK : 0) |
+			       (pcb->wscale_ok ? TCPI_WSCALE : 0));
+	i->wscale = (uint8_t)(pcb->snd_wscale | pcb->rcv_wscale << 4);
+	if (pcb->state == TCPS_LISTEN) {
+		i->unacked = pcb->accept_n;
+		i->sacked = pcb->backlog;
+		return;
+	}
+	i->rto = (uint32_t)(tcp_rto_ns(pcb) / TCP_US);
+	i->ato = (uint32_t)(TCP_DELACK_MIN / TCP_US);
+	i->snd_mss = pcb->snd_mss;
+	i->rcv_mss = pcb->rcv_mss;
+	i->unacked = pcb->packets_out;
+	i->sacked = pcb->sacked_out;
+	i->lost = pcb->lost_out;
+	i->retrans = pcb->retrans_out;
+	i->last_data_sent = ms_since(pcb, pcb->snd_time);
+	i->last_data_recv = ms_since(pcb, pcb->rcv_time);
+	i->last_ack_recv = ms_since(pcb, pcb->heard_time);
+	i->pmtu = ip4_mtu(pcb->st, pcb->remote_ip);
+	i->rtt = pcb->srtt_us;
+	i->rttvar = pcb->rttvar_us;
+	i->snd_ssthresh = pcb->ssthresh;
+	i->snd_cwnd = pcb->cwnd;
+	i->advmss = pcb->adv_mss;
+	i->reordering = TCP_DUPTHRESH;
+	i->rcv_space = pcb->rcvbuf / 2;
+	i->rcv_ssthresh = pcb->rcvbuf / 2;
+	i->min_rtt = pcb->min_rtt_us;
+	i->notsent_bytes = pcb->snd_end - pcb->snd_nxt;
+	i->snd_wnd = pcb->snd_wnd;
+	i->rcv_wnd = wnd > 0 ? (uint32_t)wnd : 0;
+	info_counts(pcb, i);
+}
+
+static int put(void *value, uint32_t *len, const void *from, uint32_t size)
+{
+	if (*len > size)
+		*len = size;
+	memcpy(value, from, *len);
+	return 0;
+}
+
+static int get_number(const struct tcp_pcb *pcb, int name, int *v)
+{
+	switch (name) {
+	case TCPO_NODELAY:
+		*v = pcb->nodelay;
+		return 0;
+	case TCPO_CORK:
+		*v = pcb->cork;
+		return 0;
+	case TCPO_QUICKACK:
+		*v = !pcb->pingpong;
+		return 0;
+	case TCPO_MAXSEG:
+		*v = pcb->snd_mss;
+		if (pcb->user_mss && (pcb->state == TCPS_CLOSED || pcb->state == TCPS_LISTEN))
+			*v = pcb->user_mss;
+		return 0;
+	case TCPO_KEEPIDLE:
+		*v = (int)pcb->keep_idle_s;
+		return 0;
+	case TCPO_KEEPINTVL:
+		*v = (int)pcb->keep_intvl_s;
+		return 0;
+	case TCPO_KEEPCNT:
+		*v = (int)pcb->keep_cnt;
+		return 0;
+	case TCPO_SYNCNT:
+		*v = pcb->syn_retries;
+		return 0;
+	case TCPO_LINGER2:
+		*v = pcb->linger2_s == 0 ? 60 : pcb->linger2_s;
+		return 0;
+	case TCPO_DEFER_ACCEPT:
+		*v = (int)pcb->defer_accept_s;
+		return 0;
+	case TCPO_WINDOW_CLAMP:
+		*v = (int)pcb->window_clamp;
+		return 0;
+	case TCPO_USER_TIMEOUT:
+		*v = (int)pcb->user_timeout_ms;
+		return 0;
+	case TCPO_NOTSENT_LOWAT:
+		*v = (int)pcb->notsent_lowat;
+		return 0;
+	case TCPO_FASTOPEN:
+	case TCPO_TIMESTAMP:
+		*v = name == TCPO_TIMESTAMP ? (int)tcp_ts_now(pcb) : 0;
+		return 0;
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
+int tcp_getopt(struct socket *so, int name, void *value, uint32_t *len)
+{
+	struct tcp_info_abi info;
+	char cc_name[TCP_CC_NAME_MAX] = {0};
+	int v, r;
+
+	switch (name) {
+	case TCPO_INFO:
+		fill_info(so->tcp, &info);
+		return put(value, len, &info, sizeof(info));
+	case TCPO_CC_INFO:
+		*len = 0;
+		return 0;
+	case TCPO_CONGESTION:
+		for (v = 0; so->tcp->cc->name[v] && v < (int)TCP_CC_NAME_MAX - 1; v++)
+			cc_name[v] = so->tcp->cc->name[v];
+		return put(value, len, cc_name, sizeof(cc_name));
+	default:
+		r = get_number(so->tcp, name, &v);
+		return r < 0 ? r : put(value, len, &v, sizeof(v));
+	}
+}

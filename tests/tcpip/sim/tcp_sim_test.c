@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* TCP over the simulated link: what must hold on any wire, over random seeds, and goodput. */
+#include <check.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "tests/tcpip/sim/sim.h"
+
+#define SEEDS 240u
+
+static void both(struct sim *s, struct sim_path p)
+{
+	s->path[0] = s->path[1] = p;
+}
+
+static double goodput(const struct sim_path *p, uint64_t bytes, uint64_t seed)
+{
+	struct sim s;
+	struct sim_flow f;
+	double bps;
+
+	sim_open(&s, seed, 4096, 1500);
+	both(&s, *p);
+	sim_flow_open(&f, &s, 80, bytes, 0);
+	ck_assert(sim_flow_run(&f, 3600 * SIM_S));
+	bps = (double)bytes * 8e9 / (double)(f.finished - f.started);
+	sim_flow_close(&f);
+	ck_assert(sim_all_returned(&s));
+	sim_close(&s);
+	return bps;
+}
+
+/* The most that a rate lets through: 1,448 bytes of each 1,500. */
+static double limit(uint64_t rate)
+{
+	return (double)rate * 1448 / 1500;
+}
+
+START_TEST(a_clean_wire_is_filled)
+{
+	struct sim_path p = {.delay = 5 * SIM_MS, .rate = 100000000, .queue = 200};
+	double got = goodput(&p, 20 << 20, 1);
+
+	printf("clean 100 Mbit/s, 10 ms: %.1f of %.1f Mbit/s\n", got / 1e6, limit(p.rate) / 1e6);
+	ck_assert(got > 0.93 * limit(p.rate));
+}
+END_TEST
+
+START_TEST(one_percent_loss_costs_little_on_a_short_wire)
+{
+	struct sim_path p = {.delay = SIM_MS / 2, .rate = 100000000, .queue = 200, .loss = 100};
+	double got = goodput(&p, 20 << 20, 2);
+
+	printf("1%% loss, 100 Mbit/s, 1 ms: %.1f of %.1f Mbit/s\n", got / 1e6, limit(p.rate) / 1e6);
+	ck_assert(got > 0.5 * limit(p.rate));
+}
+END_TEST
+
+START_TEST(five_percent_loss_goes_on)
+{
+	struct sim_path p = {.delay = SIM_MS / 2, .rate = 100000000, .queue = 200, .loss = 500};
+	double got = goodput(&p, 5 << 20, 3);
+
+	printf("5%% loss, 100 Mbit/s, 1 ms: %.1f of %.1f Mbit/s\n", got / 1e6, limit(p.rate) / 1e6);
+	ck_assert(got > 0.05 * limit(p.rate));
+}
+END_TEST
+
+/* Everything a wire may do, chosen by the seed. */
+static struct sim_path wild_path(struct sim *s)
+{
+	static const uint64_t rates[] = {0, 1000000, 10000000, 100000000, 1000000000};
+	struct sim_path p = {0};
+
+	p.delay = sim_below(s, 3) == 0 ? sim_below(s, 100) * SIM_MS : sim_below(s, 2000) * 1000ull;
+	p.rate = rates[sim_below(s, 5)];
+	p.queue = 5 + sim_below(s, 200);
+	if (sim_below(s, 3))
+		p.loss = sim_below(s, 1001);
+	if (sim_below(s, 2)) {
+		p.reorder = sim_below(s, 2500);
+		p.reorder_delay = sim_below(s, 20000) * 1000ull;
+	}
+	if (sim_below(s, 2))
+		p.duplicate = sim_below(s, 500);
+	if (sim_below(s, 2))
+		p.corrupt = sim_below(s, 200);
+	if (sim_below(s, 4) == 0)
+		p.jitter = 1 + sim_below(s, 5000) * 1000ull;
+	if (sim_below(s, 8) == 0)
+		p.burst = 1 + sim_below(s, 6);
+	return p;
+}
+
+static void wild_end(struct sim *s, struct sim_end *e)
+{
+	e->max_write = sim_below(s, 3) ? 65536 : 1 + sim_below(s, 3000);
+	e->max_read = sim_below(s, 3) ? 65536 : 1 + sim_below(s, 3000);
+	if (sim_below(s, 6) == 0)
+		e->pause = (1 + sim_below(s, 50)) * SIM_MS;
+}
+
+START_TEST(bytes_are_exact_and_nothing_is_left_on_any_wire)
+{
+	uint64_t seed = 1000 + (uint64_t)_i;
+	uint32_t buf, on = 1;
+	struct sim s;
+	struct sim_flow f;
+
+	sim_open(&s, seed, 1024, (uint16_t)(576 + sim_random(&(struct sim){.rng = seed}) % 925));
+	s.path[0] = wild_path(&s);
+	s.path[1] = wild_path(&s);
+	sim_flow_open(&f, &s, 7, sim_below(&s, 300000), sim_below(&s, 3) ? sim_below(&s, 100000) : 0);
+	wild_end(&s, &f.end[0]);
+	wild_end(&s, &f.end[1]);
+	buf = 2048u << sim_below(&s, 8);
+	if (sim_below(&s, 2))
+		(void)sock_setopt(f.listener, SOL_SOCKET, SO_RCVBUF, &buf, sizeof(buf));
+	if (sim_below(&s, 4) == 0)
+		(void)sock_setopt(f.end[0].so, SOL_SOCKET, SO_SNDBUF, &buf, sizeof(buf));
+	if (sim_below(&s, 2))
+		(void)sock_setopt(f.end[0].so, IPPROTO_TCP, TCPO_NODELAY, &on, sizeof(on));
+	if (sim_below(&s, 3) == 0)
+		(void)sock_setopt(f.end[0].so, IPPROTO_TCP, TCPO_CONGESTION, "reno", 5);
+	ck_assert_msg(sim_flow_run(&f, 3600 * SIM_S),
+		      "seed %lu: %lu/%lu up, %lu/%lu down, errors %d %d", (unsigned long)seed,
+		      (unsigned long)f.end[1].got, (unsigned long)f.end[1].to_get,
+		      (unsigned long)f.end[0].got, (unsigned long)f.end[0].to_get, f.end[0].error,
+		      f.end[1].error);
+	sim_flow_close(&f);
+	ck_assert_msg(sim_all_returned(&s), "seed %lu", (unsigned long)seed);
+	sim_close(&s);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *su = suite_create("tcp over a simulated link");
+	TCase *tc = tcase_create("goodput"), *wild = tcase_create("any wire");
+	SRunner *sr = srunner_create(su);
+	int failed;
+
+	tcase_set_timeout(tc, 120);
+	tcase_add_test(tc, a_clean_wire_is_filled);
+	tcase_add_test(tc, one_percent_loss_costs_little_on_a_short_wire);
+	tcase_add_test(tc, five_percent_loss_goes_on);
+	suite_add_tcase(su, tc);
+	tcase_set_timeout(wild, 120);
+	tcase_add_loop_test(wild, bytes_are_exact_and_nothing_is_left_on_any_wire, 0, SEEDS);
+	suite_add_tcase(su, wild);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
