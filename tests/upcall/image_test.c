@@ -470,6 +470,84 @@ START_TEST(served_clients_use_their_own_sockets_only)
 }
 END_TEST
 
+static uint64_t random_state = 0x5eed;
+
+static uint64_t rnd(void)
+{
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 7;
+	random_state ^= random_state << 17;
+	return random_state;
+}
+
+/* Small numbers find more than wild ones do. */
+static uint64_t number(void)
+{
+	static const uint64_t some[] = {0, 1, 2, 3, 6, 16, 17, 64, 1500, 32768, 65536, UINT64_MAX};
+
+	return rnd() % 3 ? some[rnd() % (sizeof(some) / sizeof(some[0]))] : rnd() >> rnd() % 64;
+}
+
+static void random_block(struct call_slot *s, const uint32_t *ids, unsigned n_ids)
+{
+	struct call_io *any = (struct call_io *)s->inl;
+
+	s->nr = (uint32_t)(rnd() % (CALL_MAX + 1));
+	s->sock = n_ids ? ids[rnd() % n_ids] : (uint32_t)rnd();
+	for (unsigned i = 0; i < 6; i++)
+		s->arg[i] = number();
+	if (s->nr == CALL_SOCKET) {
+		s->arg[0] = AF_INET;
+		s->arg[1] = rnd() % 4;
+		s->arg[2] = 0;
+	}
+	if (s->nr == CALL_SHUTDOWN && rnd() % 8)
+		s->nr = CALL_RECV;
+	for (unsigned i = 0; i < CHANNEL_INLINE; i++)
+		s->inl[i] = (uint8_t)rnd();
+	if (rnd() % 8)
+		any->addr = own((uint16_t)(7000 + rnd() % 4));
+	for (unsigned i = 0; i < CHANNEL_IOV_MAX; i++)
+		any->iov[i] = (struct call_iov){.base = rnd() % 8192, .len = rnd() % 3000};
+	if (!(rnd() % 8))
+		any->iov[rnd() % CHANNEL_IOV_MAX].len = number();
+}
+
+START_TEST(random_call_blocks_do_no_harm)
+{
+	uint32_t ids[200], n_ids = 0, buffers, sockets;
+	struct channel_memory mem;
+	struct channel *ch;
+	unsigned good = 0;
+
+	up(SEG_MODE_SERVER);
+	buffers = pool_used("pktbufs");
+	sockets = pool_used("sockets");
+	ck_assert_int_eq(channel_create(&mem, 2, CHANNEL_SIZE_SERVER), 0);
+	ch = mem.addr;
+	for (unsigned i = 0; i < 60000; i++) {
+		random_block(&ch->slot[i % 64], ids, n_ids);
+		good += serve(ch, 2, i % 64) >= 0;
+		if (made_last && n_ids < 200)
+			ids[n_ids++] = made_last;
+		else if (made_last)
+			last_close(made_last);
+		if (n_ids > 20 && !(rnd() % 50))
+			last_close(ids[--n_ids]);
+		if (!(rnd() % 20))
+			turns(1);
+	}
+	ck_assert_uint_gt(good, 1000);
+	while (n_ids)
+		last_close(ids[--n_ids]);
+	turns(20 * 400);
+	ck_assert_uint_eq(pool_used("pktbufs"), buffers);
+	ck_assert_uint_eq(pool_used("sockets"), sockets);
+	ck_assert_uint_eq(pool_used("tcp_pcbs"), 0);
+	channel_destroy(&mem);
+}
+END_TEST
+
 /* ---- the daemon's calls -------------------------------------------------------------------- */
 
 START_TEST(ports_and_addresses_are_shown)
@@ -656,6 +734,8 @@ int main(int argc, char **argv)
 	tcase_add_test(c, threads_share_the_sandbox);
 	tcase_add_checked_fixture(server, NULL, down);
 	tcase_add_test(server, served_clients_use_their_own_sockets_only);
+	tcase_add_test(server, random_call_blocks_do_no_harm);
+	tcase_set_timeout(server, 60);
 	tcase_set_timeout(c, 60);
 	suite_add_tcase(s, c);
 	suite_add_tcase(s, server);
