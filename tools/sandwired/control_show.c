@@ -5,6 +5,7 @@
  */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -66,10 +67,11 @@ static const char *sock_state(const struct sock_row *r)
 		"-",	     "ESTAB",  "SYN-SENT",   "SYN-RECV", "FIN-WAIT-1", "FIN-WAIT-2",
 		"TIME-WAIT", "CLOSED", "CLOSE-WAIT", "LAST-ACK", "LISTEN",     "CLOSING",
 	};
+	static const uint8_t nowhere[4];
 
 	if (r->protocol == IPPROTO_TCP)
 		return r->tcp_state < sizeof(tcp) / sizeof(tcp[0]) ? tcp[r->tcp_state] : "?";
-	return r->remote_port || r->remote.family ? "ESTAB" : "UNCONN";
+	return r->remote_port || memcmp(r->remote.bytes, nowhere, 4) ? "ESTAB" : "UNCONN";
 }
 
 static json_t *sock_json(struct net *net, const void *row)
