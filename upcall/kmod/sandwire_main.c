@@ -118,7 +118,7 @@ static int check_create(const struct sw_net_create *c)
 		return -EINVAL;
 	if (c->copy_start > c->copy_end || (c->fault_fixup && !in_slot(c, c->fault_fixup, 1)))
 		return -EINVAL;
-	if (c->ctx_count < 2 || c->ctx_count > 4096 || c->ctx_stride > SZ_1M ||
+	if (!c->ctx_count || c->ctx_count > 4096 || c->ctx_stride > SZ_1M ||
 	    c->stack_stride > SZ_1M || (c->stack_addr | c->stack_stride) & 15)
 		return -EINVAL;
 	if (!in_slot(c, c->ctx_addr, c->ctx_count * c->ctx_stride) ||
@@ -172,7 +172,6 @@ static long net_create(struct sw_file *f, const struct sw_net_create __user *arg
 	net->pud = (unsigned long *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	if (!net->ctx_map || !net->ctx_hint || !net->socks || !net->pud)
 		goto free_parts;
-	set_bit(0, net->ctx_map); /* the daemon's own */
 	rc = sw_view_init(&net->bare, SLOT_OF(&net->cfg), net->pud);
 	if (rc)
 		goto free_parts;

@@ -78,7 +78,7 @@ struct sw_net_create {
 	__u64 entry;			/* first instruction of an upcall */
 	__u64 fault_fixup;		/* where a faulting app-memory copy goes on, or 0 */
 	__u64 copy_start, copy_end;	/* code that may touch app memory */
-	__u64 ctx_addr, ctx_stride;	/* upcall contexts; 0 is the daemon's, never handed out */
+	__u64 ctx_addr, ctx_stride;	/* upcall contexts, all handed out */
 	__u64 stack_addr, stack_stride; /* stack i is [addr + i*stride, addr + (i+1)*stride) */
 	__u64 kshared_addr;		/* struct seg_kshared */
 	__u32 ctx_count;
