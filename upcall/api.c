@@ -200,7 +200,15 @@ int sandwire_socket(int domain, int type, int protocol)
 
 int sandwire_bind(int fd, const struct sockaddr *addr, socklen_t len)
 {
-	return call_with_addr(fd, CALL_BIND, addr, len, NULL);
+	int ret = call_with_addr(fd, CALL_BIND, addr, len, NULL);
+	struct attachment *at = attach_peek();
+
+	/* A descriptor just closed may have held the port, and the daemon not have seen it yet. */
+	if (ret == -EADDRINUSE && at && at->ops->pairs) {
+		pair_await_closes(at);
+		ret = call_with_addr(fd, CALL_BIND, addr, len, NULL);
+	}
+	return ret;
 }
 
 int sandwire_listen(int fd, int backlog)

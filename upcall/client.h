@@ -145,6 +145,8 @@ bool fd_same_file(int fd);
 /* pair_fd.c */
 void pair_take_bytes(int fd, bool *any);
 void pair_fill(int fd);
+/* Returns when the daemon has seen all closes before the call. */
+void pair_await_closes(struct attachment *at);
 int pair_prove(struct attachment *at, int fd, uint32_t *id);	  /* 0, -ENOTSOCK, -errno */
 int pair_get(struct attachment *at, uint32_t id, int sock_flags); /* descriptor or -errno */
 

@@ -34,6 +34,14 @@ void pair_fill(int fd)
 	RAW6(SYS_sendto, fd, zeros, sizeof(zeros), MSG_DONTWAIT | MSG_NOSIGNAL, 0, 0);
 }
 
+/* Its loop takes events in the order in which they came: a question after the close does. */
+void pair_await_closes(struct attachment *at)
+{
+	char reply[CONTROL_MAX];
+
+	control_ask(at, "{\"cmd\":\"hello\"}", -1, reply, NULL);
+}
+
 int pair_prove(struct attachment *at, int fd, uint32_t *id)
 {
 	char reply[CONTROL_MAX];
