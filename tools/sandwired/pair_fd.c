@@ -101,15 +101,14 @@ static void pair_signal(struct pair *p)
 	/* exchange, then load: pairs with sock_ready_publish (layout.h, "Sleep and wake") */
 	__atomic_store_n(&r->waiters, 1, __ATOMIC_SEQ_CST);
 	events = __atomic_load_n(&r->events, __ATOMIC_SEQ_CST);
-	if (p->shut)
-		return;
-	if (events & (POLLIN | POLLRDHUP | POLLERR))
+	if (!p->shut && events & (POLLIN | POLLRDHUP | POLLERR))
 		send(p->b.fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (events & (POLLOUT | POLLERR | POLLRDHUP))
 		for (unsigned i = 0; i < 16; i++)
 			if (recv(p->b.fd, sink, sizeof(sink), MSG_DONTWAIT) <= 0)
 				break;
-	if (p->stream &&
+	/* The peer's end is no end of ours: room is still told about afterwards. */
+	if (p->stream && !p->shut &&
 	    ((events & POLLRDHUP) || (events & (POLLERR | POLLHUP)) == (POLLERR | POLLHUP))) {
 		shutdown(p->b.fd, SHUT_WR);
 		p->shut = true;

@@ -45,6 +45,7 @@ enum service {
 	SERVICE_DIAL = 6,   /* reads "PORT COUNT\n", connects back so many times */
 	SERVICE_NONE = 7,   /* nobody there */
 	SERVICE_LATE = 8,   /* as SERVICE_SILENT for half a second, then as SERVICE_COUNT */
+	SERVICE_HALF = 9,   /* ends its own sending at once, then as SERVICE_LATE */
 };
 
 static inline uint8_t pattern(uint64_t i)

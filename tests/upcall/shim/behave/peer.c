@@ -119,11 +119,17 @@ static void serve_late(int fd)
 	serve_count(fd);
 }
 
+static void serve_half(int fd)
+{
+	shutdown(fd, SHUT_WR);
+	serve_late(fd);
+}
+
 static void (*const services[])(int) = {
 	[SERVICE_ECHO] = serve_echo,	 [SERVICE_COUNT] = serve_count,
 	[SERVICE_SOURCE] = serve_source, [SERVICE_RESET] = serve_reset,
 	[SERVICE_SILENT] = serve_silent, [SERVICE_DIAL] = serve_dial,
-	[SERVICE_LATE] = serve_late,
+	[SERVICE_LATE] = serve_late,	 [SERVICE_HALF] = serve_half,
 };
 #define N_SERVICES (sizeof(services) / sizeof(services[0]))
 

@@ -233,6 +233,33 @@ static const char *room_comes_by_edge(void)
 	return NULL;
 }
 
+/* The peer has nothing more to say but goes on listening. */
+static const char *room_comes_after_the_peers_end(void)
+{
+	static uint8_t data[1 << 20];
+	int fd = dial(SERVICE_HALF);
+	struct pollfd pfd = {.fd = fd, .events = POLLIN};
+	size_t done = 0;
+	char c;
+
+	NEED(fd >= 0);
+	NEED(poll(&pfd, 1, 5000) == 1 && pfd.revents & POLLIN);
+	NEED(read(fd, &c, 1) == 0);
+	set_nonblocking(fd);
+	pfd.events = POLLOUT;
+	while (done < 6 * sizeof(data)) {
+		ssize_t n = write(fd, data, sizeof(data));
+
+		NEED(n > 0 || errno == EAGAIN);
+		if (n > 0)
+			done += (size_t)n;
+		else
+			NEED(poll(&pfd, 1, 10000) == 1 && pfd.revents == POLLOUT);
+	}
+	close(fd);
+	return NULL;
+}
+
 static const char *a_full_socket_is_not_writable(void)
 {
 	static char data[1 << 20];
@@ -329,6 +356,7 @@ static const struct behave_case cases[] = {
 	{"level_stays_until_read", level_stays_until_read},
 	{"registered_before_connecting", registered_before_connecting},
 	{"room_comes_by_edge", room_comes_by_edge},
+	{"room_comes_after_the_peers_end", room_comes_after_the_peers_end},
 	{"a_full_socket_is_not_writable", a_full_socket_is_not_writable},
 	{"the_end_is_readable", the_end_is_readable},
 	{"ppoll_lets_a_signal_in", ppoll_lets_a_signal_in},
