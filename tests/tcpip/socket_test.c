@@ -147,6 +147,83 @@ START_TEST(the_out_queue_of_a_datagram_socket_is_empty)
 }
 END_TEST
 
+/* ---- streams, as far as the layers around TCP are concerned */
+
+START_TEST(connecting_to_a_neighbour_that_is_not_there_fails_with_ehostunreach)
+{
+	struct socket *so = desk_socket(&d, SOCK_STREAM, 0);
+	int err = 0;
+	uint32_t len = sizeof(err);
+
+	ck_assert_int_eq(desk_connect(so, ip(10, 0, 0, 77), 80), -EINPROGRESS);
+	desk_pass(&d, 4 * SEC_NS);
+	ck_assert_uint_eq(sock_events(so) & POLLERR, POLLERR);
+	ck_assert_int_eq(sock_getopt(so, SOL_SOCKET, SO_ERROR, &err, &len), 0);
+	ck_assert_int_eq(err, EHOSTUNREACH);
+}
+END_TEST
+
+START_TEST(connecting_without_a_route_fails_at_once)
+{
+	ck_assert_int_eq(desk_connect(desk_socket(&d, SOCK_STREAM, 0), ip(8, 8, 8, 8), 80),
+			 -ENETUNREACH);
+}
+END_TEST
+
+START_TEST(a_stream_to_ourselves_carries_data_and_ends)
+{
+	struct socket *l = desk_socket(&d, SOCK_STREAM, 0), *c = desk_socket(&d, SOCK_STREAM, 0);
+	struct socket *s;
+	struct sock_addr peer, name_of_c;
+	static char out[50000], in[50000];
+	size_t sent = 0, got = 0;
+	int64_t n;
+
+	for (size_t i = 0; i < sizeof(out); i++)
+		out[i] = (char)(i * 7 + i / 251);
+	ck_assert_int_eq(desk_bind(l, 0, 80), 0);
+	ck_assert_int_eq(sock_listen(l, 5), 0);
+	ck_assert_int_eq(desk_connect(c, ip(10, 0, 0, 1), 80), -EINPROGRESS);
+	desk_pass(&d, 10 * MS_NS);
+	ck_assert_int_eq(sock_accept(l, &s, &peer), 0);
+	sock_name(c, &name_of_c);
+	ck_assert_uint_eq(peer.port, name_of_c.port);
+	ck_assert_int_eq(sock_peer(c, &peer), 0);
+	for (int round = 0; round < 10000 && got < sizeof(out); round++) {
+		n = sent < sizeof(out) ? desk_send(&d, c, out + sent, sizeof(out) - sent, NULL) : 0;
+		if (n > 0)
+			sent += (size_t)n;
+		desk_pass(&d, MS_NS);
+		n = desk_recv(s, in + got, sizeof(in) - got, 0, NULL, NULL);
+		if (n > 0)
+			got += (size_t)n;
+	}
+	ck_assert_uint_eq(got, sizeof(out));
+	ck_assert_mem_eq(in, out, sizeof(out));
+	sock_close(c);
+	desk_pass(&d, 100 * MS_NS);
+	ck_assert_int_eq(desk_recv(s, in, 1, 0, NULL, NULL), 0);
+	sock_close(s);
+	sock_close(l);
+	desk_pass(&d, 130 * SEC_NS);
+	ck_assert_uint_eq(d.st->sockets.used, 0);
+	ck_assert_uint_eq(d.st->tcp_pcbs.used, 0);
+}
+END_TEST
+
+START_TEST(a_packet_to_a_closed_port_of_ours_is_refused)
+{
+	struct socket *c = desk_socket(&d, SOCK_STREAM, 0);
+	int err = 0;
+	uint32_t len = sizeof(err);
+
+	desk_connect(c, ip(10, 0, 0, 1), 81);
+	desk_pass(&d, 10 * MS_NS);
+	ck_assert_int_eq(sock_getopt(c, SOL_SOCKET, SO_ERROR, &err, &len), 0);
+	ck_assert_int_eq(err, ECONNREFUSED);
+}
+END_TEST
+
 int main(void)
 {
 	return run_cases(
@@ -158,6 +235,10 @@ int main(void)
 		      datagram_sockets_do_not_listen_or_accept,
 		      accepting_on_a_socket_that_does_not_listen_leaves_nothing,
 		      a_stream_does_not_connect_to_many, a_new_socket_says_what_it_is_ready_for,
-		      the_out_queue_of_a_datagram_socket_is_empty),
+		      the_out_queue_of_a_datagram_socket_is_empty,
+		      connecting_to_a_neighbour_that_is_not_there_fails_with_ehostunreach,
+		      connecting_without_a_route_fails_at_once,
+		      a_stream_to_ourselves_carries_data_and_ends,
+		      a_packet_to_a_closed_port_of_ours_is_refused),
 		setup, teardown);
 }
