@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * CUBIC, RFC 9438: the window grows as a cubic function of the time since the last reduction, slowly
- * near the window where that happened. Called by tcp_recovery.c.
+ * CUBIC, RFC 9438: the window grows as a cubic function of the time since the last reduction,
+ * slowly near the window where that happened. Called by tcp_recovery.c.
  *
  * Without floating point: time in milliseconds, windows in segments times 1024. C = 0.4,
  * beta = 0.7. W(t) = C * (t - K)^3 + W_max; K = cbrt((W_max - cwnd_epoch) / C), seconds.
@@ -16,7 +16,7 @@ struct cubic {
 	uint32_t w_max;	 /* segments * SCALE */
 	uint32_t origin; /* segments * SCALE: where the plateau lies */
 	uint32_t k_ms;
-	uint32_t w_est;	 /* segments * SCALE: what Reno would have, 4.3 */
+	uint32_t w_est; /* segments * SCALE: what Reno would have, 4.3 */
 	uint64_t spare;
 };
 _Static_assert(sizeof(struct cubic) <= sizeof(((struct tcp_pcb *)0)->cc_priv), "fits the PCB");
@@ -112,10 +112,12 @@ static void cubic_grow(struct tcp_pcb *pcb, uint32_t acked)
 	t = (pcb->st->now - c->epoch) / TCP_MS + pcb->srtt_us / 1000;
 	want = target(pcb, c, t);
 	/* 4.3: alpha = 3 * (1 - 0.7) / (1 + 0.7) = 0.53 until the old peak, then 1. */
-	c->w_est += (uint32_t)((uint64_t)acked * (c->w_est < c->w_max ? 542 : SCALE) * SCALE / cwnd);
+	c->w_est +=
+		(uint32_t)((uint64_t)acked * (c->w_est < c->w_max ? 542 : SCALE) * SCALE / cwnd);
 	if (want < c->w_est)
 		want = c->w_est;
-	per = want > cwnd ? (uint32_t)((uint64_t)cwnd * pcb->cwnd / (want - cwnd)) : 100 * pcb->cwnd;
+	per = want > cwnd ? (uint32_t)((uint64_t)cwnd * pcb->cwnd / (want - cwnd))
+			  : 100 * pcb->cwnd;
 	/* Not faster than half a segment an ACKed segment. */
 	tcp_cc_add(pcb, per < 2 ? 2 : per, acked);
 }

@@ -67,10 +67,8 @@ enum tcp_state {
 #define TCPS_CAN_SEND	((1u << TCPS_ESTABLISHED) | (1u << TCPS_CLOSE_WAIT))
 #define TCPS_HAS_SENT                                                                              \
 	(TCPS_CAN_SEND | (1u << TCPS_FIN_WAIT_1) | (1u << TCPS_CLOSING) | (1u << TCPS_LAST_ACK))
-#define TCPS_CAN_RCV                                                                               \
-	((1u << TCPS_ESTABLISHED) | (1u << TCPS_FIN_WAIT_1) | (1u << TCPS_FIN_WAIT_2))
-#define TCPS_SYNCED                                                                                \
-	(TCPS_HAS_SENT | (1u << TCPS_FIN_WAIT_2) | (1u << TCPS_TIME_WAIT))
+#define TCPS_CAN_RCV ((1u << TCPS_ESTABLISHED) | (1u << TCPS_FIN_WAIT_1) | (1u << TCPS_FIN_WAIT_2))
+#define TCPS_SYNCED  (TCPS_HAS_SENT | (1u << TCPS_FIN_WAIT_2) | (1u << TCPS_TIME_WAIT))
 
 /* Marks on a sent buffer (pktbuf.tcp.sacked). */
 enum tcp_mark {
@@ -103,15 +101,15 @@ struct tcp_pcb {
 	struct tcp_pcb *bind_next, **bind_pprev; /* owners of local_port */
 	uint32_t local_ip, remote_ip;		 /* network byte order */
 	uint16_t local_port, remote_port;
-	uint8_t state;	      /* enum tcp_state */
-	uint8_t shut;	      /* bit 0: no more receiving, bit 1: no more sending */
-	bool port_chosen;     /* bind() named the port or the stack chose it for bind() */
-	bool dead;	      /* on the list of blocks to free */
-	bool ever_accepted;   /* or connected: counts as the application's */
-	bool passive;	      /* came from a listener */
-	bool fin_owed;	      /* shut for sending, but no buffer was there for the FIN yet */
-	bool reuse_at_bind;   /* SO_REUSEADDR when it was bound: outlives the socket */
-	bool reuseport_bind;  /* SO_REUSEPORT likewise */
+	uint8_t state;	     /* enum tcp_state */
+	uint8_t shut;	     /* bit 0: no more receiving, bit 1: no more sending */
+	bool port_chosen;    /* bind() named the port or the stack chose it for bind() */
+	bool dead;	     /* on the list of blocks to free */
+	bool ever_accepted;  /* or connected: counts as the application's */
+	bool passive;	     /* came from a listener */
+	bool fin_owed;	     /* shut for sending, but no buffer was there for the FIN yet */
+	bool reuse_at_bind;  /* SO_REUSEADDR when it was bound: outlives the socket */
+	bool reuseport_bind; /* SO_REUSEPORT likewise */
 	uint8_t spare0[3];
 	uint32_t client; /* who owns the socket: SO_REUSEPORT only shares with the same */
 
@@ -128,15 +126,15 @@ struct tcp_pcb {
 	struct timer delack;
 	struct timer keep; /* keepalive; FIN-WAIT-2 and TIME-WAIT of their states */
 	uint8_t rexmit_kind;
-	uint8_t backoff;     /* doublings of RTO or persist interval */
-	uint8_t probes_out;  /* zero-window or keepalive probes without an answer */
-	uint8_t syn_tries;   /* SYNs or SYN-ACKs sent again */
-	uint8_t held;	     /* timeouts in a row that found the device still holding the segment */
-	uint64_t rto_at;     /* when RTO ends, also while a probe comes first */
+	uint8_t backoff;    /* doublings of RTO or persist interval */
+	uint8_t probes_out; /* zero-window or keepalive probes without an answer */
+	uint8_t syn_tries;  /* SYNs or SYN-ACKs sent again */
+	uint8_t held;	    /* timeouts in a row that found the device still holding the segment */
+	uint64_t rto_at;    /* when RTO ends, also while a probe comes first */
 	uint64_t stuck_since; /* first unanswered retransmission or probe; 0: none */
 
-	/* ---- Sending. RFC 9293 3.3.1. Written by tcp_ack.c (una, wnd), tcp_out.c (nxt), tcp_user.c
-	 * (end). */
+	/* ---- Sending. RFC 9293 3.3.1. Written by tcp_ack.c (una, wnd), tcp_out.c (nxt),
+	 * tcp_user.c (end). */
 	uint32_t iss, snd_una, snd_nxt;
 	uint32_t snd_end;    /* one past the last byte (or FIN) queued */
 	uint32_t snd_wnd;    /* bytes, scaled */
@@ -154,12 +152,12 @@ struct tcp_pcb {
 
 	/* ---- What is out there. Written by tcp_ack.c, tcp_sack.c, tcp_recovery.c, tcp_out.c. */
 	uint32_t packets_out, sacked_out, lost_out, retrans_out;
-	uint32_t high_sacked;  /* end of the highest SACKed segment */
-	uint32_t high_seq;     /* snd_nxt when recovery began ("RecoveryPoint") */
-	uint32_t undo_marker;  /* snd_una when cwnd was reduced */
-	uint32_t undo_retrans; /* retransmissions not yet proven needless by DSACK */
+	uint32_t high_sacked;	/* end of the highest SACKed segment */
+	uint32_t high_seq;	/* snd_nxt when recovery began ("RecoveryPoint") */
+	uint32_t undo_marker;	/* snd_una when cwnd was reduced */
+	uint32_t undo_retrans;	/* retransmissions not yet proven needless by DSACK */
 	uint64_t retrans_stamp; /* ns: first retransmission of this episode; 0: none */
-	uint32_t tlp_high_seq; /* snd_nxt at the outstanding tail loss probe; 0: none */
+	uint32_t tlp_high_seq;	/* snd_nxt at the outstanding tail loss probe; 0: none */
 	bool tlp_retrans;
 	uint8_t ca_state; /* enum tcp_ca_state */
 	bool reord_seen;  /* RFC 8985 5.2: reordering was observed */
@@ -182,16 +180,16 @@ struct tcp_pcb {
 	const struct tcp_cc *cc;
 	uint32_t cwnd, ssthresh, cwnd_cnt, prior_cwnd, prior_ssthresh;
 	uint32_t prr_delivered, prr_out, recover_fs; /* RFC 6937 */
-	uint32_t cwnd_used;   /* most in flight since the last look */
+	uint32_t cwnd_used;			     /* most in flight since the last look */
 	uint32_t cwnd_used_seq;
 	bool cwnd_limited;
 	uint64_t cc_priv[8];
 
 	/* ---- Receiving. Written by tcp_rcv.c and tcp_in.c. */
 	uint32_t irs, rcv_nxt;
-	uint32_t rcv_adv;    /* right edge of the window announced: never moves left */
-	uint32_t rcv_wup;    /* rcv_nxt when an ACK was last sent (RFC 7323 Last.ACK.sent) */
-	uint32_t copied_seq; /* next byte the application takes */
+	uint32_t rcv_adv;	  /* right edge of the window announced: never moves left */
+	uint32_t rcv_wup;	  /* rcv_nxt when an ACK was last sent (RFC 7323 Last.ACK.sent) */
+	uint32_t copied_seq;	  /* next byte the application takes */
 	struct pktbuf_queue rcvq; /* in order; off and len are what is left of each */
 	struct pktbuf *ooo_head, *ooo_tail;
 	uint32_t rcvq_bytes, rcv_bufs; /* buffers in both queues */
@@ -206,10 +204,10 @@ struct tcp_pcb {
 	struct tcp_sack_block dsack; /* to be reported with the next ACK, RFC 2883 */
 
 	/* ---- Acknowledging. Written by tcp_in.c, tcp_out.c. */
-	uint8_t ack_owed; /* enum tcp_ack_owed */
-	uint8_t quick_acks; /* segments still to be acknowledged at once */
-	bool pingpong;	    /* requests and answers alternate: delay ACKs to ride on data */
-	bool starved;	    /* a writer was turned away for want of buffers in the stack */
+	uint8_t ack_owed;    /* enum tcp_ack_owed */
+	uint8_t quick_acks;  /* segments still to be acknowledged at once */
+	bool pingpong;	     /* requests and answers alternate: delay ACKs to ride on data */
+	bool starved;	     /* a writer was turned away for want of buffers in the stack */
 	uint64_t oow_ack_at; /* ns: when an unacceptable segment was last answered */
 	uint64_t rcv_time;   /* ns: last data received */
 	uint64_t snd_time;   /* ns: last data sent */
@@ -240,12 +238,12 @@ struct tcp_pcb {
 /* 4-tuples, listeners, bound ports, and the lists of a stack's connections. */
 struct tcp_table {
 	uint32_t mask;
-	struct tcp_pcb **conn; /* by 4-tuple, SipHash with the stack's secret */
-	struct tcp_pcb **bound; /* by local port, TCP_BOUND_SLOTS */
+	struct tcp_pcb **conn;	 /* by 4-tuple, SipHash with the stack's secret */
+	struct tcp_pcb **bound;	 /* by local port, TCP_BOUND_SLOTS */
 	struct tcp_pcb **listen; /* by local port, TCP_LISTEN_SLOTS */
 	struct tcp_pcb *pending; /* have something to send */
 	struct tcp_pcb **pending_tail;
-	struct tcp_pcb *dead;	     /* to be freed when nobody looks at them any more */
+	struct tcp_pcb *dead;	       /* to be freed when nobody looks at them any more */
 	struct tcp_pcb *tw, **tw_tail; /* TIME-WAIT, oldest first */
 	uint32_t tw_n, tw_max;
 	uint32_t port_counter; /* RFC 6056 algorithm 3 */
@@ -270,8 +268,8 @@ struct tcp_ack_result {
 	uint32_t delivered; /* segments newly ACKed or SACKed */
 	uint32_t lost;	    /* newly marked lost */
 	bool advanced, sacked, dsack, win_update, dup, data_acked;
-	uint32_t ecr;	  /* echoed timestamp, 0: none */
-	bool orig_sacked; /* one never retransmitted, RFC 5682 */
+	uint32_t ecr;	     /* echoed timestamp, 0: none */
+	bool orig_sacked;    /* one never retransmitted, RFC 5682 */
 	int64_t rtt_us;	     /* -1: none */
 	int64_t sack_rtt_us; /* -1: none */
 };
@@ -341,8 +339,8 @@ void tcp_done(struct tcp_pcb *pcb, int err);
 void tcp_abort(struct tcp_pcb *pcb, int err); /* RST if the peer may know us, then tcp_done */
 void tcp_time_wait(struct tcp_pcb *pcb);
 void tcp_time_wait_again(struct tcp_pcb *pcb); /* 60 s from now */
-bool tcp_time_wait_recycle(struct stack *st); /* the oldest goes; false: there is none */
-void tcp_reap(struct stack *st);	      /* frees what is dead; the end of every entry */
+bool tcp_time_wait_recycle(struct stack *st);  /* the oldest goes; false: there is none */
+void tcp_reap(struct stack *st);	       /* frees what is dead; the end of every entry */
 void tcp_purge_send(struct tcp_pcb *pcb);
 void tcp_purge_rcv(struct tcp_pcb *pcb);
 void tcp_wake(struct tcp_pcb *pcb); /* sock_ready with wake, if there is a socket */
@@ -382,8 +380,8 @@ void tcp_probe_acked(struct tcp_pcb *pcb, uint32_t ack, const struct tcp_ack_res
 
 /* ---- tcp_rcv.c */
 void tcp_rcv_data(struct tcp_pcb *pcb, struct tcp_seg *seg); /* payload and FIN; sets fin_seen */
-uint32_t tcp_rcv_window(struct tcp_pcb *pcb); /* to announce now; moves rcv_adv */
-uint32_t tcp_rcv_could(const struct tcp_pcb *pcb); /* the same without moving it */
+uint32_t tcp_rcv_window(struct tcp_pcb *pcb);		     /* to announce now; moves rcv_adv */
+uint32_t tcp_rcv_could(const struct tcp_pcb *pcb);	     /* the same without moving it */
 void tcp_rcv_init(struct tcp_pcb *pcb);
 void tcp_ooo_drop(struct tcp_pcb *pcb);
 void tcp_dsack_set(struct tcp_pcb *pcb, uint32_t start, uint32_t end);
@@ -403,9 +401,9 @@ bool tcp_split(struct tcp_pcb *pcb, struct pktbuf *p, uint32_t len);
 /* Puts the TCP header in front of p's data and sends it; takes over one reference. */
 void tcp_emit(struct tcp_pcb *pcb, struct pktbuf *p, uint32_t seq, uint8_t flags);
 void tcp_send_ack(struct tcp_pcb *pcb);
-void tcp_send_probe(struct tcp_pcb *pcb);  /* an old byte: the answer shows life and window */
-int tcp_send_syn(struct tcp_pcb *pcb);	   /* SYN, or SYN-ACK in SYN-RECEIVED */
-void tcp_send_rst(struct tcp_pcb *pcb);	   /* of a connection */
+void tcp_send_probe(struct tcp_pcb *pcb); /* an old byte: the answer shows life and window */
+int tcp_send_syn(struct tcp_pcb *pcb);	  /* SYN, or SYN-ACK in SYN-RECEIVED */
+void tcp_send_rst(struct tcp_pcb *pcb);	  /* of a connection */
 void tcp_answer_rst(struct stack *st, const struct tcp_seg *seg); /* to a segment nobody knows */
 void tcp_challenge_ack(struct tcp_pcb *pcb);			  /* RFC 5961, limited */
 /* To a segment outside the window: at most one in TCP_OOW_ACK_GAP. */
@@ -417,7 +415,7 @@ void tcp_timers_stop(struct tcp_pcb *pcb);
 void tcp_rexmit_arm(struct tcp_pcb *pcb, enum tcp_rexmit_kind kind, uint64_t delay_ns);
 void tcp_rexmit_stop(struct tcp_pcb *pcb);
 void tcp_delack_arm(struct tcp_pcb *pcb);
-void tcp_keep_arm(struct tcp_pcb *pcb); /* as state and options want it */
+void tcp_keep_arm(struct tcp_pcb *pcb);		/* as state and options want it */
 uint64_t tcp_rto_ns(const struct tcp_pcb *pcb); /* with backoff */
 void tcp_rto_restart(struct tcp_pcb *pcb);	/* RTO or tail probe from now, or none */
 void tcp_rto_rearm(struct tcp_pcb *pcb);	/* the same, the RTO not later than before */

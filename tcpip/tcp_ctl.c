@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Headers and options of outgoing segments, and the segments that carry no data: ACK, SYN, RST,
- * probes, challenge ACKs (RFC 5961). Called by tcp_in.c, tcp_out.c, tcp_timer.c; calls ip4_out(), which adds the checksum.
+ * probes, challenge ACKs (RFC 5961). Called by tcp_in.c, tcp_out.c, tcp_timer.c; calls ip4_out(),
+ * which adds the checksum.
  */
 #include <errno.h>
 #include <string.h>
@@ -136,8 +137,7 @@ int tcp_send_syn(struct tcp_pcb *pcb)
 
 	if (!p)
 		return -ENOBUFS;
-	tcp_emit(pcb, p, pcb->iss,
-		 pcb->state == TCPS_SYN_RCVD ? TCP_SYN | TCP_ACK : TCP_SYN);
+	tcp_emit(pcb, p, pcb->iss, pcb->state == TCPS_SYN_RCVD ? TCP_SYN | TCP_ACK : TCP_SYN);
 	return 0;
 }
 

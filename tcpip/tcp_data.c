@@ -105,8 +105,10 @@ static void append(struct tcp_pcb *pcb, struct pktbuf *p)
 	uint32_t len = p->len;
 
 	pcb->snd_end += len;
-	if (tail_room(pcb) >= len && PKTBUF_SIZE - tail->tcp.payload_off - tail->tcp.payload_len >= len) {
-		memcpy(tail->buf + tail->tcp.payload_off + tail->tcp.payload_len, pktbuf_data(p), len);
+	if (tail_room(pcb) >= len &&
+	    PKTBUF_SIZE - tail->tcp.payload_off - tail->tcp.payload_len >= len) {
+		memcpy(tail->buf + tail->tcp.payload_off + tail->tcp.payload_len, pktbuf_data(p),
+		       len);
 		tail->tcp.payload_len += (uint16_t)len;
 		tail->tcp.seq_end = pcb->snd_end;
 		pktbuf_free(p);

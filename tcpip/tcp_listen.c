@@ -3,9 +3,10 @@
  * A listener's side of the handshake: SYN queue, accept queue, backlog. Called by tcp_in.c for
  * segments that no connection claims and when a handshake ends; by tcp_user.c to stop listening.
  *
- * As on Linux: a SYN is dropped while the accept queue is full (the peer tries again), the SYN queue
- * holds at most `backlog` too, and the last ACK of a handshake is ignored while the accept queue is
- * full (the SYN-ACK is sent again). A handshake costs a whole control block, so the bound counts.
+ * As on Linux: a SYN is dropped while the accept queue is full (the peer tries again), the SYN
+ * queue holds at most `backlog` too, and the last ACK of a handshake is ignored while the accept
+ * queue is full (the SYN-ACK is sent again). A handshake costs a whole control block, so the bound
+ * counts.
  */
 #include "tcpip/tcp.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What may be sent now, and sending it: window, congestion window, Nagle (RFC 9293 3.7.4, Minshall's
- * variant), cork, silly window (3.8.6.2.1), retransmissions and probes. Control segments are in
- * tcp_ctl.c. Called by tcp_user.c (data was written), by tcp_flush() at the end of a batch
+ * What may be sent now, and sending it: window, congestion window, Nagle (RFC 9293 3.7.4,
+ * Minshall's variant), cork, silly window (3.8.6.2.1), retransmissions and probes. Control segments
+ * are in tcp_ctl.c. Called by tcp_user.c (data was written), by tcp_flush() at the end of a batch
  * of input, and by timers; calls tcp_emit().
  *
  * A buffer on the send queue is sent in place: headers go in front of its payload and the device
@@ -80,7 +80,7 @@ bool tcp_split(struct tcp_pcb *pcb, struct pktbuf *p, uint32_t len)
 	memcpy(q->buf + PKTBUF_HEADROOM, p->buf + p->tcp.payload_off + len, rest);
 	p->tcp.payload_len = (uint16_t)len;
 	p->tcp.seq_end = q->tcp.seq;
-	p->tcp.flags &= (uint8_t)~(TCP_FIN | TCP_PSH);
+	p->tcp.flags &= (uint8_t) ~(TCP_FIN | TCP_PSH);
 	p->tcp.link = q;
 	if (pcb->snd_tail == p)
 		pcb->snd_tail = q;
@@ -301,7 +301,8 @@ void tcp_output(struct tcp_pcb *pcb)
 		if (pcb->lost_out > pcb->retrans_out)
 			tcp_send_lost(pcb);
 		send_data(pcb);
-		/* Blocked by the window, or corked, with nothing in flight whose ACK would wake us. */
+		/* Blocked by the window, or corked, with nothing in flight whose ACK would wake us.
+		 */
 		if (!pcb->packets_out && pcb->snd_next && pcb->rexmit_kind == TCP_T_NONE)
 			tcp_rexmit_arm(pcb, TCP_T_PERSIST, tcp_rto_ns(pcb));
 	}
@@ -341,8 +342,7 @@ void tcp_send_fin(struct tcp_pcb *pcb)
 	p->tcp.seq_end++;
 	pcb->snd_end++;
 	pcb->fin_owed = false;
-	tcp_set_state(pcb,
-		      pcb->state == TCPS_ESTABLISHED ? TCPS_FIN_WAIT_1 : TCPS_LAST_ACK);
+	tcp_set_state(pcb, pcb->state == TCPS_ESTABLISHED ? TCPS_FIN_WAIT_1 : TCPS_LAST_ACK);
 }
 
 /* RFC 8985 7.3: new data if the window lets it, else the last segment again. */

@@ -221,8 +221,8 @@ static void time_wait_append(struct tcp_pcb *pcb)
 	t->tw_n++;
 }
 
-/* RFC 9293 3.10.7.4: both FINs are acknowledged. Data that was sent is of no more use; data received
- * waits for the application. */
+/* RFC 9293 3.10.7.4: both FINs are acknowledged. Data that was sent is of no more use; data
+ * received waits for the application. */
 void tcp_time_wait(struct tcp_pcb *pcb)
 {
 	struct stack *st = pcb->st;

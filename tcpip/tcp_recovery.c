@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What loss means for the congestion window: fast recovery with PRR (RFC 6937), NewReno without SACK
- * (RFC 6582), the retransmission timeout (RFC 5681 3.1), and taking a reduction back that proved
- * needless (Eifel RFC 4015, DSACK RFC 3708). Which segments are lost is tcp_sack.c's business; how
- * far to reduce and grow, the congestion control's. Called by tcp_ack.c and tcp_timer.c.
+ * What loss means for the congestion window: fast recovery with PRR (RFC 6937), NewReno without
+ * SACK (RFC 6582), the retransmission timeout (RFC 5681 3.1), and taking a reduction back that
+ * proved needless (Eifel RFC 4015, DSACK RFC 3708). Which segments are lost is tcp_sack.c's
+ * business; how far to reduce and grow, the congestion control's. Called by tcp_ack.c and
+ * tcp_timer.c.
  */
 #include "tcpip/tcp.h"
 
@@ -57,8 +58,8 @@ static void proportional_rate(struct tcp_pcb *pcb, const struct tcp_ack_result *
 		return;
 	pcb->prr_delivered += r->delivered;
 	if (pipe > pcb->ssthresh) {
-		sndcnt = (int64_t)(((uint64_t)pcb->prr_delivered * pcb->ssthresh +
-				    pcb->recover_fs - 1) /
+		sndcnt = (int64_t)(((uint64_t)pcb->prr_delivered * pcb->ssthresh + pcb->recover_fs -
+				    1) /
 				   pcb->recover_fs) -
 			 pcb->prr_out;
 	} else {
@@ -124,8 +125,8 @@ static void leave(struct tcp_pcb *pcb)
 	to_open(pcb);
 }
 
-/* Without SACK each duplicate ACK says that one segment more has left the network; sacked_out counts
- * them, which is limited transmit (RFC 3042) and window inflation (RFC 6582) in one. */
+/* Without SACK each duplicate ACK says that one segment more has left the network; sacked_out
+ * counts them, which is limited transmit (RFC 3042) and window inflation (RFC 6582) in one. */
 static void count_dup_acks(struct tcp_pcb *pcb, struct tcp_ack_result *r)
 {
 	uint32_t most, acked = r->delivered;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The scoreboard: which segments in flight the peer has (SACK, RFC 2018), which it had twice (DSACK,
- * RFC 2883), and which are lost by time (RACK, RFC 8985 6.2). Called by tcp_ack.c and
+ * The scoreboard: which segments in flight the peer has (SACK, RFC 2018), which it had twice
+ * (DSACK, RFC 2883), and which are lost by time (RACK, RFC 8985 6.2). Called by tcp_ack.c and
  * tcp_recovery.c; keeps packets_out, sacked_out, lost_out, retrans_out true.
  */
 #include "tcpip/tcp.h"

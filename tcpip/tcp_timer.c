@@ -9,7 +9,7 @@
 
 #include "tcpip/tcp.h"
 
-#define PCB_OF(t, member) ((struct tcp_pcb *)((uint8_t *)(t) - offsetof(struct tcp_pcb, member)))
+#define PCB_OF(t, member) ((struct tcp_pcb *)((uint8_t *)(t)-offsetof(struct tcp_pcb, member)))
 
 uint64_t tcp_rto_ns(const struct tcp_pcb *pcb)
 {
@@ -221,9 +221,8 @@ static void keepalive(struct tcp_pcb *pcb)
 		timer_set(&pcb->st->timers, &pcb->keep, now + wait - idle);
 		return;
 	}
-	over = pcb->user_timeout_ms
-		       ? pcb->probes_out && idle >= pcb->user_timeout_ms * TCP_MS
-		       : pcb->probes_out >= pcb->keep_cnt;
+	over = pcb->user_timeout_ms ? pcb->probes_out && idle >= pcb->user_timeout_ms * TCP_MS
+				    : pcb->probes_out >= pcb->keep_cnt;
 	if (over) {
 		tcp_abort(pcb, pcb->soft_error ? pcb->soft_error : ETIMEDOUT);
 		return;

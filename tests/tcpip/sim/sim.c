@@ -476,6 +476,34 @@ bool sim_flow_run(struct sim_flow *f, uint64_t limit)
 	       f->end[1].got == f->end[1].to_get;
 }
 
+void sim_flow_dump(const struct sim_flow *f)
+{
+	const struct tcp_pcb *p;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		if (!f->end[i].so)
+			continue;
+		p = f->end[i].so->tcp;
+		fprintf(stderr,
+			"end %d: state %u una +%u nxt +%u end +%u wnd %u mss %u cwnd %u ssthresh "
+			"%u\n"
+			"  out %u sacked %u lost %u retrans %u ca %u bufs %u timer %u armed %d in "
+			"%ld ms "
+			"backoff %u rto %u us\n"
+			"  rcv_nxt +%u adv +%u queue %u rcv_bufs %u ooo %d rcvbuf %u fin %d/%d "
+			"owed %u\n",
+			i, p->state, p->snd_una - p->iss, p->snd_nxt - p->iss, p->snd_end - p->iss,
+			p->snd_wnd, p->snd_mss, p->cwnd, p->ssthresh, p->packets_out, p->sacked_out,
+			p->lost_out, p->retrans_out, p->ca_state, p->snd_bufs, p->rexmit_kind,
+			timer_armed(&p->rexmit),
+			(long)(p->rexmit.expires - f->sim->now) / (long)SIM_MS, p->backoff,
+			p->rto_us, p->rcv_nxt - p->irs, p->rcv_adv - p->irs, p->rcvq_bytes,
+			p->rcv_bufs, p->ooo_head != NULL, p->rcvbuf, p->fin_known, p->fin_seen,
+			p->ack_owed);
+	}
+}
+
 bool sim_all_returned(struct sim *s)
 {
 	uint64_t end = s->now + 300 * SIM_S;
@@ -486,10 +514,11 @@ bool sim_all_returned(struct sim *s)
 	for (i = 0; i < 2; i++) {
 		struct sim_host *h = &s->host[i];
 
-		if (h->pool.avail != h->pool.count || h->st->tcp_pcbs.used ||
-		    h->st->sockets.used || h->st->timers.armed) {
-			fprintf(stderr, "host %d: %u buffers, %u blocks, %u sockets, %u timers left\n",
-				i, h->pool.count - h->pool.avail, h->st->tcp_pcbs.used,
+		if (h->pool.avail != h->pool.count || h->st->tcp_pcbs.used || h->st->sockets.used ||
+		    h->st->timers.armed) {
+			fprintf(stderr,
+				"host %d: %u buffers, %u blocks, %u sockets, %u timers left\n", i,
+				h->pool.count - h->pool.avail, h->st->tcp_pcbs.used,
 				h->st->sockets.used, h->st->timers.armed);
 			return false;
 		}

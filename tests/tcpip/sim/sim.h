@@ -14,10 +14,10 @@
 
 /* One direction of the link. Shares are per 10,000 packets. */
 struct sim_path {
-	uint64_t delay;	   /* ns, one way */
-	uint64_t jitter;   /* ns, uniform on top; keeps the order */
-	uint64_t rate;	   /* bits a second; 0: infinite */
-	uint32_t queue;	   /* packets that wait for the rate before the tail is dropped */
+	uint64_t delay;	 /* ns, one way */
+	uint64_t jitter; /* ns, uniform on top; keeps the order */
+	uint64_t rate;	 /* bits a second; 0: infinite */
+	uint32_t queue;	 /* packets that wait for the rate before the tail is dropped */
 	uint32_t loss, reorder, duplicate, corrupt;
 	uint64_t reorder_delay; /* ns more for a reordered packet */
 	uint32_t burst;		/* packets lost in a row, 0 or 1: single */
@@ -31,7 +31,7 @@ struct sim_host {
 	void *headers, *data;
 	struct sim *sim;
 	uint32_t ip;
-	bool dirty; /* something became ready since the application last looked */
+	bool dirty;	    /* something became ready since the application last looked */
 	uint64_t line_free; /* ns: when the rate lets the next packet go */
 	uint32_t burst_left;
 	uint64_t sent, dropped, lost;
@@ -85,7 +85,8 @@ struct sim_flow {
 };
 
 void sim_flow_open(struct sim_flow *f, struct sim *s, uint16_t port, uint64_t up, uint64_t down);
-bool sim_flow_pump(struct sim_flow *f); /* true when both ends are through */
+bool sim_flow_pump(struct sim_flow *f);	      /* true when both ends are through */
+void sim_flow_dump(const struct sim_flow *f); /* both ends' blocks, to stderr */
 void sim_flow_close(struct sim_flow *f);
 /* Runs one flow to its end; false: not done at `limit` ns of simulated time. */
 bool sim_flow_run(struct sim_flow *f, uint64_t limit);
