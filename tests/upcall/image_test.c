@@ -703,9 +703,9 @@ END_TEST
 
 int main(int argc, char **argv)
 {
-	Suite *s = suite_create("image");
-	TCase *c = tcase_create("direct"), *server = tcase_create("server");
+	TCase *c, *server;
 	SRunner *r;
+	Suite *s;
 	int failed;
 
 	if (argc != 2) {
@@ -718,6 +718,9 @@ int main(int argc, char **argv)
 		return 77;
 	}
 	segment_unreserve();
+	s = suite_create("image");
+	c = tcase_create("direct");
+	server = tcase_create("server");
 	r = srunner_create(s);
 	tcase_add_checked_fixture(c, direct, down);
 	tcase_add_test(c, a_datagram_to_the_own_address_arrives);
