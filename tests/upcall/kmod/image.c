@@ -160,6 +160,11 @@ void image_main(void *ctx, uint64_t client, uint64_t sock, uint64_t slot, uint64
 		while (a--)
 			r += !image_yield(fd);
 		break;
+	case T_HOLD:
+		while (!__atomic_load_n(&DATA->scratch[0], __ATOMIC_ACQUIRE))
+			image_yield(fd);
+		r = 1;
+		break;
 	case T_BYPAGE:
 		image_leave(fd, spin(a), b, 0, 1);
 	case T_BADEXIT:

@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/rseq.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/user.h>
 #include "tests/upcall/kmod/harness.h"
@@ -274,7 +275,7 @@ static void stop_in_upcall(void)
 	int st;
 
 	sh->words[0] = sh->words[1] = sh->words[2] = sh->words[3] = 0;
-	pid = child(stopped_child, (void *)30000000);
+	pid = child(stopped_child, (void *)60000000);
 	eventually(running, 5);
 	usleep(3000);
 	kill(pid, SIGSTOP);
@@ -288,29 +289,37 @@ static void stop_in_upcall(void)
 	      sh->words[1]);
 }
 
+static int put(const char *dir, const char *file, int value)
+{
+	char path[128], text[16];
+	int fd, n, rc;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, file);
+	n = snprintf(text, sizeof(text), "%d", value);
+	fd = open(path, O_WRONLY);
+	rc = fd < 0 || write(fd, text, (size_t)n) != n;
+	close(fd);
+	return rc;
+}
+
 /* The cgroup freezer stops a thread without any signal. */
 static void frozen_in_upcall(void)
 {
 	static const char dir[] = "/sys/fs/cgroup/sandwire-test";
-	char cmd[256];
 	pid_t pid;
 	int st;
 
 	sh->words[0] = sh->words[1] = sh->words[2] = sh->words[3] = 0;
-	pid = child(section_loop, (void *)30000000);
-	snprintf(cmd, sizeof(cmd), "mkdir -p %s && echo %d > %s/cgroup.procs", dir, pid, dir);
-	st = system(cmd);
+	pid = child(section_loop, (void *)60000000);
+	mkdir(dir, 0755);
+	st = put(dir, "cgroup.procs", pid);
 	eventually(running, 5);
 	usleep(3000);
-	snprintf(cmd, sizeof(cmd), "echo 1 > %s/cgroup.freeze", dir);
-	st |= system(cmd);
-	CHECK("a frozen thread's upcall goes on without it", !st && eventually(level, 5), "%x begun %lu done %lu", st,
-	      DATA->begun, DATA->done);
+	st |= put(dir, "cgroup.freeze", 1);
+	CHECK("a frozen thread's upcall goes on without it", !st && eventually(level, 10), "%x begun %lu done %lu",
+	      st, DATA->begun, DATA->done);
 	sh->words[3] = 1;
-	snprintf(cmd, sizeof(cmd), "echo 0 > %s/cgroup.freeze", dir);
-	st = system(cmd) | wait_child(pid);
-	snprintf(cmd, sizeof(cmd), "rmdir %s", dir);
-	st |= system(cmd);
+	st = put(dir, "cgroup.freeze", 0) | wait_child(pid) | rmdir(dir);
 	CHECK("and it finds EINTR when it is thawed", !st && sh->words[1] == 1, "status %x eintr %lu", st,
 	      sh->words[1]);
 }
@@ -334,7 +343,7 @@ static void sent_segv(void)
 	int st;
 
 	sh->words[0] = sh->words[1] = sh->words[2] = sh->words[3] = sh->words[4] = 0;
-	pid = child(segv_child, (void *)30000000);
+	pid = child(segv_child, (void *)60000000);
 	eventually(running, 5);
 	usleep(3000);
 	sh->words[3] = 1;
