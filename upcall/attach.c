@@ -112,12 +112,23 @@ void attach_vacate_fd(int fd)
 	}
 }
 
+/* Once, at start: servers clear their environment, and their children attach after that. */
+static void read_environment(void)
+{
+	const char *env = secure_getenv("SANDWIRE_NET");
+
+	if (!chosen_net[0] && env && strlen(env) < sizeof(chosen_net))
+		memcpy(chosen_net, env, strlen(env) + 1);
+	control_choose_dir(secure_getenv("SANDWIRE_RUNDIR"));
+}
+
 static struct attachment *get_page(void)
 {
 	struct attachment *at = atomic_load_explicit(&page, memory_order_acquire), *none = NULL;
 
 	if (at)
 		return at;
+	read_environment();
 	at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (at == MAP_FAILED)
 		return NULL;
@@ -161,12 +172,7 @@ uint16_t attach_epoch(void)
 
 static const char *net_name(void)
 {
-	const char *env;
-
-	if (chosen_net[0])
-		return chosen_net;
-	env = secure_getenv("SANDWIRE_NET");
-	return env && *env ? env : "default";
+	return chosen_net[0] ? chosen_net : "default";
 }
 
 static int refuse(int err, const char *text, const char *hint)

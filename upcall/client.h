@@ -89,6 +89,7 @@ uint16_t attach_epoch(void);
 int attach_daemon_pid(void);
 
 /* control_client.c */
+void control_choose_dir(const char *dir); /* instead of /run/sandwire; NULL: no */
 #define CONTROL_FDS 20
 #define CONTROL_MAX 16384
 int control_connect(const char *net); /* a descriptor or -errno */

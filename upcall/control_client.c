@@ -13,7 +13,6 @@
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -26,18 +25,23 @@
 
 #define RUN_DIR "/run/sandwire"
 
+static char run_dir[80] = RUN_DIR;
+
+void control_choose_dir(const char *dir)
+{
+	if (dir && *dir && strlen(dir) < sizeof(run_dir))
+		memcpy(run_dir, dir, strlen(dir) + 1);
+}
+
 int control_connect(const char *net)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	long n, fd, ret;
 
-	const char *top = secure_getenv("SANDWIRE_RUNDIR");
-
 	if (strchr(net, '/'))
 		n = snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/control", net);
 	else
-		n = snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/%s/control",
-			     top && *top ? top : RUN_DIR, net);
+		n = snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/%s/control", run_dir, net);
 	if (n >= (long)sizeof(sun.sun_path))
 		return -ENAMETOOLONG;
 	fd = RAW3(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);

@@ -28,7 +28,7 @@ extern "C" {
 
 /*
  * Attaches to `net`: a name, or a directory that holds a control socket; NULL: SANDWIRE_NET of the
- * environment, else "default". 0 if it is attached already. -EBUSY: to another net.
+ * environment at start, else "default". 0 if it is attached already. -EBUSY: to another net.
  */
 int sandwire_attach(const char *net);
 /* The sockets' descriptors stay, but cannot be used until the process attaches again. Other threads

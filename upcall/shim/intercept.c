@@ -30,6 +30,12 @@ bool shim_strict(void)
 	return value;
 }
 
+/* Servers clear their environment. */
+__attribute__((constructor)) static void read_environment(void)
+{
+	shim_strict();
+}
+
 static void say_why_not(void)
 {
 	static _Atomic bool said;

@@ -94,6 +94,22 @@ static const char *a_child_makes_sockets_of_its_own(void)
 	return NULL;
 }
 
+/* As nginx does it, in the parent of its workers. */
+static const char *a_cleared_environment_changes_nothing(void)
+{
+	pid_t pid;
+
+	NEED(clearenv() == 0);
+	pid = fork();
+	if (pid == 0) {
+		int own = dial(SERVICE_ECHO);
+
+		_exit(own < 0 || echo_once(own, "bare") ? 1 : 0);
+	}
+	NEED(child_ok(pid));
+	return NULL;
+}
+
 static const char *the_connection_outlives_the_parents_close(void)
 {
 	int fd = dial(SERVICE_COUNT), gate[2];
@@ -288,6 +304,7 @@ static const struct behave_case cases[] = {
 	{"dup2_over_a_socket_closes_it", dup2_over_a_socket_closes_it},
 	{"a_child_uses_what_it_inherits", a_child_uses_what_it_inherits},
 	{"a_child_makes_sockets_of_its_own", a_child_makes_sockets_of_its_own},
+	{"a_cleared_environment_changes_nothing", a_cleared_environment_changes_nothing},
 	{"the_connection_outlives_the_parents_close", the_connection_outlives_the_parents_close},
 	{"a_new_program_uses_what_it_inherits", a_new_program_uses_what_it_inherits},
 	{"a_spawned_program_gets_its_standard_descriptors",
