@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One upcall, as sandwire_upcall.c (in and out) and sandwire_probe.c (what happens meanwhile) see it.
+ * One upcall, as sandwire_upcall.c (in and out) and sandwire_probe.c (what happens meanwhile) see
+ * it.
  *
  * While a thread is in an upcall its CPU's sw_cur names the crossing; it is NULL whenever another
  * thread runs. That makes the probes cheap, and is all that the rest of the module looks at.
@@ -14,11 +15,11 @@
 #include "sandwire.h"
 
 enum sw_act {
-	ACT_QUEUED,	/* the task work is on its way */
-	ACT_EXIT,	/* the exit page was written */
-	ACT_FAULT,	/* the CPU raised a signal */
+	ACT_QUEUED,	 /* the task work is on its way */
+	ACT_EXIT,	 /* the exit page was written */
+	ACT_FAULT,	 /* the CPU raised a signal */
 	ACT_SURRENDERED, /* no longer in the upcall: unhook and go on */
-	ACT_ADOPT,	/* begin */
+	ACT_ADOPT,	 /* begin */
 };
 
 struct sw_crossing {
@@ -51,7 +52,9 @@ struct sw_crossing {
 DECLARE_PER_CPU(struct sw_crossing *, sw_cur);
 extern struct kmem_cache *sw_crossings;
 extern sigset_t sw_upcall_mask;
+/* clang-format off */
 #define SW_IGNORABLE {SIGSEGV, SIGBUS}
+/* clang-format on */
 
 /* sandwire_upcall.c */
 void sw_crossing_put(struct sw_crossing *t);

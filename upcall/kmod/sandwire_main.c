@@ -110,8 +110,9 @@ static bool in_slot(const struct sw_net_create *c, u64 addr, u64 len)
 
 static int check_create(const struct sw_net_create *c)
 {
-	const u32 offs[] = {c->wake_head_off,	c->wake_tail_off,  c->wake_overflow_off, c->wake_off,
-			    c->closed_head_off, c->closed_tail_off, c->closed_off, c->ready_off};
+	const u32 offs[] = {c->wake_head_off, c->wake_tail_off,	  c->wake_overflow_off,
+			    c->wake_off,      c->closed_head_off, c->closed_tail_off,
+			    c->closed_off,    c->ready_off};
 	unsigned int i;
 
 	if (!sw_slot_valid(c->slot_base) || !in_slot(c, c->entry, 1))
@@ -456,9 +457,9 @@ static __poll_t dev_poll(struct file *file, poll_table *pt)
 	if (!net)
 		return EPOLLERR;
 	poll_wait(file, &net->wait, pt);
-	return READ_ONCE(net->events) || !llist_empty(&net->orphans) || !llist_empty(&net->gone) ?
-		       EPOLLIN | EPOLLRDNORM :
-		       0;
+	return READ_ONCE(net->events) || !llist_empty(&net->orphans) || !llist_empty(&net->gone)
+		       ? EPOLLIN | EPOLLRDNORM
+		       : 0;
 }
 
 static int dev_open(struct inode *inode, struct file *file)
@@ -513,7 +514,7 @@ static struct miscdevice device = {
 static const char *refusal(void)
 {
 	if (boot_cpu_has(X86_FEATURE_PTI))
-		return "page-table isolation is on: user and kernel have roots of their own (nopti turns it off)";
+		return "page-table isolation is on (nopti turns it off): the kernel has roots of its own";
 	if (boot_cpu_has(X86_FEATURE_XENPV))
 		return "a Xen PV guest may not load page-table roots";
 	if (x86_hyper_type == X86_HYPER_MS_HYPERV)

@@ -30,7 +30,8 @@ static unsigned long *entry_of(struct sw_net *net, unsigned long addr, bool larg
 
 	for (shift = PUD_SHIFT;; shift -= 9) {
 		e = &table[(addr >> shift) & 511];
-		if (shift == (large ? PMD_SHIFT : PAGE_SHIFT) || (*e & _PAGE_PSE && shift == PMD_SHIFT))
+		if (shift == (large ? PMD_SHIFT : PAGE_SHIFT) ||
+		    (*e & _PAGE_PSE && shift == PMD_SHIFT))
 			return e;
 		if (!*e) {
 			page = alloc ? get_zeroed_page(GFP_KERNEL_ACCOUNT) : 0;
@@ -136,9 +137,11 @@ static int map_memory(struct sw_net *net, const struct sw_net_map *m)
 		return -ENOMEM;
 	while (addr < end) {
 		/* Up to the end of the table that addr is in. */
-		want = min_t(unsigned long, end - addr, PMD_SIZE - (addr & ~PMD_MASK)) >> PAGE_SHIFT;
+		want = min_t(unsigned long, end - addr, PMD_SIZE - (addr & ~PMD_MASK)) >>
+		       PAGE_SHIFT;
 		for (got = 0; got < want; got += n) {
-			n = pin_user_pages_fast(addr + got * PAGE_SIZE, want - got, flags, pages + got);
+			n = pin_user_pages_fast(addr + got * PAGE_SIZE, want - got, flags,
+						pages + got);
 			if (n <= 0) {
 				rc = n ?: -EFAULT;
 				break;
@@ -285,8 +288,8 @@ static int check_range(struct sw_net *net, const struct sw_net_map *m)
 
 	if (m->flags || m->prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC))
 		return -EINVAL;
-	if (!m->len || !PAGE_ALIGNED(m->addr | m->len) || m->addr < base ||
-	    m->len > SW_SLOT_SIZE || m->addr - base > SW_SLOT_SIZE - m->len)
+	if (!m->len || !PAGE_ALIGNED(m->addr | m->len) || m->addr < base || m->len > SW_SLOT_SIZE ||
+	    m->addr - base > SW_SLOT_SIZE - m->len)
 		return -EINVAL;
 	if (m->addr <= exit_page && exit_page < m->addr + m->len)
 		return -EINVAL;

@@ -177,10 +177,8 @@ static struct probe {
 	void *func;
 	struct tracepoint *tp;
 } probes[] = {
-	{"page_fault_user", on_fault},
-	{"page_fault_kernel", on_fault},
-	{"signal_generate", on_generate},
-	{"signal_deliver", on_deliver},
+	{"page_fault_user", on_fault},	  {"page_fault_kernel", on_fault},
+	{"signal_generate", on_generate}, {"signal_deliver", on_deliver},
 	{"sched_process_exit", on_exit},
 };
 
@@ -207,8 +205,8 @@ int sw_upcall_init(void)
 
 	sigfillset(&sw_upcall_mask);
 	sigdelsetmask(&sw_upcall_mask, sigmask(SIGKILL) | sigmask(SIGSEGV) | sigmask(SIGBUS) |
-					    sigmask(SIGILL) | sigmask(SIGFPE) | sigmask(SIGTRAP) |
-					    sigmask(SIGSYS));
+					       sigmask(SIGILL) | sigmask(SIGFPE) |
+					       sigmask(SIGTRAP) | sigmask(SIGSYS));
 	sw_crossings = KMEM_CACHE(sw_crossing, 0);
 	if (!sw_crossings)
 		return -ENOMEM;

@@ -21,7 +21,8 @@ static u32 sock_index(struct sw_net *net, u32 id)
 
 static void sock_wake(struct sw_sock *s, bool all)
 {
-	__poll_t mask = (__force __poll_t)READ_ONCE(*READY_EVENTS(s->net, sock_index(s->net, s->id)));
+	__poll_t mask =
+		(__force __poll_t)READ_ONCE(*READY_EVENTS(s->net, sock_index(s->net, s->id)));
 
 	if (all)
 		wake_up_all(&s->wait);
@@ -207,8 +208,7 @@ long sw_sock_fd(struct sw_net *net, u32 id, unsigned int flags)
 	spin_unlock(&net->wake_lock);
 	if (rc)
 		goto put_fd;
-	file = anon_inode_getfile("[sandwire]", &sw_sock_fops, s,
-				  O_RDWR | (flags & O_NONBLOCK));
+	file = anon_inode_getfile("[sandwire]", &sw_sock_fops, s, O_RDWR | (flags & O_NONBLOCK));
 	if (IS_ERR(file)) {
 		rc = PTR_ERR(file);
 		spin_lock(&net->wake_lock);

@@ -51,12 +51,12 @@
 /* Events of a net file, taken by the daemon. */
 enum sw_event_type {
 	SW_EVENT_NONE = 0,
-	SW_EVENT_ORPHAN = 1,	  /* an upcall is half done: SW_IOC_NET_ADOPT; said until none is left */
-	SW_EVENT_CLIENT_GONE = 2, /* client `id` is gone: process ended or exec'd, reservation or last
-				     descriptor gone; its upcalls are over, orphans too */
+	SW_EVENT_ORPHAN = 1, /* an upcall is half done: SW_IOC_NET_ADOPT; said until none is left */
+	SW_EVENT_CLIENT_GONE = 2, /* client `id` is gone: process ended or exec'd, reservation or
+				     last descriptor gone; its upcalls are over, orphans too */
 	SW_EVENT_CLOSED = 3,	  /* the closed ring has entries */
 	SW_EVENT_KICK = 4,	  /* the image asked for the daemon (wake ring) */
-	SW_EVENT_FAULT = 5,	  /* the image faulted in an upcall of client `id`: the net is dead */
+	SW_EVENT_FAULT = 5, /* the image faulted in an upcall of client `id`: the net is dead */
 };
 
 struct sw_event {
@@ -90,11 +90,12 @@ struct sw_net_create {
 };
 
 struct sw_net_map {
-	/* Page aligned, inside the slot, mapped by the caller at that address (memfd, MAP_SHARED; or
-	 * device registers). seg_kshared comes in one call. UNMAP takes windows and huge pages whole. */
+	/* Page aligned, inside the slot, mapped by the caller at that address (memfd, MAP_SHARED;
+	 * or device registers). seg_kshared comes in one call. UNMAP takes windows and huge pages
+	 * whole. */
 	__u64 addr, len;
-	__u32 prot;	 /* PROT_READ | PROT_WRITE | PROT_EXEC; W and X together are refused */
-	__u32 flags;	 /* 0 */
+	__u32 prot;  /* PROT_READ | PROT_WRITE | PROT_EXEC; W and X together are refused */
+	__u32 flags; /* 0 */
 };
 
 struct sw_net_admit {

@@ -141,7 +141,7 @@ void sw_view_sync(struct sw_view *view, struct mm_struct *mm, unsigned long addr
 {
 	unsigned long *src = (unsigned long *)mm->pgd, *dst = view->top;
 	unsigned int i = slot_index(addr);
-	unsigned long old, new;
+	unsigned long old, now;
 	struct page *page;
 
 	if (view->mid) {
@@ -158,23 +158,22 @@ void sw_view_sync(struct sw_view *view, struct mm_struct *mm, unsigned long addr
 	}
 	raw_spin_lock(&view->lock);
 	old = dst[i];
-	new = READ_ONCE(src[i]);
-	if (!((old ^ new) & (PTE_PFN_MASK | _PAGE_PRESENT)))
+	now = READ_ONCE(src[i]);
+	if (!((old ^ now) & (PTE_PFN_MASK | _PAGE_PRESENT)))
 		goto out;
 	/* Full: the thread faults again until the flush has run. */
 	if (old && view->stale_count == SW_STALE_MAX)
 		goto out;
-	if (new & _PAGE_PRESENT) {
-		page = pfn_to_page((new & PTE_PFN_MASK) >> PAGE_SHIFT);
+	if (now & _PAGE_PRESENT) {
+		page = pfn_to_page((now & PTE_PFN_MASK) >> PAGE_SHIFT);
 		if (!get_page_unless_zero(page))
 			goto out;
 	} else {
-		new = 0;
+		now = 0;
 	}
-	WRITE_ONCE(dst[i], new);
+	WRITE_ONCE(dst[i], now);
 	if (old) {
-		view->stale[view->stale_count++] =
-			pfn_to_page((old & PTE_PFN_MASK) >> PAGE_SHIFT);
+		view->stale[view->stale_count++] = pfn_to_page((old & PTE_PFN_MASK) >> PAGE_SHIFT);
 		queue_work(sw_wq, &view->flush);
 	}
 	this_cpu_inc(sw_stats.resyncs);

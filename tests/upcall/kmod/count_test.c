@@ -88,13 +88,13 @@ int main(int argc, char **argv)
 	for (int i = 0; i < PROCS; i++)
 		bad += !!wait_child(p[i]);
 	printf("# %d upcalls in %.1f s\n", PROCS * CALLS, now() - t);
-	CHECK("four processes count exactly", !bad && DATA->counter == PROCS * CALLS, "bad %d counter %lu", bad,
-	      DATA->counter);
+	CHECK("four processes count exactly", !bad && DATA->counter == PROCS * CALLS,
+	      "bad %d counter %lu", bad, DATA->counter);
 	DATA->counter = 0;
 	run_case(threads, NULL);
 	CHECK("sixteen threads of one process count exactly",
-	      !sh->words[0] && DATA->counter == 16 * (1000 - 16), "bad %lu counter %lu", sh->words[0],
-	      DATA->counter);
+	      !sh->words[0] && DATA->counter == 16 * (1000 - 16), "bad %lu counter %lu",
+	      sh->words[0], DATA->counter);
 	run_case(preempted, NULL);
 	run_case(cost, NULL);
 	net_down();

@@ -174,7 +174,9 @@ static void admit_one(void)
 {
 	char byte, ctl[CMSG_SPACE(2 * sizeof(int))];
 	struct iovec iov = {&byte, 1};
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl,
+	struct msghdr m = {.msg_iov = &iov,
+			   .msg_iovlen = 1,
+			   .msg_control = ctl,
 			   .msg_controllen = sizeof(ctl)};
 	struct sw_net_admit a;
 	int rc, fds[2];
@@ -236,7 +238,8 @@ void net_up(const char *image)
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (!sh) {
-		sh = mmap(NULL, sizeof(*sh), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		sh = mmap(NULL, sizeof(*sh), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+			  0);
 		atomic_store(&sh->next_client, 1);
 		make_segment(image);
 		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, admit_sock))
@@ -252,7 +255,8 @@ void net_up(const char *image)
 	area(SEG_KSHARED_OFF, SEG_CTX_OFF - SEG_KSHARED_OFF, PROT_READ | PROT_WRITE, false);
 	area(SEG_CTX_OFF, SEG_CTX_COUNT * SEG_CTX_STRIDE, PROT_READ | PROT_WRITE, false);
 	for (unsigned i = 0; i < SEG_CTX_COUNT; i++)
-		area(SEG_STACK_OFF + i * SEG_STACK_STRIDE, SEG_STACK_STRIDE, PROT_READ | PROT_WRITE, true);
+		area(SEG_STACK_OFF + i * SEG_STACK_STRIDE, SEG_STACK_STRIDE, PROT_READ | PROT_WRITE,
+		     true);
 	area(T_HEAP_OFF, T_HEAP_SIZE, PROT_READ | PROT_WRITE, false);
 	area(T_REQ_OFF, T_REQ_SIZE, PROT_READ | PROT_WRITE, false);
 	atomic_store(&adopting, true);
@@ -309,7 +313,9 @@ int open_client(void)
 	int fd = open(SW_DEVICE, O_RDWR | O_CLOEXEC), rc, sv[2], fds[2];
 	char byte = 0, ctl[CMSG_SPACE(sizeof(fds))] = {0};
 	struct iovec iov = {&byte, 1};
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl,
+	struct msghdr m = {.msg_iov = &iov,
+			   .msg_iovlen = 1,
+			   .msg_control = ctl,
 			   .msg_controllen = sizeof(ctl)};
 	struct cmsghdr *h = CMSG_FIRSTHDR(&m);
 

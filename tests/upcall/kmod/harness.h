@@ -44,7 +44,8 @@ extern atomic_uint last_gone;
 #define DATA ((volatile struct t_data *)(SEG_BASE + T_DATA_OFF)) /* the daemon's native view */
 
 /* ok NAME, or FAIL NAME: why */
-void result(const char *name, bool good, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void result(const char *name, bool good, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 #define CHECK(name, cond, ...)                                                                     \
 	do {                                                                                       \
 		bool good_ = (cond);                                                               \
@@ -68,7 +69,7 @@ long enter(int fd, uint32_t slot, long *result);
 long up(int fd, enum t_op op, uint64_t a, uint64_t b, uint64_t c);
 uint32_t my_slot(void);
 
-int probe_read(uint64_t addr);	/* the signal it brings, 0 if it can be read */
+int probe_read(uint64_t addr); /* the signal it brings, 0 if it can be read */
 int probe_write(uint64_t addr);
 int probe_exec(uint64_t addr);
 

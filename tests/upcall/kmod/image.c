@@ -7,8 +7,10 @@
 #include "tests/upcall/kmod/image.h"
 #include "upcall/kmod/sandwire_uapi.h"
 
-void image_main(void *ctx, uint64_t client, uint64_t sock, uint64_t slot, uint64_t fd, uint64_t regs);
-_Noreturn void image_leave(uint64_t fd, uint64_t result, uint64_t sock, uint64_t flags, uint64_t how);
+void image_main(void *ctx, uint64_t client, uint64_t sock, uint64_t slot, uint64_t fd,
+		uint64_t regs);
+_Noreturn void image_leave(uint64_t fd, uint64_t result, uint64_t sock, uint64_t flags,
+			   uint64_t how);
 long image_yield(uint64_t fd);
 long app_read(uint64_t addr);
 long app_write(uint64_t addr, uint64_t byte);
@@ -103,7 +105,8 @@ static uint64_t deep(uint64_t n)
 	return n ? deep(n - 1) + (uint64_t)room[0] : 0;
 }
 
-void image_main(void *ctx, uint64_t client, uint64_t sock, uint64_t slot, uint64_t fd, uint64_t regs)
+void image_main(void *ctx, uint64_t client, uint64_t sock, uint64_t slot, uint64_t fd,
+		uint64_t regs)
 {
 	volatile struct t_req *q = &REQS[(uint32_t)slot % T_REQ_COUNT];
 	uint64_t op = q->op, a = q->a, b = q->b, c = q->c, r = 0;
@@ -170,7 +173,10 @@ void image_main(void *ctx, uint64_t client, uint64_t sock, uint64_t slot, uint64
 	case T_BADEXIT:
 		image_leave(a, spin(b), 0, 0, 0);
 	case T_SYSWRITE:
-		__asm__ volatile("syscall" : "=a"(r) : "a"(1), "D"(a), "S"(b), "d"(c) : "rcx", "r11", "memory");
+		__asm__ volatile("syscall"
+				 : "=a"(r)
+				 : "a"(1), "D"(a), "S"(b), "d"(c)
+				 : "rcx", "r11", "memory");
 		break;
 	default:
 		break;

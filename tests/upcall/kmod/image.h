@@ -39,7 +39,8 @@ enum t_op {
 	T_YIELD,    /* a: times */
 	T_HOLD,	    /* stays until the daemon sets scratch[0] */
 	T_BYPAGE,   /* leaves by the exit page */
-	T_BADEXIT,  /* leaves with a descriptor that is not the module's: must fall back to the page */
+	T_BADEXIT,  /* leaves with a descriptor that is not the module's: must fall back to the page
+		     */
 	T_SYSWRITE, /* a: fd, b: app address, c: bytes: the system call; result: its own */
 };
 

@@ -67,7 +67,8 @@ static void round_of(const char *name, long how, int rounds, bool adopt_late)
 		pid_t pid = child(victim, (void *)how);
 
 		if (how == 0 || how == 3) {
-			while (sh->words[0] == seen && i > 1) /* the first two: anywhere in attach */
+			while (sh->words[0] == seen &&
+			       i > 1) /* the first two: anywhere in attach */
 				usleep(1000);
 			usleep(20000 + (unsigned)rand() % 40000);
 			kill(pid, SIGKILL);
@@ -78,14 +79,15 @@ static void round_of(const char *name, long how, int rounds, bool adopt_late)
 	if (adopt_late)
 		printf("# left half done: %lu of %lu upcalls; begun - done = %ld\n",
 		       (unsigned long)(after.orphans - before.orphans),
-		       (unsigned long)(after.enters - before.enters), (long)(DATA->begun - DATA->done));
+		       (unsigned long)(after.enters - before.enters),
+		       (long)(DATA->begun - DATA->done));
 	atomic_store(&adopting, true);
 	eventually(quiet, 10);
 	after = stats();
 	CHECK(name, quiet() && after.orphans > before.orphans,
-	      "begun %lu done %lu orphans %lu adopted %lu enters %lu exits %lu", DATA->begun, DATA->done,
-	      (unsigned long)after.orphans, (unsigned long)after.adopted, (unsigned long)after.enters,
-	      (unsigned long)after.exits);
+	      "begun %lu done %lu orphans %lu adopted %lu enters %lu exits %lu", DATA->begun,
+	      DATA->done, (unsigned long)after.orphans, (unsigned long)after.adopted,
+	      (unsigned long)after.enters, (unsigned long)after.exits);
 	usleep(50000);
 	gone = events[SW_EVENT_CLIENT_GONE] - gone;
 	if (gone != (unsigned)(after.clients - before.clients))
@@ -121,8 +123,8 @@ static int all_contexts(void *unused)
 	atomic_store(&sh->words[2], 1); /* let go */
 	for (int i = 0; i < N; i++)
 		pthread_join(t[i], NULL);
-	CHECK("every context is free again, and one more is EAGAIN", sh->words[1] == N && r == -EAGAIN,
-	      "%lu got one, then %ld", sh->words[1], r);
+	CHECK("every context is free again, and one more is EAGAIN",
+	      sh->words[1] == N && r == -EAGAIN, "%lu got one, then %ld", sh->words[1], r);
 	return 0;
 }
 

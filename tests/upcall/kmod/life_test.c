@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Lives and deaths: descriptors closed in mid-call, windows, image faults, the daemon, the module. */
+/* Lives and deaths: descriptors closed in mid-call, windows, image faults, the daemon, the module.
+ */
 #include "tests/upcall/kmod/harness.h"
 
 static int fd_of;
@@ -27,7 +28,8 @@ static int closed_in_call(void *unused)
 	CHECK("the descriptor replaced in mid-call: the exit page too", r > 0, "%ld", r);
 	CHECK("and the client lives on", up(keep, T_INC, 0, 0, 0) > 0, "no");
 	r = up(keep, T_BYPAGE, 1, 70000, 0);
-	CHECK("the exit page makes descriptors too", r >= 0 && fcntl((int)r, F_GETFD) == 0, "%ld", r);
+	CHECK("the exit page makes descriptors too", r >= 0 && fcntl((int)r, F_GETFD) == 0, "%ld",
+	      r);
 	return 0;
 }
 
@@ -38,9 +40,12 @@ static int ioctls(void *unused)
 	struct sw_net_create c = {0};
 
 	CHECK("EXIT and YIELD outside an upcall are refused",
-	      ioctl(fd, SW_IOC_EXIT, 0) && errno == EPERM && ioctl(fd, SW_IOC_YIELD) && errno == EPERM, "no");
+	      ioctl(fd, SW_IOC_EXIT, 0) && errno == EPERM && ioctl(fd, SW_IOC_YIELD) &&
+		      errno == EPERM,
+	      "no");
 	CHECK("a file that nobody admitted does nothing", r == -ENOTCONN, "%ld", r);
-	CHECK("a net needs a sane description", ioctl(fresh, SW_IOC_NET_CREATE, &c) && errno == EINVAL, "no");
+	CHECK("a net needs a sane description",
+	      ioctl(fresh, SW_IOC_NET_CREATE, &c) && errno == EINVAL, "no");
 	if (setuid(65534))
 		return 1;
 	CHECK("and CAP_NET_ADMIN", ioctl(fresh, SW_IOC_NET_CREATE, &c) && errno == EPERM, "no");
@@ -57,13 +62,15 @@ static void maps(void)
 	bad |= !ioctl(net_fd, SW_IOC_NET_MAP, &m) || errno != EINVAL;
 	m = (struct sw_net_map){.addr = SEG_BASE + SW_EXIT_OFF, .len = 4096, .prot = PROT_READ};
 	bad |= !ioctl(net_fd, SW_IOC_NET_MAP, &m) || errno != EINVAL;
-	m = (struct sw_net_map){.addr = SEG_BASE + SEG_SLOT_SIZE - 4096, .len = 8192, .prot = PROT_READ};
+	m = (struct sw_net_map){
+		.addr = SEG_BASE + SEG_SLOT_SIZE - 4096, .len = 8192, .prot = PROT_READ};
 	bad |= !ioctl(net_fd, SW_IOC_NET_MAP, &m) || errno != EINVAL;
 	m = (struct sw_net_map){.addr = SEG_BASE + (100ull << 30), .len = 4096, .prot = PROT_READ};
 	bad |= !ioctl(net_fd, SW_IOC_NET_MAP, &m) || errno != EFAULT;
-	CHECK("mapping is refused: twice, W with X, the exit page, beyond the slot, nothing there", !bad, "%s",
-	      strerror(errno));
-	m = (struct sw_net_map){.addr = SEG_BASE + T_HEAP_OFF + 4096, .len = 4096, .prot = PROT_READ};
+	CHECK("mapping is refused: twice, W with X, the exit page, beyond the slot, nothing there",
+	      !bad, "%s", strerror(errno));
+	m = (struct sw_net_map){
+		.addr = SEG_BASE + T_HEAP_OFF + 4096, .len = 4096, .prot = PROT_READ};
 	bad = !ioctl(net_fd, SW_IOC_NET_UNMAP, &m) || errno != EINVAL;
 	CHECK("a huge page is unmapped whole", !bad, "not so");
 }
@@ -76,10 +83,11 @@ static int peek(void *addr)
 /* A channel that comes and goes; reads by the copy range, so that a fault is an EFAULT. */
 static void channel(void)
 {
-	struct sw_net_map m = {.addr = SEG_BASE + SEG_CHANNEL_OFF + SEG_CHANNEL_STRIDE, .len = 65536,
+	struct sw_net_map m = {.addr = SEG_BASE + SEG_CHANNEL_OFF + SEG_CHANNEL_STRIDE,
+			       .len = 65536,
 			       .prot = PROT_READ | PROT_WRITE};
-	char *p = mmap((void *)m.addr, m.len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
-		       -1, 0);
+	char *p = mmap((void *)m.addr, m.len, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 	int st[3];
 
 	madvise(p, m.len, MADV_DONTFORK);
@@ -88,8 +96,9 @@ static void channel(void)
 	p[0] = 43;
 	st[1] = WEXITSTATUS(wait_child(child(peek, p)));
 	st[2] = ioctl(net_fd, SW_IOC_NET_UNMAP, &m) ? -1 : WEXITSTATUS(wait_child(child(peek, p)));
-	CHECK("memory can be added and taken away", st[0] == 42 && st[1] == 43 && st[2] == (-EFAULT & 255), "%d %d %d",
-	      st[0], st[1], st[2]);
+	CHECK("memory can be added and taken away",
+	      st[0] == 42 && st[1] == 43 && st[2] == (-EFAULT & 255), "%d %d %d", st[0], st[1],
+	      st[2]);
 	munmap(p, m.len);
 }
 
@@ -97,7 +106,8 @@ static void channel(void)
 static void window(void)
 {
 	const char *nic = getenv("SW_NIC0");
-	struct sw_net_map m = {.addr = SEG_BASE + SEG_WINDOW_OFF, .len = 0x20000, .prot = PROT_READ | PROT_WRITE};
+	struct sw_net_map m = {
+		.addr = SEG_BASE + SEG_WINDOW_OFF, .len = 0x20000, .prot = PROT_READ | PROT_WRITE};
 	char path[256];
 	int fd, st[2], mac;
 	char *p;
@@ -111,15 +121,19 @@ static void window(void)
 	close(fd);
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource0", nic);
 	fd = open(path, O_RDWR);
-	p = mmap((void *)m.addr, m.len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
+	p = mmap((void *)m.addr, m.len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED_NOREPLACE,
+		 fd, 0);
 	if (p == MAP_FAILED) {
 		CHECK("registers in the daemon", false, "%s", strerror(errno));
 		return;
 	}
 	madvise(p, m.len, MADV_DONTFORK);
 	mac = *(volatile uint32_t *)(p + 0x5400) & 255; /* RAL0: 52:... */
-	st[0] = ioctl(net_fd, SW_IOC_NET_MAP, &m) ? -errno : WEXITSTATUS(wait_child(child(peek, p + 0x5400)));
-	CHECK("device registers are read in an upcall", st[0] == mac && mac == 0x52, "%d, natively 0x%x", st[0], mac);
+	st[0] = ioctl(net_fd, SW_IOC_NET_MAP, &m)
+			? -errno
+			: WEXITSTATUS(wait_child(child(peek, p + 0x5400)));
+	CHECK("device registers are read in an upcall", st[0] == mac && mac == 0x52,
+	      "%d, natively 0x%x", st[0], mac);
 	munmap(p, m.len);
 	st[1] = WEXITSTATUS(wait_child(child(peek, p + 0x5400)));
 	CHECK("and are gone when the daemon's mapping goes", st[1] == (-EFAULT & 255), "%d", st[1]);

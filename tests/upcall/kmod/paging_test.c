@@ -18,8 +18,8 @@ static int demand(void *unused)
 
 	w = up(fd, T_WRITE, (uint64_t)p, 4 * MIB, 7);
 	r = up(fd, T_READ, (uint64_t)p, 4 * MIB, 0);
-	CHECK("demand paging in a new top-level slot", w == 0 && r == 7 * 1024 && p[4096] == 7, "%ld %ld %d", w, r,
-	      p[4096]);
+	CHECK("demand paging in a new top-level slot", w == 0 && r == 7 * 1024 && p[4096] == 7,
+	      "%ld %ld %d", w, r, p[4096]);
 	for (uint64_t slot = 0x200; slot < 0x210; slot++) {
 		p = at(slot << 36, 4096 * 16);
 		w = up(fd, T_WRITE, (uint64_t)p, 4096 * 16, slot & 15);
@@ -30,10 +30,12 @@ static int demand(void *unused)
 	}
 	CHECK("sixteen slots born and gone", !w && r == 15 * 16, "%ld %ld", w, r);
 	if (stats().flags & SW_INFO_LA57) {
-		p = mmap((void *)(1ul << 50), MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		p = mmap((void *)(1ul << 50), MIB, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		w = up(fd, T_WRITE, (uint64_t)p, MIB, 3);
 		r = up(fd, T_READ, (uint64_t)p, MIB, 0);
-		CHECK("memory above 47 bits", (uint64_t)p >> 47 && !w && r == 3 * 256, "%p %ld %ld", (void *)p, w, r);
+		CHECK("memory above 47 bits", (uint64_t)p >> 47 && !w && r == 3 * 256, "%p %ld %ld",
+		      (void *)p, w, r);
 	}
 	return 0;
 }
@@ -74,9 +76,10 @@ static int tables(void *unused)
 	}
 	atomic_store(&stop, true);
 	pthread_join(t, NULL);
-	printf("# %ld read, %ld faulted, %ld resyncs\n", ok, fault, (long)(stats().resyncs - before.resyncs));
-	CHECK("a sibling's munmap frees the table under an upcall", ok + fault > 50 && ok && fault && !odd,
-	      "ok %ld fault %ld odd %ld", ok, fault, odd);
+	printf("# %ld read, %ld faulted, %ld resyncs\n", ok, fault,
+	       (long)(stats().resyncs - before.resyncs));
+	CHECK("a sibling's munmap frees the table under an upcall",
+	      ok + fault > 50 && ok && fault && !odd, "ok %ld fault %ld odd %ld", ok, fault, odd);
 	return 0;
 }
 
@@ -87,7 +90,11 @@ static int efault(void *unused)
 	char file[] = "/tmp/short.XXXXXX";
 	int f = mkstemp(file);
 	char *beyond = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, f, 0);
-	struct { const char *name; enum t_op op; uint64_t addr; } c[] = {
+	struct {
+		const char *name;
+		enum t_op op;
+		uint64_t addr;
+	} c[] = {
 		{"a null pointer", T_READ, 0},
 		{"unmapped memory", T_WRITE, 0x123456789000},
 		{"a read-only page", T_WRITE, (uint64_t)ro},
@@ -113,7 +120,8 @@ static int efault(void *unused)
 	sigaction(SIGSEGV, NULL, &sa);
 	sigpending(&pend);
 	CHECK("the process's disposition is untouched",
-	      sa.sa_handler == SIG_IGN && !sigismember(&pend, SIGSEGV), "%p", (void *)sa.sa_handler);
+	      sa.sa_handler == SIG_IGN && !sigismember(&pend, SIGSEGV), "%p",
+	      (void *)sa.sa_handler);
 	return 0;
 }
 
@@ -138,8 +146,8 @@ static int signals(void *unused)
 	for (int i = 0; i < 300; i++)
 		bad += up(fd, T_SPIN, 20000, 0, 0) <= 0;
 	timer_delete(timer);
-	CHECK("signals wait for the end of the upcall", !bad && atomic_load(&handled) > 10, "bad %ld handled %d",
-	      bad, atomic_load(&handled));
+	CHECK("signals wait for the end of the upcall", !bad && atomic_load(&handled) > 10,
+	      "bad %ld handled %d", bad, atomic_load(&handled));
 	return 0;
 }
 

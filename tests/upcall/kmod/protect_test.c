@@ -12,8 +12,15 @@
 #include <sys/user.h>
 #include "tests/upcall/kmod/harness.h"
 
-static const uint64_t places[] = {T_TEXT_OFF, T_DATA_OFF, SEG_KSHARED_OFF, SEG_CTX_OFF,
-				  SEG_STACK_OFF + 0x4000, T_HEAP_OFF, T_REQ_OFF, SW_EXIT_OFF, 0};
+static const uint64_t places[] = {T_TEXT_OFF,
+				  T_DATA_OFF,
+				  SEG_KSHARED_OFF,
+				  SEG_CTX_OFF,
+				  SEG_STACK_OFF + 0x4000,
+				  T_HEAP_OFF,
+				  T_REQ_OFF,
+				  SW_EXIT_OFF,
+				  0};
 
 static int outside(void *unused)
 {
@@ -25,7 +32,8 @@ static int outside(void *unused)
 		up(fd, T_INC, 0, 0, 0);
 		bad += !probe_read(a) + !probe_write(a) + !probe_exec(a);
 	}
-	CHECK("outside an upcall nothing can be read, written or run", !bad, "%d probes got through", bad);
+	CHECK("outside an upcall nothing can be read, written or run", !bad,
+	      "%d probes got through", bad);
 
 	char buf[8];
 	struct iovec l = {buf, 8}, r = {(void *)(SEG_BASE + T_DATA_OFF), 8};
@@ -37,8 +45,10 @@ static int outside(void *unused)
 
 	CHECK("process_vm_readv and /proc/self/mem find nothing", a < 0 && b < 0 && c < 0 && d < 0,
 	      "%zd %zd %zd %zd", a, b, c, d);
-	CHECK("system calls cannot write there", read(open("/dev/zero", O_RDONLY), (void *)(SEG_BASE + T_DATA_OFF), 8) < 0 &&
-	      errno == EFAULT, "%s", strerror(errno));
+	CHECK("system calls cannot write there",
+	      read(open("/dev/zero", O_RDONLY), (void *)(SEG_BASE + T_DATA_OFF), 8) < 0 &&
+		      errno == EFAULT,
+	      "%s", strerror(errno));
 	return 0;
 }
 
@@ -59,7 +69,8 @@ static int siblings(void *unused)
 	pthread_create(&t, NULL, spinner, &fd);
 	usleep(20000);
 	while (!atomic_load(&spin_done)) {
-		int sig = caught & 1 ? probe_read(SEG_BASE + T_DATA_OFF) : probe_write(SEG_BASE + T_DATA_OFF);
+		int sig = caught & 1 ? probe_read(SEG_BASE + T_DATA_OFF)
+				     : probe_write(SEG_BASE + T_DATA_OFF);
 
 		if (sig)
 			caught++;
@@ -84,28 +95,31 @@ static int registers(void *unused)
 	for (int i = 0; i < 15; i++)
 		in[i] = 0x1111111111111111ull * (uint64_t)(i + 1);
 	reqs[slot] = (struct t_req){.op = T_REGS};
-	__asm__ volatile(
-		"pushq %%rbp\n\tpushq %%rbx\n\tpushq %[out]\n\t"
-		"movq 0(%[in]),%%rbx; movq 8(%[in]),%%rbp; movq 16(%[in]),%%r8; movq 24(%[in]),%%r9;"
-		"movq 32(%[in]),%%r10; movq 40(%[in]),%%r12; movq 48(%[in]),%%r13;"
-		"movq 56(%[in]),%%r14; movq 64(%[in]),%%r15;"
-		"pushfq; orq $0x40400,(%%rsp); popfq;" /* AC and DF */
-		"movl $16,%%eax; syscall\n\t"
-		"pushfq; popq %%rcx; cld; pushq %%rcx; andq $~0x40000,(%%rsp); popfq;"
-		"popq %%r11;"
-		"movq %%rbx,0(%%r11); movq %%rbp,8(%%r11); movq %%r8,16(%%r11); movq %%r9,24(%%r11);"
-		"movq %%r10,32(%%r11); movq %%r12,40(%%r11); movq %%r13,48(%%r11);"
-		"movq %%r14,56(%%r11); movq %%r15,64(%%r11); movq %%rdx,72(%%r11);"
-		"movq %%rcx,80(%%r11); movq %%rax,88(%%r11); cld;"
-		"popq %%rbx\n\tpopq %%rbp"
-		: [in] "+a"(from), [out] "+c"(to), "+d"(arg)
-		: "D"((long)fd), "S"((long)SW_IOC_ENTER)
-		: "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory");
+	__asm__ volatile("pushq %%rbp\n\tpushq %%rbx\n\tpushq %[out]\n\t"
+			 "movq 0(%[in]),%%rbx; movq 8(%[in]),%%rbp; movq 16(%[in]),%%r8; movq "
+			 "24(%[in]),%%r9;"
+			 "movq 32(%[in]),%%r10; movq 40(%[in]),%%r12; movq 48(%[in]),%%r13;"
+			 "movq 56(%[in]),%%r14; movq 64(%[in]),%%r15;"
+			 "pushfq; orq $0x40400,(%%rsp); popfq;" /* AC and DF */
+			 "movl $16,%%eax; syscall\n\t"
+			 "pushfq; popq %%rcx; cld; pushq %%rcx; andq $~0x40000,(%%rsp); popfq;"
+			 "popq %%r11;"
+			 "movq %%rbx,0(%%r11); movq %%rbp,8(%%r11); movq %%r8,16(%%r11); movq "
+			 "%%r9,24(%%r11);"
+			 "movq %%r10,32(%%r11); movq %%r12,40(%%r11); movq %%r13,48(%%r11);"
+			 "movq %%r14,56(%%r11); movq %%r15,64(%%r11); movq %%rdx,72(%%r11);"
+			 "movq %%rcx,80(%%r11); movq %%rax,88(%%r11); cld;"
+			 "popq %%rbx\n\tpopq %%rbp"
+			 : [in] "+a"(from), [out] "+c"(to), "+d"(arg)
+			 : "D"((long)fd), "S"((long)SW_IOC_ENTER)
+			 : "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory");
 	for (int i = 0; i < 9; i++)
 		bad += out[i] != in[i];
-	CHECK("no register of the app reaches the image", r == 0 && out[9] == 0, "%lx %lx", r, out[9]);
-	CHECK("the app's registers and flags come back", !bad && !out[11] && (out[10] & 0x40400) == 0x40400,
-	      "%lu differ, rax %lx, flags %lx", bad, out[11], out[10]);
+	CHECK("no register of the app reaches the image", r == 0 && out[9] == 0, "%lx %lx", r,
+	      out[9]);
+	CHECK("the app's registers and flags come back",
+	      !bad && !out[11] && (out[10] & 0x40400) == 0x40400, "%lu differ, rax %lx, flags %lx",
+	      bad, out[11], out[10]);
 	return 0;
 }
 
@@ -125,16 +139,17 @@ static int keys(void *unused)
 	/* The kernel itself kills a thread whose rseq area it cannot write. */
 	syscall(SYS_rseq, (char *)__builtin_thread_pointer() + __rseq_offset, 32, 1, 0x53053053);
 	/* Key 0 shut from before the system call until after it. */
-	__asm__ volatile("xorl %%ecx,%%ecx; rdpkru; movl %%eax,%%r12d; orl $3,%%eax; xorl %%edx,%%edx;"
-			 "wrpkru; movl $16,%%eax; movl %[slot],%%edx; syscall\n\t"
-			 "movq %%rax,%%r13; movq %%rdx,%%r14; xorl %%ecx,%%ecx; rdpkru;"
-			 "movl %%eax,%%r15d; movl %%r12d,%%eax; xorl %%edx,%%edx; xorl %%ecx,%%ecx; wrpkru;"
-			 "movq %%r13,%[rc]; movq %%r14,%[rdx]; movl %%r15d,%[pkru]"
-			 : [rc] "=r"(rc), [rdx] "=r"(rdx), [pkru] "=r"(pkru)
-			 : [slot] "r"(slot), "D"((long)fd), "S"((long)SW_IOC_ENTER)
-			 : "rax", "rcx", "rdx", "r11", "r12", "r13", "r14", "r15", "memory");
-	CHECK("a shut protection key does not stop the image", rc == 0 && rdx > 0 && (pkru & 3) == 3,
-	      "rc %ld result %ld pkru %x", rc, rdx, pkru);
+	__asm__ volatile(
+		"xorl %%ecx,%%ecx; rdpkru; movl %%eax,%%r12d; orl $3,%%eax; xorl %%edx,%%edx;"
+		"wrpkru; movl $16,%%eax; movl %[slot],%%edx; syscall\n\t"
+		"movq %%rax,%%r13; movq %%rdx,%%r14; xorl %%ecx,%%ecx; rdpkru;"
+		"movl %%eax,%%r15d; movl %%r12d,%%eax; xorl %%edx,%%edx; xorl %%ecx,%%ecx; wrpkru;"
+		"movq %%r13,%[rc]; movq %%r14,%[rdx]; movl %%r15d,%[pkru]"
+		: [rc] "=r"(rc), [rdx] "=r"(rdx), [pkru] "=r"(pkru)
+		: [slot] "r"(slot), "D"((long)fd), "S"((long)SW_IOC_ENTER)
+		: "rax", "rcx", "rdx", "r11", "r12", "r13", "r14", "r15", "memory");
+	CHECK("a shut protection key does not stop the image",
+	      rc == 0 && rdx > 0 && (pkru & 3) == 3, "rc %ld result %ld pkru %x", rc, rdx, pkru);
 	return 0;
 }
 
@@ -171,8 +186,8 @@ static int restart(void *unused)
 	rs->rseq_cs = 0;
 	kill(other, SIGKILL);
 	waitpid(other, NULL, 0);
-	CHECK("a restartable sequence over the image is not acted upon", r > 0 && stats().exits > before.exits,
-	      "%ld", r);
+	CHECK("a restartable sequence over the image is not acted upon",
+	      r > 0 && stats().exits > before.exits, "%ld", r);
 	return 0;
 }
 
@@ -246,11 +261,11 @@ static void attach_tracer(void)
 	}
 	sh->words[3] = 1;
 	st = wait_child(pid);
-	CHECK("a tracer that attaches in mid-upcall sees only the app's registers", got == 5 && !bad && !st,
-	      "got %d bad %d status %x", got, bad, st);
+	CHECK("a tracer that attaches in mid-upcall sees only the app's registers",
+	      got == 5 && !bad && !st, "got %d bad %d status %x", got, bad, st);
 	CHECK("the traced thread's upcall is finished by the daemon, once",
-	      level() && stats().orphans > orphans && sh->words[1] > 0, "begun %lu done %lu eintr %lu",
-	      DATA->begun, DATA->done, sh->words[1]);
+	      level() && stats().orphans > orphans && sh->words[1] > 0,
+	      "begun %lu done %lu eintr %lu", DATA->begun, DATA->done, sh->words[1]);
 }
 
 static void *napping(void *unused)
@@ -280,13 +295,14 @@ static void stop_in_upcall(void)
 	usleep(3000);
 	kill(pid, SIGSTOP);
 	waitpid(pid, &st, WUNTRACED);
-	CHECK("a stopped thread's upcall goes on without it", WIFSTOPPED(st) && eventually(level, 5),
-	      "status %x begun %lu done %lu", st, DATA->begun, DATA->done);
+	CHECK("a stopped thread's upcall goes on without it",
+	      WIFSTOPPED(st) && eventually(level, 5), "status %x begun %lu done %lu", st,
+	      DATA->begun, DATA->done);
 	sh->words[3] = 1;
 	kill(pid, SIGCONT);
 	st = wait_child(pid);
-	CHECK("and it finds EINTR when it is continued", !st && sh->words[1] == 1, "status %x eintr %lu", st,
-	      sh->words[1]);
+	CHECK("and it finds EINTR when it is continued", !st && sh->words[1] == 1,
+	      "status %x eintr %lu", st, sh->words[1]);
 }
 
 static int put(const char *dir, const char *file, int value)
@@ -316,12 +332,12 @@ static void frozen_in_upcall(void)
 	eventually(running, 5);
 	usleep(3000);
 	st |= put(dir, "cgroup.freeze", 1);
-	CHECK("a frozen thread's upcall goes on without it", !st && eventually(level, 10), "%x begun %lu done %lu",
-	      st, DATA->begun, DATA->done);
+	CHECK("a frozen thread's upcall goes on without it", !st && eventually(level, 10),
+	      "%x begun %lu done %lu", st, DATA->begun, DATA->done);
 	sh->words[3] = 1;
 	st = put(dir, "cgroup.freeze", 0) | wait_child(pid) | rmdir(dir);
-	CHECK("and it finds EINTR when it is thawed", !st && sh->words[1] == 1, "status %x eintr %lu", st,
-	      sh->words[1]);
+	CHECK("and it finds EINTR when it is thawed", !st && sh->words[1] == 1,
+	      "status %x eintr %lu", st, sh->words[1]);
 }
 
 static void on_segv(int sig)
@@ -362,11 +378,11 @@ static int heal(void *unused)
 	struct sw_info before = stats();
 	long r;
 
-	r = up(fd, T_SYSWRITE, (uint64_t)f, (uint64_t)"1", 1);
+	r = up(fd, T_SYSWRITE, (uint64_t)f, (uint64_t) "1", 1);
 	if (r == 1)
-		r = up(fd, T_SYSWRITE, (uint64_t)f, (uint64_t)"0", 1);
-	CHECK("a root put back by text patching is healed", r == 1 && stats().heals > before.heals, "%ld, %lu heals", r,
-	      (unsigned long)(stats().heals - before.heals));
+		r = up(fd, T_SYSWRITE, (uint64_t)f, (uint64_t) "0", 1);
+	CHECK("a root put back by text patching is healed", r == 1 && stats().heals > before.heals,
+	      "%ld, %lu heals", r, (unsigned long)(stats().heals - before.heals));
 	return 0;
 }
 
@@ -417,7 +433,8 @@ static int reservation(void *unused)
 	char *base = (char *)SEG_BASE;
 	long before = up(fd, T_INC, 0, 0, 0), after;
 	bool wrong = mmap(base, 4096, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0) != MAP_FAILED ||
-		     mmap(base + 4096, SEG_SLOT_SIZE, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0) != MAP_FAILED;
+		     mmap(base + 4096, SEG_SLOT_SIZE, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0) !=
+			     MAP_FAILED;
 
 	CHECK("no upcall without the reservation", before == -ENXIO, "%ld", before);
 	CHECK("only the whole slot can be reserved", !wrong, "a part was mapped");
@@ -432,7 +449,8 @@ static int reservation(void *unused)
 		    madvise(base, SEG_SLOT_SIZE, MADV_DOFORK);
 
 	after = up(fd, T_INC, 0, 0, 0);
-	CHECK("the reservation cannot be cut, moved or changed", held && after > 0, "%d %ld", held, after);
+	CHECK("the reservation cannot be cut, moved or changed", held && after > 0, "%d %ld", held,
+	      after);
 	munmap(base, SEG_SLOT_SIZE);
 	after = up(fd, T_INC, 0, 0, 0);
 	CHECK("without it the client is dead", after == -ENXIO, "%ld", after);

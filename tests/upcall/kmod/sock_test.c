@@ -42,17 +42,21 @@ static int basics(void *unused)
 	struct sw_sock_info info = {0};
 	struct stat st;
 
-	CHECK("an upcall makes a descriptor", s >= 0 && !fstat(s, &st) && fcntl(s, F_GETFD) == FD_CLOEXEC &&
-	      fcntl(s, F_GETFL) == O_RDWR, "%d flags %x %x", s, fcntl(s, F_GETFD), fcntl(s, F_GETFL));
+	CHECK("an upcall makes a descriptor",
+	      s >= 0 && !fstat(s, &st) && fcntl(s, F_GETFD) == FD_CLOEXEC &&
+		      fcntl(s, F_GETFL) == O_RDWR,
+	      "%d flags %x %x", s, fcntl(s, F_GETFD), fcntl(s, F_GETFL));
 	ioctl(s, SW_IOC_SOCK_INFO, &info);
 	long who = up(s, T_WHO, 0, 0, 0);
 	CHECK("an upcall by it brings its id and the client's",
 	      info.sock_id == id && info.client_id && !strcmp(info.net, "test") &&
-	      (uint32_t)who == id && (uint32_t)(who >> 32) == info.client_id, "%lx %x %x", who, info.sock_id, id);
+		      (uint32_t)who == id && (uint32_t)(who >> 32) == info.client_id,
+	      "%lx %x %x", who, info.sock_id, id);
 	d = fcntl(s, F_SETFL, O_NONBLOCK);
-	CHECK("O_NONBLOCK of the file is passed on", !d && up(s, T_NONBLOCK, 0, 0, 0) == 1 &&
-	      up(fd, T_NONBLOCK, 0, 0, 0) == 0, "no");
-	CHECK("an id that has a descriptor gets no second one", sock(fd, id, 0) == -EBUSY && closed(fd) == 0, "no");
+	CHECK("O_NONBLOCK of the file is passed on",
+	      !d && up(s, T_NONBLOCK, 0, 0, 0) == 1 && up(fd, T_NONBLOCK, 0, 0, 0) == 0, "no");
+	CHECK("an id that has a descriptor gets no second one",
+	      sock(fd, id, 0) == -EBUSY && closed(fd) == 0, "no");
 	d = dup(s);
 	close(s);
 	CHECK("closing one of two descriptors is not the end", closed(fd) == 0, "yes");
@@ -67,8 +71,8 @@ static int basics(void *unused)
 	usleep(20000);
 	CHECK("the last close is, even a process's end", closed(fd) == id && closed(fd) == 0, "no");
 	s = sock(fd, new_id(), O_NONBLOCK);
-	CHECK("flags are those asked for", fcntl(s, F_GETFD) == 0 && fcntl(s, F_GETFL) & O_NONBLOCK, "%x %x",
-	      fcntl(s, F_GETFD), fcntl(s, F_GETFL));
+	CHECK("flags are those asked for", fcntl(s, F_GETFD) == 0 && fcntl(s, F_GETFL) & O_NONBLOCK,
+	      "%x %x", fcntl(s, F_GETFD), fcntl(s, F_GETFL));
 	close(s);
 	closed(fd);
 	struct rlimit rl = {8, 8}, old;
@@ -82,7 +86,8 @@ static int basics(void *unused)
 	id = new_id();
 	s = sock(fd, id, 0);
 	setrlimit(RLIMIT_NOFILE, &old);
-	CHECK("with no descriptor free it is EMFILE and the id comes back", s == -EMFILE && closed(fd) == id, "%d", s);
+	CHECK("with no descriptor free it is EMFILE and the id comes back",
+	      s == -EMFILE && closed(fd) == id, "%d", s);
 	return 0;
 }
 
@@ -114,10 +119,12 @@ static int waiting(void *unused)
 	t0 = now();
 	rc = revents(s, 5000);
 	pthread_join(t, NULL);
-	CHECK("poll sleeps and wakes", rc == (POLLIN | POLLRDHUP) && now() - t0 > 0.02 && now() - t0 < 3,
-	      "%x after %f", rc, now() - t0);
+	CHECK("poll sleeps and wakes",
+	      rc == (POLLIN | POLLRDHUP) && now() - t0 > 0.02 && now() - t0 < 3, "%x after %f", rc,
+	      now() - t0);
 	up(fd, T_READY, w.id, POLLOUT, 0);
-	CHECK("readiness is a word read, not a call", revents(s, 0) == POLLOUT, "%x", revents(s, 0));
+	CHECK("readiness is a word read, not a call", revents(s, 0) == POLLOUT, "%x",
+	      revents(s, 0));
 	up(fd, T_READY, w.id, 0, 0);
 	epoll_ctl(ep, EPOLL_CTL_ADD, s, &e);
 	CHECK("epoll has nothing", epoll_wait(ep, &got, 1, 0) == 0, "something");
@@ -125,7 +132,8 @@ static int waiting(void *unused)
 	pthread_create(&t, NULL, wake_later, &w);
 	rc = epoll_wait(ep, &got, 1, 5000);
 	pthread_join(t, NULL);
-	CHECK("epoll sleeps and wakes", rc == 1 && got.events == EPOLLIN && got.data.u32 == 7, "%d %x", rc, got.events);
+	CHECK("epoll sleeps and wakes", rc == 1 && got.events == EPOLLIN && got.data.u32 == 7,
+	      "%d %x", rc, got.events);
 	/* Edge-triggered: one report an edge. */
 	e.events = EPOLLIN | EPOLLET;
 	epoll_ctl(ep, EPOLL_CTL_MOD, s, &e);
@@ -134,7 +142,8 @@ static int waiting(void *unused)
 	up(fd, T_READY, w.id, 0, 0);
 	revents(s, 0); /* waiters again */
 	up(fd, T_READY, w.id, POLLIN, 0);
-	CHECK("edge-triggered epoll sees each edge once", rc == 0 && epoll_wait(ep, &got, 1, 1000) == 1, "%d", rc);
+	CHECK("edge-triggered epoll sees each edge once",
+	      rc == 0 && epoll_wait(ep, &got, 1, 1000) == 1, "%d", rc);
 	return 0;
 }
 
@@ -175,7 +184,10 @@ static int passing(void *unused)
 	int fd = attach(), sv[2], st, s = sock(fd, new_id(), 0);
 	char byte = 0, ctl[CMSG_SPACE(sizeof(int))] = {0};
 	struct iovec iov = {&byte, 1};
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl, .msg_controllen = sizeof(ctl)};
+	struct msghdr m = {.msg_iov = &iov,
+			   .msg_iovlen = 1,
+			   .msg_control = ctl,
+			   .msg_controllen = sizeof(ctl)};
 	struct cmsghdr *h = CMSG_FIRSTHDR(&m);
 	struct sw_sock_info info;
 	pid_t pid;
@@ -202,7 +214,8 @@ static int passing(void *unused)
 	memcpy(CMSG_DATA(h), &s, sizeof(int));
 	sendmsg(sv[0], &m, 0);
 	waitpid(pid, &st, 0);
-	CHECK("a passed descriptor works in a process that attaches for itself", !st, "status %x", st);
+	CHECK("a passed descriptor works in a process that attaches for itself", !st, "status %x",
+	      st);
 	close(s);
 	return !closed(fd);
 }
@@ -246,7 +259,8 @@ int main(int argc, char **argv)
 	CHECK("the image can call the daemon", eventually(kicked, 2), "no event");
 	before = events[SW_EVENT_CLOSED];
 	run_case(fill_closed, NULL);
-	CHECK("closed sockets are reported to the daemon", events[SW_EVENT_CLOSED] > before, "no event");
+	CHECK("closed sockets are reported to the daemon", events[SW_EVENT_CLOSED] > before,
+	      "no event");
 	net_down();
 	return atomic_load(&sh->failed) != 0;
 }
