@@ -48,7 +48,7 @@ static void enter_recovery(struct tcp_pcb *pcb)
 	start_reduction(pcb, TCP_CA_RECOVERY);
 }
 
-/* RFC 6937 3. One segment at least goes out when recovery begins: the fast retransmit. */
+/* RFC 6937 3. */
 static void proportional_rate(struct tcp_pcb *pcb, const struct tcp_ack_result *r)
 {
 	uint32_t pipe = tcp_flight(pcb);
@@ -74,7 +74,8 @@ static void proportional_rate(struct tcp_pcb *pcb, const struct tcp_ack_result *
 	}
 	if (sndcnt < 0)
 		sndcnt = 0;
-	if (sndcnt == 0 && !pcb->prr_out)
+	/* The fast retransmit, and the one that a partial ACK asks for (RFC 6582 3.2 step 3). */
+	if (sndcnt == 0 && (!pcb->prr_out || (!pcb->sack_ok && r->lost)))
 		sndcnt = 1;
 	pcb->cwnd = pipe + (uint32_t)sndcnt;
 }

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Received data: order, SACK blocks, the window, memory. */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "tests/tcpip/cases.h"
+#include "tests/tcpip/tcp_peer.h"
+
+static struct desk d;
+static struct peer p;
+
+static void setup(void)
+{
+	peer_desk_open(&d);
+	p = peer_make(&d);
+}
+
+static void teardown(void)
+{
+	peer_desk_close(&d);
+}
+
+#define A TCP_ACK
+
+static void expect_sack(struct segment s, unsigned n, const uint32_t *edges)
+{
+	unsigned i;
+
+	ck_assert_uint_eq(s.h.opts.n_sack, n);
+	for (i = 0; i < n; i++) {
+		ck_assert_uint_eq(s.h.opts.sack[i].start - PEER_ISS, edges[2 * i]);
+		ck_assert_uint_eq(s.h.opts.sack[i].end - PEER_ISS, edges[2 * i + 1]);
+	}
+}
+
+/* The bytes as read are those of their sequence numbers. */
+static void read_exact(uint32_t from, uint32_t len)
+{
+	uint8_t data[8192];
+	uint64_t full;
+	uint32_t i;
+
+	ck_assert_int_eq(desk_recv(p.so, data, sizeof(data), 0, NULL, &full), len);
+	for (i = 0; i < len; i++)
+		ck_assert_uint_eq(data[i], (uint8_t)(from + i));
+}
+
+START_TEST(segments_out_of_order_are_put_together)
+{
+	peer_accepted(&p);
+	peer_send(&p, A, 201, 1, 100);
+	expect_sack(peer_get(&p), 1, (uint32_t[]){201, 301});
+	peer_send(&p, A, 401, 1, 100);
+	expect_sack(peer_get(&p), 2, (uint32_t[]){401, 501, 201, 301});
+	peer_send(&p, A, 301, 1, 100);
+	expect_sack(peer_get(&p), 1, (uint32_t[]){201, 501});
+	ck_assert_int_eq(sock_readable(p.so), 0);
+	peer_send(&p, A, 1, 1, 200);
+	peer_expect(&p, A, 1, 501, 0);
+	read_exact(1, 500);
+}
+END_TEST
+
+START_TEST(overlaps_are_cut)
+{
+	uint32_t i;
+
+	peer_accepted(&p);
+	peer_send(&p, A, 101, 1, 100);
+	peer_send(&p, A, 151, 1, 100);
+	peer_send(&p, A, 51, 1, 300);
+	peer_send(&p, A, 301, 1, 100);
+	for (i = 0; i < 4; i++)
+		(void)peer_get(&p);
+	peer_send(&p, A, 1, 1, 60);
+	peer_expect(&p, A, 1, 401, 0);
+	read_exact(1, 400);
+	peer_send(&p, A, 301, 1, 200); /* the front is old */
+	peer_drain(&p);
+	read_exact(401, 100);
+}
+END_TEST
+
+START_TEST(a_repetition_is_reported_as_such)
+{
+	peer_accepted(&p);
+	peer_send(&p, A, 1, 1, 100);
+	peer_drain(&p);
+	peer_send(&p, A, 1, 1, 100);
+	expect_sack(peer_get(&p), 1, (uint32_t[]){1, 101});
+}
+END_TEST
+
+START_TEST(without_sack_nothing_is_reported)
+{
+	struct segment s;
+
+	p.sack = false;
+	peer_accepted(&p);
+	peer_send(&p, A, 101, 1, 100);
+	s = peer_get(&p);
+	ck_assert_uint_eq(s.ack, 1);
+	ck_assert_uint_eq(s.h.hdr_len, 20);
+}
+END_TEST
+
+START_TEST(the_window_shuts_opens_and_its_edge_never_moves_left)
+{
+	uint32_t edge = 0, seq = 1, e;
+	struct segment s;
+	int buf = 16384;
+	unsigned i;
+
+	p.listener = desk_socket(&d, SOCK_STREAM, 0);
+	desk_bind(p.listener, 0, 80);
+	ck_assert_int_eq(sock_setopt(p.listener, SOL_SOCKET, SO_RCVBUF, &buf, sizeof(buf)), 0);
+	sock_listen(p.listener, 5);
+	peer_accepted(&p);
+	for (i = 0; i < 40; i++) {
+		peer_send(&p, A, seq, 1, 700);
+		desk_pass(&d, 50 * MS_NS);
+		if (!peer_got(&p, &s))
+			continue;
+		e = s.ack + ((uint32_t)s.h.window << 8);
+		ck_assert_uint_ge(e, edge);
+		edge = e;
+		seq = s.ack;
+		if (s.h.window == 0)
+			break;
+	}
+	ck_assert_uint_eq(s.h.window, 0);
+	ck_assert_uint_ge(seq, 16384 - 1460);
+	ck_assert_int_gt(peer_read(&p, 1 << 20), 0);
+	s = peer_get(&p); /* says that there is room */
+	ck_assert_uint_gt(s.h.window, 0);
+}
+END_TEST
+
+START_TEST(tiny_segments_cannot_pin_more_than_the_buffer)
+{
+	uint32_t seq;
+
+	peer_accepted(&p);
+	for (seq = 1; seq < 20000; seq++)
+		peer_send(&p, A, seq, 1, 1);
+	peer_drain(&p);
+	ck_assert_int_eq(sock_readable(p.so), 19999);
+	ck_assert_uint_le(p.so->tcp->rcv_bufs, 20);
+}
+END_TEST
+
+START_TEST(holes_cannot_pin_more_than_the_buffer)
+{
+	uint32_t i;
+
+	peer_accepted(&p);
+	for (i = 0; i < 5000; i++)
+		peer_send(&p, A, 3 + 2 * i, 1, 1);
+	peer_drain(&p);
+	ck_assert_uint_le(p.so->tcp->rcv_bufs * PKTBUF_SIZE, p.so->tcp->rcvbuf);
+	ck_assert_uint_gt(d.pool.avail, d.pool.count / 32);
+	/* In order still works. */
+	peer_send(&p, A, 1, 1, 2);
+	ck_assert_int_ge(sock_readable(p.so), 2);
+}
+END_TEST
+
+START_TEST(data_beyond_the_window_is_cut_off)
+{
+	peer_accepted(&p);
+	peer_send(&p, A, 900000, 1, 100);
+	peer_expect(&p, A, 1, 1, 0);
+	ck_assert_uint_eq(p.so->tcp->rcv_bufs, 0);
+}
+END_TEST
+
+START_TEST(peeking_leaves_the_data)
+{
+	uint8_t data[64];
+	uint64_t full;
+
+	peer_accepted(&p);
+	peer_send(&p, A, 1, 1, 30);
+	ck_assert_int_eq(desk_recv(p.so, data, 10, MSG_PEEK, NULL, &full), 10);
+	ck_assert_int_eq(desk_recv(p.so, data, 64, MSG_PEEK, NULL, &full), 30);
+	ck_assert_int_eq(desk_recv(p.so, data, 10, 0, NULL, &full), 10);
+	ck_assert_int_eq(sock_readable(p.so), 20);
+	read_exact(11, 20);
+	ck_assert_int_eq(desk_recv(p.so, data, 10, 0, NULL, &full), -EAGAIN);
+}
+END_TEST
+
+int main(void)
+{
+	return run_cases("tcp_rcv",
+			 CASES(segments_out_of_order_are_put_together, overlaps_are_cut,
+			       a_repetition_is_reported_as_such, without_sack_nothing_is_reported,
+			       the_window_shuts_opens_and_its_edge_never_moves_left,
+			       tiny_segments_cannot_pin_more_than_the_buffer,
+			       holes_cannot_pin_more_than_the_buffer,
+			       data_beyond_the_window_is_cut_off, peeking_leaves_the_data),
+			 setup, teardown);
+}

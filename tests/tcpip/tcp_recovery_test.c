@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Losses found and repaired, and what they do to the window. */
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "tests/tcpip/cases.h"
+#include "tests/tcpip/tcp_peer.h"
+
+static struct desk d;
+static struct peer p;
+
+static void setup(void)
+{
+	peer_desk_open(&d);
+	p = peer_make(&d);
+}
+
+static void teardown(void)
+{
+	peer_desk_close(&d);
+}
+
+#define A TCP_ACK
+#define M 1460u
+
+/* Ten segments are on the way, and a round trip of 50 ms is known. */
+static void ten_out(void)
+{
+	p.rtt = 50 * MS_NS;
+	peer_accepted(&p);
+	sock_setopt(p.so, 6, TCPO_CONGESTION, "reno", 5);
+	peer_write(&p, 60 * M);
+	ck_assert_uint_eq(peer_drain(&p), 10);
+	desk_pass(&d, 50 * MS_NS);
+}
+
+static void dup_ack(uint32_t ack, uint32_t sack_from, uint32_t sack_to)
+{
+	struct tcp_opts o = {0};
+
+	if (p.sack && sack_to) {
+		o.n_sack = 1;
+		o.sack[0].start = p.stack_iss + sack_from;
+		o.sack[0].end = p.stack_iss + sack_to;
+	}
+	peer_send_opts(&p, A, 1, ack, 0, &o);
+}
+
+START_TEST(the_third_sack_brings_a_fast_retransmission)
+{
+	ten_out();
+	dup_ack(1, 1 + M, 1 + 2 * M);
+	ck_assert_uint_eq(peer_get(&p).seq, 1 + 10 * M); /* limited transmit */
+	dup_ack(1, 1 + M, 1 + 3 * M);
+	ck_assert_uint_eq(peer_get(&p).seq, 1 + 11 * M);
+	dup_ack(1, 1 + M, 1 + 4 * M);
+	ck_assert_uint_eq(peer_get(&p).seq, 1);
+	ck_assert_uint_eq(peer_info(&p).ca_state, TCP_CA_RECOVERY);
+	ck_assert_uint_eq(peer_info(&p).snd_ssthresh, 5);
+	peer_drain(&p);
+	peer_send(&p, A, 1, 1 + 12 * M, 0);
+	ck_assert_uint_eq(peer_info(&p).ca_state, TCP_CA_OPEN);
+	ck_assert_uint_le(peer_info(&p).snd_cwnd, 7);
+	ck_assert_uint_eq(peer_info(&p).total_retrans, 1);
+}
+END_TEST
+
+START_TEST(the_third_duplicate_does_so_without_sack)
+{
+	p.sack = false;
+	ten_out();
+	dup_ack(1, 0, 0);
+	ck_assert_uint_eq(peer_get(&p).seq, 1 + 10 * M);
+	dup_ack(1, 0, 0);
+	ck_assert_uint_eq(peer_get(&p).seq, 1 + 11 * M);
+	dup_ack(1, 0, 0);
+	ck_assert_uint_eq(peer_get(&p).seq, 1);
+	peer_drain(&p);
+	/* A partial ACK: the next hole at once. */
+	dup_ack(1 + 4 * M, 0, 0);
+	ck_assert_uint_eq(peer_get(&p).seq, 1 + 4 * M);
+	peer_drain(&p);
+	dup_ack(1 + 12 * M, 0, 0);
+	ck_assert_uint_eq(peer_info(&p).ca_state, TCP_CA_OPEN);
+}
+END_TEST
+
+START_TEST(all_holes_are_filled_in_one_round_trip)
+{
+	struct tcp_opts o = {.n_sack = 3};
+	struct segment s;
+	unsigned i, again = 0;
+
+	ten_out();
+	for (i = 0; i < 3; i++) { /* 1, 3, 5 arrived, and 7 to 9; 0, 2, 4, 6 did not */
+		o.sack[i].start = p.stack_iss + 1 + (2 * i + 1) * M;
+		o.sack[i].end = o.sack[i].start + M;
+	}
+	o.n_sack = 4;
+	o.sack[3].start = p.stack_iss + 1 + 7 * M;
+	o.sack[3].end = p.stack_iss + 1 + 10 * M;
+	peer_send_opts(&p, A, 1, 1, 0, &o);
+	while (peer_got(&p, &s))
+		again += s.seq < 1 + 7 * M;
+	ck_assert_uint_eq(again, 4);
+}
+END_TEST
+
+START_TEST(reordering_is_not_loss_once_it_is_known)
+{
+	ten_out();
+	dup_ack(1, 1 + M, 1 + 2 * M);
+	peer_drain(&p);
+	dup_ack(1 + 2 * M, 0, 0); /* the first one came late */
+	peer_drain(&p);
+	ck_assert(p.so->tcp->reord_seen);
+	dup_ack(1 + 2 * M, 1 + 3 * M, 1 + 6 * M);
+	ck_assert_uint_eq(peer_info(&p).total_retrans, 0); /* waits a quarter of a round trip */
+	peer_drain(&p);
+	dup_ack(1 + 6 * M, 0, 0);
+	ck_assert_uint_eq(peer_info(&p).total_retrans, 0);
+}
+END_TEST
+
+START_TEST(a_timeout_starts_again_with_one_segment)
+{
+	ten_out();
+	p.so->tcp->tlp_high_seq = p.so->tcp->snd_nxt; /* no probe */
+	tcp_rexmit_arm(p.so->tcp, TCP_T_RTO, 100 * MS_NS);
+	desk_pass(&d, 110 * MS_NS);
+	ck_assert_uint_eq(peer_drain(&p), 1);
+	ck_assert_uint_eq(peer_info(&p).ca_state, TCP_CA_LOSS);
+	ck_assert_uint_eq(peer_info(&p).snd_cwnd, 1);
+	ck_assert_uint_eq(peer_info(&p).snd_ssthresh, 5);
+	peer_send(&p, A, 1, 1 + M, 0);
+	ck_assert_uint_eq(peer_get(&p).seq, 1 + M);
+	ck_assert_uint_eq(peer_get(&p).seq, 1 + 2 * M);
+	peer_quiet(&p);
+}
+END_TEST
+
+START_TEST(a_needless_timeout_is_taken_back)
+{
+	p.ts = true;
+	ten_out();
+	p.so->tcp->tlp_high_seq = p.so->tcp->snd_nxt;
+	tcp_rexmit_arm(p.so->tcp, TCP_T_RTO, 100 * MS_NS);
+	uint32_t first_ts = p.ts_ecr;
+
+	desk_pass(&d, 110 * MS_NS);
+	peer_drain(&p);
+	ck_assert_uint_eq(peer_info(&p).ca_state, TCP_CA_LOSS);
+	p.ts_ecr = first_ts; /* the ACK of the first copy, late */
+	peer_send(&p, A, 1, 1 + 2 * (M - 12), 0);
+	ck_assert_uint_eq(peer_info(&p).ca_state, TCP_CA_OPEN);
+	ck_assert_uint_ge(peer_info(&p).snd_cwnd, 10);
+	ck_assert_uint_eq(peer_info(&p).lost, 0);
+}
+END_TEST
+
+START_TEST(a_peer_that_reneges_gets_the_data_again)
+{
+	ten_out();
+	dup_ack(1, 1 + M, 1 + 10 * M);
+	peer_drain(&p);
+	desk_pass(&d, 20 * MS_NS);
+	peer_send(&p, A, 1, 1 + M, 0); /* the hole is filled, but the rest is gone */
+	peer_drain(&p);
+	desk_pass(&d, SEC_NS);
+	ck_assert_uint_eq(peer_get(&p).seq, 1 + M);
+}
+END_TEST
+
+START_TEST(sack_blocks_of_nonsense_are_ignored)
+{
+	ten_out();
+	dup_ack(1, 1 + 50 * M, 1 + 60 * M);
+	dup_ack(1, 1 + 5 * M, 1 + 2 * M);
+	dup_ack(1, 0x80000000, 1 + 2 * M);
+	ck_assert_uint_eq(peer_info(&p).sacked, 0);
+	ck_assert_uint_eq(peer_info(&p).total_retrans, 0);
+}
+END_TEST
+
+int main(void)
+{
+	return run_cases(
+		"tcp_recovery",
+		CASES(the_third_sack_brings_a_fast_retransmission,
+		      the_third_duplicate_does_so_without_sack,
+		      all_holes_are_filled_in_one_round_trip,
+		      reordering_is_not_loss_once_it_is_known,
+		      a_timeout_starts_again_with_one_segment, a_needless_timeout_is_taken_back,
+		      a_peer_that_reneges_gets_the_data_again, sack_blocks_of_nonsense_are_ignored),
+		setup, teardown);
+}

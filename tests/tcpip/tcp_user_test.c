@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The verbs: bind, listen, accept, shutdown, close, readiness, options. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "tests/tcpip/cases.h"
+#include "tests/tcpip/tcp_peer.h"
+
+static struct desk d;
+static struct peer p;
+
+static void setup(void)
+{
+	peer_desk_open(&d);
+	p = peer_make(&d);
+}
+
+static void teardown(void)
+{
+	peer_desk_close(&d);
+}
+
+#define A TCP_ACK
+
+static struct socket *listening(uint16_t port, bool reuse)
+{
+	struct socket *so = desk_socket(&d, SOCK_STREAM, 0);
+	int on = reuse;
+
+	sock_setopt(so, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	ck_assert_int_eq(desk_bind(so, 0, port), 0);
+	ck_assert_int_eq(sock_listen(so, 2), 0);
+	return so;
+}
+
+START_TEST(a_port_has_one_owner_unless_both_agree)
+{
+	struct socket *a = desk_socket(&d, SOCK_STREAM, 0), *b = desk_socket(&d, SOCK_STREAM, 0);
+	int on = 1;
+
+	ck_assert_int_eq(desk_bind(a, 0, 80), 0);
+	ck_assert_int_eq(desk_bind(a, 0, 81), -EINVAL);
+	ck_assert_int_eq(desk_bind(b, ip(10, 0, 0, 1), 80), -EADDRINUSE);
+	sock_setopt(b, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	ck_assert_int_eq(desk_bind(b, ip(10, 0, 0, 1), 80), -EADDRINUSE);
+	sock_setopt(a, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	ck_assert_int_eq(desk_bind(b, ip(10, 0, 0, 1), 80), 0);
+	ck_assert_int_eq(sock_listen(a, 1), 0);
+	ck_assert_int_eq(sock_listen(b, 1), -EADDRINUSE);
+}
+END_TEST
+
+START_TEST(different_addresses_do_not_meet)
+{
+	struct socket *a = desk_socket(&d, SOCK_STREAM, 0), *b = desk_socket(&d, SOCK_STREAM, 0);
+
+	ck_assert_int_eq(desk_bind(a, ip(10, 0, 0, 1), 80), 0);
+	ck_assert_int_eq(desk_bind(b, ip(192, 168, 5, 1), 80), 0);
+}
+END_TEST
+
+START_TEST(a_server_restarts_over_time_wait_with_reuseaddr)
+{
+	struct socket *so;
+
+	p.listener = listening(80, true);
+	peer_accepted(&p);
+	sock_close(p.so);
+	sock_close(p.listener);
+	desk_flush(&d);
+	peer_send(&p, A | TCP_FIN, 1, 2, 0);
+	peer_drain(&p);
+	ck_assert_uint_eq(desk_count(&d, "TcpTimeWaits"), 1);
+	so = desk_socket(&d, SOCK_STREAM, 0);
+	ck_assert_int_eq(desk_bind(so, 0, 80), -EADDRINUSE);
+	(void)listening(80, true);
+}
+END_TEST
+
+START_TEST(chosen_ports_are_in_linux_range_and_differ)
+{
+	struct socket *a = desk_socket(&d, SOCK_STREAM, 0), *b = desk_socket(&d, SOCK_STREAM, 0);
+
+	ck_assert_int_eq(desk_bind(a, 0, 0), 0);
+	ck_assert_uint_ge(a->local_port, 32768);
+	ck_assert_uint_le(a->local_port, 60999);
+	ck_assert_int_eq(desk_connect(b, ip(10, 0, 0, 9), 1), -EINPROGRESS);
+	ck_assert_uint_ge(b->local_port, 32768);
+	ck_assert_uint_ne(a->local_port, b->local_port);
+	ck_assert_uint_eq(b->local_ip, ip(10, 0, 0, 1));
+}
+END_TEST
+
+START_TEST(the_backlog_bounds_both_queues)
+{
+	struct sock_addr from;
+	struct socket *so;
+	unsigned i;
+
+	p.listener = listening(80, false); /* 2: Linux lets one more in */
+	for (i = 0; i < 5; i++) {
+		p.port = (uint16_t)(4000 + i);
+		peer_send(&p, TCP_SYN, 0, 0, 0);
+		if (i < 3) {
+			peer_expect(&p, TCP_SYN | A, 0, 1, 0);
+			peer_send(&p, A, 1, 1, 0);
+		} else {
+			peer_quiet(&p);
+		}
+	}
+	ck_assert_uint_eq(desk_count(&d, "TcpListenOverflows"), 2);
+	ck_assert(sock_events(p.listener) & POLLIN);
+	for (i = 0; i < 3; i++)
+		ck_assert_int_eq(sock_accept(p.listener, &so, &from), 0);
+	ck_assert_int_eq(sock_accept(p.listener, &so, &from), -EAGAIN);
+}
+END_TEST
+
+START_TEST(a_flood_of_syns_costs_no_more_than_the_backlog)
+{
+	unsigned i;
+
+	p.listener = listening(80, false);
+	for (i = 0; i < 1000; i++) {
+		p.port = (uint16_t)(1000 + i);
+		peer_send(&p, TCP_SYN, 0, 0, 0);
+		desk_drop_sent(&d, 0);
+	}
+	ck_assert_uint_le(d.st->tcp_pcbs.used, 4);
+	desk_pass(&d, 100 * SEC_NS);
+	ck_assert_uint_eq(d.st->tcp_pcbs.used, 1);
+}
+END_TEST
+
+START_TEST(closing_a_listener_resets_who_was_not_accepted)
+{
+	p.listener = listening(80, false);
+	peer_send(&p, TCP_SYN, 0, 0, 0);
+	peer_expect(&p, TCP_SYN | A, 0, 1, 0);
+	peer_send(&p, A, 1, 1, 0);
+	sock_close(p.listener);
+	desk_flush(&d);
+	peer_expect(&p, TCP_RST | A, 1, 1, 0);
+	ck_assert_uint_eq(d.st->tcp_pcbs.used, 0);
+}
+END_TEST
+
+START_TEST(closing_with_unread_data_resets)
+{
+	peer_accepted(&p);
+	peer_send(&p, A, 1, 1, 10);
+	peer_drain(&p);
+	sock_close(p.so);
+	desk_flush(&d);
+	peer_expect(&p, TCP_RST | A, 1, 11, 0);
+}
+END_TEST
+
+START_TEST(closing_without_lingering_resets)
+{
+	struct linger l = {1, 0};
+
+	peer_accepted(&p);
+	sock_setopt(p.so, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+	sock_close(p.so);
+	desk_flush(&d);
+	peer_expect(&p, TCP_RST | A, 1, 1, 0);
+	ck_assert_uint_eq(d.st->tcp_pcbs.used, 1);
+}
+END_TEST
+
+START_TEST(what_was_written_is_sent_after_close)
+{
+	peer_accepted(&p);
+	peer_write(&p, 20 * 1460);
+	sock_close(p.so);
+	desk_flush(&d);
+	ck_assert_uint_eq(peer_drain(&p), 10);
+	peer_send(&p, A, 1, 1 + 10 * 1460, 0);
+	ck_assert_uint_eq(peer_drain(&p), 10);
+	peer_send(&p, A, 1, 2 + 20 * 1460, 0);
+	peer_send(&p, A | TCP_FIN, 1, 2 + 20 * 1460, 0);
+	desk_pass(&d, 61 * SEC_NS);
+	ck_assert_uint_eq(d.st->tcp_pcbs.used, 1);
+}
+END_TEST
+
+START_TEST(a_new_socket_polls_as_on_linux)
+{
+	p.so = desk_socket(&d, SOCK_STREAM, 0);
+	ck_assert_uint_eq(sock_events(p.so), POLLOUT | POLLWRNORM | POLLHUP);
+	ck_assert_int_eq(peer_write(&p, 1), -EPIPE);
+	ck_assert_int_eq(peer_read(&p, 1), -ENOTCONN);
+	ck_assert_int_eq(sock_shutdown(p.so, SHUT_WR), -ENOTCONN);
+}
+END_TEST
+
+START_TEST(shutting_down_reading_ends_reads)
+{
+	peer_accepted(&p);
+	ck_assert_int_eq(sock_shutdown(p.so, SHUT_RD), 0);
+	ck_assert_int_eq(peer_read(&p, 10), 0);
+	ck_assert(sock_events(p.so) & POLLRDHUP);
+	ck_assert_int_eq(peer_write(&p, 10), 10);
+}
+END_TEST
+
+START_TEST(options_are_inherited)
+{
+	int v = 0, on = 1;
+	uint32_t len = sizeof(v);
+
+	p.listener = listening(80, false);
+	sock_setopt(p.listener, IPPROTO_TCP, TCPO_NODELAY, &on, sizeof(on));
+	sock_setopt(p.listener, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	peer_accepted(&p);
+	ck_assert_int_eq(sock_getopt(p.so, IPPROTO_TCP, TCPO_NODELAY, &v, &len), 0);
+	ck_assert_int_eq(v, 1);
+	ck_assert_int_eq(sock_getopt(p.so, SOL_SOCKET, SO_KEEPALIVE, &v, &len), 0);
+	ck_assert_int_eq(v, 1);
+}
+END_TEST
+
+START_TEST(option_values_are_checked)
+{
+	char name[16];
+	uint32_t len = sizeof(name);
+	int v = 200;
+
+	p.so = desk_socket(&d, SOCK_STREAM, 0);
+	ck_assert_int_eq(sock_setopt(p.so, IPPROTO_TCP, TCPO_KEEPCNT, &v, sizeof(v)), -EINVAL);
+	ck_assert_int_eq(sock_setopt(p.so, IPPROTO_TCP, 999, &v, sizeof(v)), -ENOPROTOOPT);
+	ck_assert_int_eq(sock_setopt(p.so, IPPROTO_TCP, TCPO_NODELAY, &v, 1), -EINVAL);
+	ck_assert_int_eq(sock_setopt(p.so, IPPROTO_TCP, TCPO_CONGESTION, "bbr", 3), -ENOENT);
+	ck_assert_int_eq(sock_setopt(p.so, IPPROTO_TCP, TCPO_CONGESTION, "reno", 4), 0);
+	ck_assert_int_eq(sock_getopt(p.so, IPPROTO_TCP, TCPO_CONGESTION, name, &len), 0);
+	ck_assert_str_eq(name, "reno");
+}
+END_TEST
+
+START_TEST(time_wait_gives_way_when_blocks_run_out)
+{
+	unsigned i;
+
+	p.listener = listening(80, true);
+	for (i = 0; i < 400; i++) { /* more than there are blocks */
+		p.port = (uint16_t)(4000 + i);
+		peer_accepted(&p);
+		sock_close(p.so);
+		desk_flush(&d);
+		peer_send(&p, A | TCP_FIN, 1, 2, 0);
+		peer_drain(&p);
+	}
+	ck_assert_uint_eq(desk_count(&d, "TcpTimeWaits"), 400);
+	ck_assert_uint_le(d.st->tcp_pcbs.used, 256);
+}
+END_TEST
+
+START_TEST(a_port_with_itself_talks)
+{
+	struct socket *l = listening(80, false), *c = desk_socket(&d, SOCK_STREAM, 0), *s;
+	struct sock_addr from;
+	uint8_t buf[100];
+	uint64_t full;
+
+	ck_assert_int_eq(desk_connect(c, ip(10, 0, 0, 1), 80), -EINPROGRESS);
+	desk_flush(&d);
+	desk_flush(&d);
+	ck_assert_int_eq(sock_accept(l, &s, &from), 0);
+	ck_assert_int_eq(desk_send(&d, c, "hello", 5, NULL), 5);
+	desk_flush(&d);
+	ck_assert_int_eq(desk_recv(s, buf, sizeof(buf), 0, NULL, &full), 5);
+	ck_assert_mem_eq(buf, "hello", 5);
+}
+END_TEST
+
+int main(void)
+{
+	return run_cases(
+		"tcp_user",
+		CASES(a_port_has_one_owner_unless_both_agree, different_addresses_do_not_meet,
+		      a_server_restarts_over_time_wait_with_reuseaddr,
+		      chosen_ports_are_in_linux_range_and_differ, the_backlog_bounds_both_queues,
+		      a_flood_of_syns_costs_no_more_than_the_backlog,
+		      closing_a_listener_resets_who_was_not_accepted,
+		      closing_with_unread_data_resets, closing_without_lingering_resets,
+		      what_was_written_is_sent_after_close, a_new_socket_polls_as_on_linux,
+		      shutting_down_reading_ends_reads, options_are_inherited,
+		      option_values_are_checked, time_wait_gives_way_when_blocks_run_out,
+		      a_port_with_itself_talks),
+		setup, teardown);
+}
