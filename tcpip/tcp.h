@@ -373,7 +373,6 @@ uint64_t tcp_rack_detect(struct tcp_pcb *pcb);
 /* ---- tcp_recovery.c: what the scoreboard means for cwnd */
 void tcp_recover(struct tcp_pcb *pcb, struct tcp_ack_result *r);
 void tcp_enter_loss(struct tcp_pcb *pcb);
-void tcp_enter_cwr(struct tcp_pcb *pcb);
 void tcp_rack_timeout(struct tcp_pcb *pcb);
 void tcp_lost_to_mtu(struct tcp_pcb *pcb); /* segments that no longer fit the path go again */
 void tcp_probe_acked(struct tcp_pcb *pcb, uint32_t ack, const struct tcp_ack_result *r);

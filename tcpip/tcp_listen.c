@@ -47,6 +47,8 @@ void tcp_listener_forget(struct tcp_pcb *pcb)
 	pcb->queue_pprev = NULL;
 	pcb->queue_next = NULL;
 	pcb->listener = NULL;
+	if (l->so)
+		sock_ready(l->so, false);
 }
 
 void tcp_accept_enqueue(struct tcp_pcb *pcb)

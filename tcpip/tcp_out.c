@@ -45,6 +45,7 @@ static void more_fire(struct stack *st, struct timer *t)
 void tcp_flush(struct stack *st)
 {
 	struct tcp_table *t = st->tcp;
+	uint32_t bound = st->tcp_pcbs.count;
 	struct tcp_pcb *pcb, *last;
 
 	if (!t || !t->pending)
@@ -54,7 +55,7 @@ void tcp_flush(struct stack *st)
 		pcb = t->pending;
 		tcp_unmark_pending(pcb);
 		tcp_output(pcb); /* may put itself at the end again */
-	} while (pcb != last && t->pending);
+	} while (pcb != last && t->pending && --bound);
 	tcp_reap(st);
 	if (t->pending) {
 		t->more.fn = more_fire;

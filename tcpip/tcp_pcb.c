@@ -32,7 +32,7 @@ struct tcp_pcb *tcp_pcb_alloc(struct stack *st)
 {
 	struct tcp_pcb *pcb = pool_get(&st->tcp_pcbs);
 
-	if (!pcb && tcp_time_wait_recycle(st)) {
+	while (!pcb && tcp_time_wait_recycle(st)) {
 		tcp_reap(st);
 		pcb = pool_get(&st->tcp_pcbs);
 	}
@@ -111,7 +111,7 @@ void tcp_established(struct tcp_pcb *pcb)
 		pcb->rto_us = 3000000; /* RFC 6298 5.7 */
 	pcb->cc->init(pcb);
 	pcb->quick_acks = 16;
-	pcb->high_seq = pcb->snd_una;
+	pcb->high_seq = pcb->rack_fack = pcb->high_sacked = pcb->cwnd_used_seq = pcb->snd_una;
 	pcb->heard_time = st->now;
 	pcb->copied_seq = pcb->rcv_nxt;
 	tcp_keep_arm(pcb);

@@ -34,14 +34,6 @@ static void start_reduction(struct tcp_pcb *pcb, enum tcp_ca_state state)
 	pcb->ca_state = (uint8_t)state;
 }
 
-void tcp_enter_cwr(struct tcp_pcb *pcb)
-{
-	if (pcb->ca_state < TCP_CA_CWR) {
-		start_reduction(pcb, TCP_CA_CWR);
-		pcb->undo_on = false;
-	}
-}
-
 static void enter_recovery(struct tcp_pcb *pcb)
 {
 	COUNT(pcb->st, TcpFastRetrans);

@@ -85,6 +85,29 @@ static bool is_lost(struct sim_host *h, const struct sim_path *path)
 	return true;
 }
 
+/* Replaces options of a SYN by NOPs, as some middleboxes do. */
+static void strip_options(uint8_t *bytes, uint16_t len, uint32_t strip)
+{
+	uint8_t *tcp = bytes + IP4_HDR_LEN, *o = tcp + TCP_HDR_LEN, *end = tcp + (tcp[12] >> 4) * 4;
+	uint32_t src, dst;
+	uint16_t n, sum;
+
+	if (!(tcp[13] & TCP_SYN))
+		return;
+	for (; o < end && *o; o += n) {
+		n = *o == 1 ? 1 : o[1];
+		if ((*o == 4 && (strip & 1)) || (*o == 8 && (strip & 2)) ||
+		    (*o == 3 && (strip & 4)))
+			memset(o, 1, n);
+	}
+	memcpy(&src, bytes + 12, 4);
+	memcpy(&dst, bytes + 16, 4);
+	tcp[16] = tcp[17] = 0;
+	n = (uint16_t)(len - IP4_HDR_LEN);
+	sum = csum_fold(csum_add(csum_pseudo4(src, dst, 6, n), tcp, n));
+	memcpy(tcp + 16, &sum, 2);
+}
+
 static void put_on_wire(struct sim *s, int from, const uint8_t *bytes, uint16_t len, uint64_t leave)
 {
 	const struct sim_path *path = &s->path[from];
@@ -99,6 +122,8 @@ static void put_on_wire(struct sim *s, int from, const uint8_t *bytes, uint16_t 
 	if (!p.bytes)
 		abort();
 	memcpy(p.bytes, bytes, len);
+	if (path->strip)
+		strip_options(p.bytes, len, path->strip);
 	if (chance(s, path->corrupt))
 		p.bytes[sim_below(s, len)] ^= (uint8_t)(1u << sim_below(s, 8));
 	heap_put(s, p);
@@ -506,7 +531,7 @@ void sim_flow_dump(const struct sim_flow *f)
 
 bool sim_all_returned(struct sim *s)
 {
-	uint64_t end = s->now + 300 * SIM_S;
+	uint64_t end = s->now + 1500 * SIM_S; /* an orphan may try for long */
 	int i;
 
 	while (sim_step(s, end))

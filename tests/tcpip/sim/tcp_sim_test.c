@@ -110,9 +110,11 @@ START_TEST(bytes_are_exact_and_nothing_is_left_on_any_wire)
 	struct sim s;
 	struct sim_flow f;
 
-	sim_open(&s, seed, 1024, (uint16_t)(576 + sim_random(&(struct sim){.rng = seed}) % 925));
+	sim_open(&s, seed, seed % 4 ? 1024 : 64,
+		 (uint16_t)(576 + sim_random(&(struct sim){.rng = seed}) % 925));
 	s.path[0] = wild_path(&s);
 	s.path[1] = wild_path(&s);
+	s.path[0].strip = s.path[1].strip = sim_below(&s, 2) ? sim_below(&s, 8) : 0;
 	sim_flow_open(&f, &s, 7, sim_below(&s, 300000),
 		      sim_below(&s, 3) ? sim_below(&s, 100000) : 0);
 	wild_end(&s, &f.end[0]);
@@ -139,6 +141,75 @@ START_TEST(bytes_are_exact_and_nothing_is_left_on_any_wire)
 }
 END_TEST
 
+#define FLOWS 8
+
+START_TEST(flows_share_a_link_fairly)
+{
+	struct sim_path path = {.delay = 10 * SIM_MS, .rate = 40000000, .queue = 100};
+	struct sim_flow f[FLOWS];
+	double sum = 0, squares = 0, x;
+	struct sim s;
+	uint64_t end;
+	int i;
+
+	sim_open(&s, 5, 8192, 1500);
+	both(&s, path);
+	for (i = 0; i < FLOWS; i++)
+		sim_flow_open(&f[i], &s, (uint16_t)(100 + i), 1u << 30, 0);
+	end = s.now + 60 * SIM_S;
+	while (s.now < end) {
+		for (i = 0; i < FLOWS; i++)
+			(void)sim_flow_pump(&f[i]);
+		s.host[0].dirty = s.host[1].dirty = false;
+		while (!s.host[0].dirty && !s.host[1].dirty && sim_step(&s, end))
+			;
+	}
+	for (i = 0; i < FLOWS; i++) {
+		x = (double)f[i].end[1].got * 8 / 60;
+		sum += x;
+		squares += x * x;
+		sim_flow_close(&f[i]);
+	}
+	printf("%d flows on 40 Mbit/s: %.1f Mbit/s, fairness %.3f\n", FLOWS, sum / 1e6,
+	       sum * sum / (FLOWS * squares));
+	ck_assert(sum > 0.9 * limit(path.rate));
+	ck_assert(sum * sum / (FLOWS * squares) > 0.85);
+	ck_assert(sim_all_returned(&s));
+	sim_close(&s);
+}
+END_TEST
+
+/* Ends vanish at any moment, in any manner: with data unread, unsent, in the handshake. */
+START_TEST(sudden_ends_leave_nothing)
+{
+	struct sim s;
+	struct sim_flow f[4];
+	unsigned round, steps;
+	int i, linger[2] = {1, 0};
+
+	sim_open(&s, 7000 + (uint64_t)_i, 512, 1500);
+	s.path[0] = wild_path(&s);
+	s.path[1] = wild_path(&s);
+	for (round = 0; round < 5; round++) {
+		for (i = 0; i < 4; i++) {
+			sim_flow_open(&f[i], &s, (uint16_t)(50 + 4 * round + (unsigned)i),
+				      sim_below(&s, 200000), sim_below(&s, 200000));
+			if (sim_below(&s, 4) == 0)
+				(void)sock_setopt(f[i].end[0].so, SOL_SOCKET, SO_LINGER, linger,
+						  sizeof(linger));
+		}
+		steps = sim_below(&s, 300);
+		while (steps-- && sim_step(&s, s.now + 10 * SIM_S))
+			for (i = 0; i < 4; i++)
+				(void)sim_flow_pump(&f[i]);
+		for (i = 0; i < 4; i++)
+			sim_flow_close(&f[i]);
+	}
+	ck_assert_msg(sim_all_returned(&s), "seed %d", _i);
+	sim_close(&s);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *su = suite_create("tcp over a simulated link");
@@ -151,10 +222,12 @@ int main(void)
 	tcase_add_test(tc, a_clean_wire_is_filled);
 	tcase_add_test(tc, one_percent_loss_costs_little_on_a_short_wire);
 	tcase_add_test(tc, five_percent_loss_goes_on);
+	tcase_add_test(tc, flows_share_a_link_fairly);
 	suite_add_tcase(su, tc);
 	tcase_set_timeout(wild, 120);
 	tcase_add_loop_test(wild, bytes_are_exact_and_nothing_is_left_on_any_wire, from,
 			    from + (count ? atoi(count) : SEEDS));
+	tcase_add_loop_test(wild, sudden_ends_leave_nothing, 0, 60);
 	suite_add_tcase(su, wild);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);
