@@ -79,7 +79,9 @@ static json_t *receive(int sock, int *fd, struct failure *f)
 	ssize_t n = data ? recvmsg(sock, &msg, MSG_CMSG_CLOEXEC) : -1;
 
 	*fd = n > 0 ? take_fd(&msg) : -1;
-	if (n < 0)
+	if (n < 0 && errno == ECONNRESET)
+		failed(f, "net", "went down");
+	else if (n < 0)
 		failed(f, "control", "%s",
 		       errno == EAGAIN ? "the daemon does not answer" : strerror(errno));
 	else if (!n)

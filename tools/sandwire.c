@@ -25,6 +25,7 @@ static const struct command {
 	{"route", cmd_route, "routes: list, add, del"},
 	{"neigh", cmd_neigh, "neighbours"},
 	{"ping", cmd_ping, "echo requests with round-trip times"},
+	{"bench", cmd_bench, "side-by-side measurements"},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

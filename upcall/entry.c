@@ -71,6 +71,9 @@ struct crossing upcall_main(struct ctx *ctx, uint32_t client, uint32_t sock, uin
 	call_take(&c, &ch->slot[n]);
 	call_run(&c);
 	call_give(&c, &ch->slot[n]);
+	/* For a thread that was stopped meanwhile and has the call finished by the daemon; pairs
+	 * with the acquire in mode_upcall.c, finished_elsewhere. */
+	__atomic_store_n(&ch->slot[n].state, CALL_DONE, __ATOMIC_RELEASE);
 	return (struct crossing){.ret = c.in.ret, .made = c.made | (uint64_t)c.made_flags << 32};
 }
 

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "sandbox/layout.h"
 #include "upcall/client.h"
@@ -29,19 +30,41 @@ static inline long enter(int fd, uint64_t slot, int64_t *result)
 	return rax;
 }
 
+/*
+ * This thread was stopped, frozen or traced in mid-upcall, and somebody else finishes the call: it
+ * must not be made again. Its result comes into the slot, within milliseconds unless the daemon is
+ * gone. A socket that it made has no descriptor and is closed again; what it received could not be
+ * stored here.
+ */
+static int64_t finished_elsewhere(struct call *c)
+{
+	struct timespec ms = {.tv_nsec = 1000000};
+	uint32_t nr = c->slot->nr;
+
+	for (unsigned waited = 0; waited < 1000; waited++) {
+		if (__atomic_load_n(&c->slot->state, __ATOMIC_ACQUIRE) == CALL_DONE)
+			return nr == CALL_SOCKET || nr == CALL_ACCEPT || c->slot->ret == -EFAULT
+				       ? -EINTR
+				       : c->slot->ret;
+		RAW3(SYS_nanosleep, &ms, 0, 0);
+	}
+	return -EINTR;
+}
+
 static int64_t cross(struct call *c, int *crossing)
 {
 	int fd = c->fd >= 0 ? c->fd : c->at->client_fd;
 	int64_t result = 0;
 	long ret;
 
-	for (unsigned tries = 0;; tries++) {
-		ret = enter(fd, c->n, &result);
-		/* All contexts in use, for the length of a few calls of others. */
-		if (ret != -EINTR && (ret != -EAGAIN || tries == 1000))
-			break;
-		if (ret == -EAGAIN)
-			RAW3(SYS_sched_yield, 0, 0, 0);
+	__atomic_store_n(&c->slot->state, CALL_POSTED, __ATOMIC_RELEASE);
+	/* All contexts in use: for the length of a few calls of others. */
+	for (unsigned tries = 0; (ret = enter(fd, c->n, &result)) == -EAGAIN && tries < 1000;
+	     tries++)
+		RAW3(SYS_sched_yield, 0, 0, 0);
+	if (ret == -EINTR) {
+		result = finished_elsewhere(c);
+		ret = 0;
 	}
 	*crossing = (int)ret;
 	return result;

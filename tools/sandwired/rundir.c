@@ -13,7 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "tools/sandwired/config.h"
@@ -140,11 +142,38 @@ static int write_file(struct rundir *r, const char *name, const char *text)
 	return n < 0 ? -EIO : 0;
 }
 
+/* Does somebody listen at the control socket of the net? */
+static bool answers(const struct rundir *r)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool yes;
+
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/control", r->path);
+	yes = fd >= 0 && (!connect(fd, (struct sockaddr *)&addr, sizeof(addr)) || errno == EAGAIN);
+	if (fd >= 0)
+		close(fd);
+	return yes;
+}
+
+/* A daemon that was just killed keeps its lock until the kernel has taken it apart: wait for that.
+ */
+static int lock_own(const struct rundir *r, int top, const char *name)
+{
+	int fd = lock_net(top, name);
+
+	for (unsigned i = 0; i < 100 && fd == -EBUSY && !answers(r); i++) {
+		usleep(20000);
+		fd = lock_net(top, name);
+	}
+	return fd;
+}
+
 static int claim_dir(struct rundir *r, int top, const char *name, struct failure *f)
 {
 	if (mkdirat(top, name, 0755) && errno != EEXIST)
 		return failed(f, rundir_top(), "%s", strerror(errno));
-	r->fd = lock_net(top, name);
+	r->fd = lock_own(r, top, name);
 	if (r->fd == -EBUSY) {
 		char what[48];
 

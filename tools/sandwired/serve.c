@@ -83,6 +83,7 @@ unsigned serve_posted(struct net *net)
 
 bool serve_may_sleep(struct net *net)
 {
+	bool served = false;
 	uint64_t now;
 
 	if (!net->n_active)
@@ -94,9 +95,11 @@ bool serve_may_sleep(struct net *net)
 		if (c->active_until > now)
 			continue;
 		__atomic_store_n(&c->channel->daemon_polling, 0, __ATOMIC_SEQ_CST);
-		if (__atomic_load_n(&c->channel->posted, __ATOMIC_SEQ_CST))
+		if (__atomic_load_n(&c->channel->posted, __ATOMIC_SEQ_CST)) {
 			serve_client(c);
+			served = true; /* what that call sent and woke is seen to by another turn */
+		}
 		serve_forget(c);
 	}
-	return !net->n_active;
+	return !served && !net->n_active;
 }
