@@ -74,11 +74,8 @@ static void event(struct net *net, const struct sw_event *e)
 			client_gone(c);
 		break;
 	case SW_EVENT_FAULT:
-		log_error("the image faulted in an upcall of client %u", e->id);
-		image_give_up();
-		break;
-	case SW_EVENT_FAULT:
 		log_error("the image faulted in an upcall of client %u: the net is down", e->id);
+		image_give_up(); /* the stack lock may be lost with it */
 		net->loop.stop = true;
 		break;
 	default: /* CLOSED, KICK: the turn that follows sees to it */
