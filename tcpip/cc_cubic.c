@@ -114,10 +114,12 @@ static void cubic_grow(struct tcp_pcb *pcb, uint32_t acked)
 	/* 4.3: alpha = 3 * (1 - 0.7) / (1 + 0.7) = 0.53 until the old peak, then 1. */
 	c->w_est +=
 		(uint32_t)((uint64_t)acked * (c->w_est < c->w_max ? 542 : SCALE) * SCALE / cwnd);
-	if (want < c->w_est)
-		want = c->w_est;
-	per = want > cwnd ? (uint32_t)((uint64_t)cwnd * pcb->cwnd / (want - cwnd))
-			  : 100 * pcb->cwnd;
+	if (want < c->w_est) { /* where Reno would be ahead, its window */
+		if (c->w_est >= cwnd + SCALE)
+			pcb->cwnd = c->w_est / SCALE;
+		return;
+	}
+	per = want > cwnd ? cwnd / (want - cwnd) : 100 * pcb->cwnd;
 	/* Not faster than half a segment an ACKed segment. */
 	tcp_cc_add(pcb, per < 2 ? 2 : per, acked);
 }

@@ -44,7 +44,7 @@ START_TEST(a_clean_wire_is_filled)
 	double got = goodput(&p, 20 << 20, 1);
 
 	printf("clean 100 Mbit/s, 10 ms: %.1f of %.1f Mbit/s\n", got / 1e6, limit(p.rate) / 1e6);
-	ck_assert(got > 0.93 * limit(p.rate));
+	ck_assert(got > 0.97 * limit(p.rate));
 }
 END_TEST
 
@@ -54,7 +54,7 @@ START_TEST(one_percent_loss_costs_little_on_a_short_wire)
 	double got = goodput(&p, 20 << 20, 2);
 
 	printf("1%% loss, 100 Mbit/s, 1 ms: %.1f of %.1f Mbit/s\n", got / 1e6, limit(p.rate) / 1e6);
-	ck_assert(got > 0.5 * limit(p.rate));
+	ck_assert(got > 0.8 * limit(p.rate));
 }
 END_TEST
 
@@ -64,7 +64,7 @@ START_TEST(five_percent_loss_goes_on)
 	double got = goodput(&p, 5 << 20, 3);
 
 	printf("5%% loss, 100 Mbit/s, 1 ms: %.1f of %.1f Mbit/s\n", got / 1e6, limit(p.rate) / 1e6);
-	ck_assert(got > 0.05 * limit(p.rate));
+	ck_assert(got > 0.15 * limit(p.rate));
 }
 END_TEST
 
