@@ -79,15 +79,15 @@ static json_t *receive(int sock, int *fd, struct failure *f)
 	ssize_t n = data ? recvmsg(sock, &msg, MSG_CMSG_CLOEXEC) : -1;
 
 	*fd = n > 0 ? take_fd(&msg) : -1;
-	if (n < 0 && errno == ECONNRESET)
+	if (!n || (n < 0 && errno == ECONNRESET)) {
 		failed(f, "net", "went down");
-	else if (n < 0)
+		f->error = ECONNRESET;
+	} else if (n < 0) {
 		failed(f, "control", "%s",
 		       errno == EAGAIN ? "the daemon does not answer" : strerror(errno));
-	else if (!n)
-		failed(f, "net", "went down");
-	else if (!(answer = json_loadb(data, (size_t)n, 0, &err)))
+	} else if (!(answer = json_loadb(data, (size_t)n, 0, &err))) {
 		failed(f, "control", "the daemon's answer is broken: %s", err.text);
+	}
 	free(data);
 	return answer;
 }

@@ -47,22 +47,29 @@ static int wait_gone(int pidfd, pid_t pid, struct failure *f)
 	return failure_hint(f, "kill -9 %d; the next up clears what is left", (int)pid);
 }
 
+static int clear(const char *net)
+{
+	if (rundir_clear_stale(net))
+		return -1;
+	say_error(net, "was not running; cleared what a crash left");
+	return 0;
+}
+
 static int stop(const char *net, struct failure *f)
 {
 	int sock = ask_connect(net, f), pidfd, r;
 	json_t *answer;
 	pid_t pid = 0;
 
-	if (sock < 0) {
-		if ((f->error == ENOENT || f->error == ECONNREFUSED) && !rundir_clear_stale(net)) {
-			say_error(net, "was not running; cleared what a crash left");
-			return 0;
-		}
-		return -1;
-	}
+	if (sock < 0)
+		return f->error == ENOENT || f->error == ECONNREFUSED ? clear(net) : -1;
 	pidfd = daemon_pidfd(sock, &pid);
 	answer = ask(sock, json_pack("{s:s}", "cmd", "down"), NULL, f);
-	r = !answer ? -1 : pidfd < 0 ? 0 : wait_gone(pidfd, pid, f);
+	r = answer || f->error == ECONNRESET ? 0 : -1;
+	if (!r && pidfd >= 0)
+		r = wait_gone(pidfd, pid, f);
+	if (!r && !answer) /* it was being killed while we asked */
+		clear(net);
 	json_decref(answer);
 	if (pidfd >= 0)
 		close(pidfd);

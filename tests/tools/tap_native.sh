@@ -143,6 +143,7 @@ refusals() {
 crash() { # MODE: what a killed daemon leaves does not hinder the next
 	local mode=$1 d
 	up "$mode" && wire || { fail "$mode-crash-up" "$(cat "$tmp/up.err")"; return; }
+	rm -f "$tmp/crash.pcap"
 	sandwire dump --net $net -w "$tmp/crash.pcap" 2>"$tmp/crash.err" &
 	d=$!
 	for _ in $(seq 50); do [ -s "$tmp/crash.pcap" ] && break; sleep 0.1; done
@@ -151,7 +152,7 @@ crash() { # MODE: what a killed daemon leaves does not hinder the next
 	[ $? = 1 ] && grep -q 'went down' "$tmp/crash.err" && ok "$mode-crash-ends-dump" || fail "$mode-crash-ends-dump" "$(cat "$tmp/crash.err")"
 	[ -e /run/sandwire/$net/control ] && ok "$mode-crash-leaves-files" || fail "$mode-crash-leaves-files" "none there"
 	says "$mode-crash-is-not-up" 1 'is not up' sandwire stat --net $net
-	check "$mode-crash-up-again" up "$mode"
+	up "$mode" && ok "$mode-crash-up-again" || fail "$mode-crash-up-again" "$(cat "$tmp/up.err")"
 	wire
 	check "$mode-crash-alive" peer_ping -c 1 $here
 	kill -TERM "$(pid)"

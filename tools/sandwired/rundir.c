@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,15 +143,21 @@ static int write_file(struct rundir *r, const char *name, const char *text)
 	return n < 0 ? -EIO : 0;
 }
 
-/* Does somebody listen at the control socket of the net? */
+/* Is somebody alive behind the control socket? A dying daemon still takes connections, but does
+ * not answer; one that is busy is alive. */
 static bool answers(const struct rundir *r)
 {
+	static const char hello[] = "{\"cmd\":\"hello\"}";
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct pollfd p = {fd, POLLIN, 0};
+	char answer[16];
 	bool yes;
 
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/control", r->path);
 	yes = fd >= 0 && (!connect(fd, (struct sockaddr *)&addr, sizeof(addr)) || errno == EAGAIN);
+	if (yes && send(fd, hello, sizeof(hello) - 1, MSG_NOSIGNAL) > 0 && poll(&p, 1, 500) > 0)
+		yes = recv(fd, answer, sizeof(answer), 0) > 0;
 	if (fd >= 0)
 		close(fd);
 	return yes;
