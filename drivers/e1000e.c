@@ -21,6 +21,7 @@
 #define RESET_WAIT	(50 * MS)
 #define PHY_CONFIG_WAIT (25 * MS) /* the EEPROM's PHY words are applied after EECD.AUTO_RD */
 #define MDIO_WAIT	(100 * MS)
+#define THROTTLE_WAIT	(50 * MS)
 #define ITR_20K		195u	    /* 256 ns units: 20,000 interrupts a second at most */
 #define GONE		0xffffffffu /* what reads give when the device has left the bus */
 
@@ -99,17 +100,23 @@ static int mdio(struct port *port, uint32_t command, uint16_t *data)
 static int phy_wake(struct port *port)
 {
 	struct e1000e *e = port->priv;
-	uint64_t until = port->clock_ns() + MDIO_WAIT;
+	uint64_t until;
 	uint16_t control = 0;
 	int err;
 
 	wait_ns(port, PHY_CONFIG_WAIT);
-	do {
-		if (port->clock_ns() >= until)
-			return -EBUSY;
+	until = port->clock_ns() + MDIO_WAIT;
+	for (;;) {
 		reg_write(e->regs, E1000E_EXTCNF_CTRL,
 			  reg_read(e->regs, E1000E_EXTCNF_CTRL) | EXTCNF_MDIO_OWNERSHIP);
-	} while (!(reg_read(e->regs, E1000E_EXTCNF_CTRL) & EXTCNF_MDIO_OWNERSHIP));
+		if (reg_read(e->regs, E1000E_EXTCNF_CTRL) & EXTCNF_MDIO_OWNERSHIP)
+			break;
+		/* Asked before the clock: in a machine that stands still at times it may be late.
+		 */
+		if (port->clock_ns() >= until)
+			return -EBUSY;
+		__builtin_ia32_pause();
+	}
 
 	err = mdio(port, MDIC_OP_READ | PHY_CONTROL << MDIC_REG_SHIFT, &control);
 	if (!err && (control & (PHY_POWER_DOWN | PHY_ISOLATE) || !(control & PHY_AUTONEG))) {
@@ -197,20 +204,44 @@ static int e1000e_filter(struct port *port, const uint8_t *mac, bool on)
 
 /* ---- Statistics and link ---- */
 
-/* Reading clears. The device counts from the reset on, so the first reading is thrown away. */
+static const uint16_t counters[E1000E_COUNTERS] = {E1000E_CRCERRS, E1000E_ALGNERRC, E1000E_RXERRC,
+						   E1000E_CEXTERR, E1000E_RLEC,	    E1000E_RFC,
+						   E1000E_ROC,	   E1000E_RJC,	    E1000E_MPC,
+						   E1000E_RNBC,	   E1000E_ECOL,	    E1000E_LATECOL};
+
+/*
+ * What a counter has gained. Reading clears (10.2.7), but QEMU's device keeps some: a second
+ * reading tells which kind it is. Most of the time both are 0 and there is no second.
+ */
+static uint32_t gained(struct e1000e *e, unsigned i)
+{
+	uint32_t first = reg_read(e->regs, counters[i]), second, before = e->counted[i];
+
+	if (!first)
+		return 0;
+	second = reg_read(e->regs, counters[i]);
+	e->counted[i] = second < first ? 0 : second;
+	return second < first ? first + second : second - before;
+}
+
+/* RUC (short frames) is left out: QEMU counts there each frame that it pads and delivers. */
 static void harvest(struct port *port)
 {
 	struct e1000e *e = port->priv;
-	static const uint16_t in_errors[] = {E1000E_CRCERRS, E1000E_ALGNERRC, E1000E_RXERRC,
-					     E1000E_CEXTERR, E1000E_RLEC,     E1000E_RUC,
-					     E1000E_RFC,     E1000E_ROC,      E1000E_RJC};
+	struct port_stats *s = &port->stats;
 
-	for (unsigned i = 0; i < sizeof(in_errors) / sizeof(in_errors[0]); i++)
-		port->stats.in_errors += reg_read(e->regs, in_errors[i]);
-	port->stats.in_missed += reg_read(e->regs, E1000E_MPC);
-	port->stats.in_no_buffer += reg_read(e->regs, E1000E_RNBC);
-	port->stats.out_errors +=
-		reg_read(e->regs, E1000E_ECOL) + reg_read(e->regs, E1000E_LATECOL);
+	for (unsigned i = 0; i < E1000E_COUNTERS; i++) {
+		uint32_t n = gained(e, i);
+
+		if (counters[i] == E1000E_MPC)
+			s->in_missed += n;
+		else if (counters[i] == E1000E_RNBC)
+			s->in_no_buffer += n;
+		else if (counters[i] == E1000E_ECOL || counters[i] == E1000E_LATECOL)
+			s->out_errors += n;
+		else
+			s->in_errors += n;
+	}
 }
 
 static bool read_link(struct port *port)
@@ -241,7 +272,7 @@ static bool e1000e_watch(struct port *port)
 /*
  * 7.4. MSI-X: everything on vector 0; a message clears its causes (EIAC) and masks them (IAM with
  * EIAME), so the hot path neither reads nor writes a register but to re-arm. MSI and INTx: causes
- * are in ICR, which clears when read.
+ * are in ICR; with IAME a read clears it and masks what is in IAM.
  */
 static void irq_setup(struct port *port)
 {
@@ -252,7 +283,8 @@ static void irq_setup(struct port *port)
 	e->armed = false;
 	if (!e->msix) {
 		e->irq_mask = ICR_RXT0 | ICR_RXDMT0 | ICR_RXO | ICR_LSC;
-		reg_write(e->regs, E1000E_CTRL_EXT, ext);
+		reg_write(e->regs, E1000E_CTRL_EXT, ext | CTRL_EXT_IAME);
+		reg_write(e->regs, E1000E_IAM, ~0u);
 		reg_write(e->regs, E1000E_ITR, ITR_20K);
 		return;
 	}
@@ -278,7 +310,10 @@ static void e1000e_irq(struct port *port, bool on)
 		return;
 	}
 	if (e->msix) {
-		/* LSC does not clear by itself, and while it is set OTHER comes again. Which
+		/* RXQ0 is not cleared here: that write would still be under way while the caller
+		 * looks at port_pending(), and could wipe out the cause of a frame that comes in
+		 * between. So what came while nobody slept ends the next sleep at once, one time.
+		 * LSC does not clear by itself, and while it is set OTHER comes again. Which
 		 * cause it was is not read: no frames means that it may have been the link. */
 		reg_write(e->regs, E1000E_ICR, ICR_LSC | ICR_OTHER);
 		link = e->armed && !frames;
@@ -328,7 +363,10 @@ static void setup_mac(struct port *port)
 	}
 }
 
-/* 10.2.5, 10.2.6: write descriptors back one by one, at once: latency before bus efficiency. */
+/*
+ * 10.2.5, 10.2.6: write descriptors back one by one, at once: latency before bus efficiency. All
+ * that matters is set and nothing taken to be as after power-on: QEMU's CTRL.RST resets little.
+ */
 static void setup_queues(struct port *port)
 {
 	struct e1000e *e = port->priv;
@@ -347,7 +385,7 @@ static void setup_queues(struct port *port)
 	reg_write(e->regs, E1000E_TADV, 0);
 	reg_write(e->regs, E1000E_TXDCTL,
 		  txdctl | TXDCTL_GRAN | TXDCTL_RESERVED1 | 1u << TXDCTL_WTHRESH_SHIFT);
-	reg_write(e->regs, E1000E_TARC0, (tarc & ~TARC_RESERVED0) | TARC_RESERVED1);
+	reg_write(e->regs, E1000E_TARC0, (tarc & ~TARC_RESERVED0) | TARC_RESERVED1 | TARC_ENABLE);
 	reg_write(e->regs, E1000E_TIPG, TIPG_COPPER);
 }
 
@@ -370,12 +408,15 @@ static void e1000e_stop(struct port *port)
 	 * or the daemon's reset through VFIO and the end of bus mastering come next. */
 	(void)device_reset(port);
 	e1000e_rings_free(port);
+	/* Message interrupts are switched off next, unless this is a reset. QEMU (7.2) aborts when
+	 * that happens while its throttle timer runs, which its main loop may serve late. */
+	if (!port->broken)
+		wait_ns(port, THROTTLE_WAIT);
 }
 
 static int e1000e_start(struct port *port)
 {
 	struct e1000e *e = port->priv;
-	struct port_stats before;
 	int err;
 
 	if (!port->conf.bar[0] || port->conf.bar_size[0] < E1000E_BAR_SIZE || port->mtu > 1500)
@@ -403,9 +444,8 @@ static int e1000e_start(struct port *port)
 		e1000e_stop(port);
 		return -ENOBUFS;
 	}
-	before = port->stats;
-	harvest(port);
-	port->stats = before;
+	for (unsigned i = 0; i < E1000E_COUNTERS; i++)
+		(void)gained(e, i); /* what was counted before is not ours */
 	read_link(port);
 	return 0;
 }

@@ -36,6 +36,8 @@ struct e1000e {
 	uint32_t seen_tdh, seen_clean;
 	uint64_t moved_at; /* ns; 0: nothing was waiting */
 
+	uint32_t counted[E1000E_COUNTERS]; /* last readings of those that do not clear */
+
 	bool msix, armed;
 	uint64_t frames_at_arm; /* in_packets when the interrupt was last armed */
 	uint32_t irq_mask;

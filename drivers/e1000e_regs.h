@@ -142,10 +142,12 @@
 #define TXDCTL_GRAN	     (1u << 24)
 #define E1000E_TADV	     0x0382cu
 #define E1000E_TARC0	     0x03840u
+#define TARC_ENABLE	     (1u << 10)
 #define TARC_RESERVED0	     (0xfu << 27)
 #define TARC_RESERVED1	     (1u << 26)
 
 /* ---- Statistics, 10.2.7: cleared by reading ---- */
+#define E1000E_COUNTERS 12u
 #define E1000E_CRCERRS	0x04000u
 #define E1000E_ALGNERRC 0x04004u
 #define E1000E_RXERRC	0x0400cu
@@ -155,7 +157,6 @@
 #define E1000E_CEXTERR	0x0403cu
 #define E1000E_RLEC	0x04040u
 #define E1000E_RNBC	0x040a0u /* no buffer in the ring */
-#define E1000E_RUC	0x040a4u
 #define E1000E_RFC	0x040a8u
 #define E1000E_ROC	0x040acu
 #define E1000E_RJC	0x040b0u

@@ -188,6 +188,7 @@ void port_link(struct port *port, bool up, uint32_t mbps)
 /* Frames in the device's rings are lost, those that wait in txq are not. */
 static void reset(struct port *port)
 {
+	port->broken = true; /* stop may leave out what only an end needs */
 	if (port->running)
 		port->ops->stop(port);
 	port->running = port->ops->start(port) == 0;

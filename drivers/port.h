@@ -123,7 +123,8 @@ struct port {
 	uint32_t link_mbps;
 	uint64_t watch_at; /* ns: next watch; 0: at once */
 	struct port_stats stats;
-	bool broken; /* a reset failed; tried again at each watch, meanwhile frames are dropped */
+	bool broken; /* being reset; if that failed, tried again at each watch, frames are dropped
+		      */
 	bool kick;   /* the driver's other side sleeps and has work; taken by port_wants_kick() */
 	/* Ports over a port (capture, loss): called for each frame; see drivers/capture.h. */
 	struct capture *captures;

@@ -175,6 +175,33 @@ START_TEST(a_bus_that_does_not_get_quiet_does_not_stop_the_reset)
 }
 END_TEST
 
+START_TEST(registers_that_a_reset_leaves_are_set_right)
+{
+	static const uint32_t regs[] = {0x100,	0x400,	0x2820, 0x282c, 0x5000, 0x5008, 0x5818,
+					0x3820, 0x382c, 0x3840, 0xe0,	0xdc,	0x28,	0x30};
+
+	b->nic.reset_weak = true;
+	for (unsigned round = 0; round < 2; round++) {
+		ck_assert_int_eq(bench_start(b), 0);
+		expect_traffic(round);
+		port_stop(&b->port);
+		free(b->port.priv);
+		b->port.priv = NULL;
+		for (unsigned i = 0; i < sizeof(regs) / sizeof(regs[0]); i++)
+			b->nic.reg[regs[i] / 4] = round ? ~0u : 0;
+		b->nic.reg[0x18 / 4] = ~0u;
+		b->nic.reg[0] |= 1u << 30 | 1u << 11; /* tags taken out, speed forced */
+	}
+	ck_assert_int_eq(bench_start(b), 0);
+	ck_assert_uint_eq(b->nic.reg[0] & (1u << 30 | 1u << 11), 0);
+	ck_assert_uint_eq(b->nic.reg[0x5000 / 4], 0);
+	ck_assert_uint_eq(b->nic.reg[0x5008 / 4] & 1u << 15, 0);
+	ck_assert_uint_eq(b->nic.reg[0x100 / 4], 0x4008002);
+	expect_traffic(9);
+	port_stop(&b->port);
+}
+END_TEST
+
 START_TEST(firmware_that_keeps_the_phy_is_an_error)
 {
 	uint64_t before = bench_now;
@@ -460,6 +487,23 @@ START_TEST(device_counters_are_gathered_once)
 }
 END_TEST
 
+START_TEST(counters_that_do_not_clear_are_gathered_once_too)
+{
+	nic_count(&b->nic, 0x4010, 1000); /* from before */
+	b->nic.counters_stay = b->nic.reset_weak = true;
+	ck_assert_int_eq(bench_start(b), 0);
+	watch();
+	ck_assert_uint_eq(b->port.stats.in_missed, 0);
+	for (unsigned i = 1; i < 5; i++) {
+		nic_count(&b->nic, 0x4010, 5);
+		watch();
+		watch();
+		ck_assert_uint_eq(b->port.stats.in_missed, 5 * i);
+	}
+	port_stop(&b->port);
+}
+END_TEST
+
 START_TEST(a_stalled_transmitter_is_reset_and_traffic_goes_on)
 {
 	ck_assert_int_eq(bench_start(b), 0);
@@ -573,6 +617,7 @@ int main(void)
 	tcase_add_test(tc, a_device_that_is_gone_is_refused);
 	tcase_add_test(tc, a_reset_that_never_ends_is_given_up);
 	tcase_add_test(tc, a_bus_that_does_not_get_quiet_does_not_stop_the_reset);
+	tcase_add_test(tc, registers_that_a_reset_leaves_are_set_right);
 	tcase_add_test(tc, firmware_that_keeps_the_phy_is_an_error);
 	tcase_add_test(tc, a_phy_left_powered_down_is_woken);
 	tcase_add_test(tc, a_phy_that_negotiates_is_left_alone);
@@ -590,6 +635,7 @@ int main(void)
 	tcase_add_test(run, multicast_is_joined_and_left);
 	tcase_add_test(run, more_groups_than_the_table_holds_all_arrive);
 	tcase_add_test(run, device_counters_are_gathered_once);
+	tcase_add_test(run, counters_that_do_not_clear_are_gathered_once_too);
 	tcase_add_test(run, a_stalled_transmitter_is_reset_and_traffic_goes_on);
 	tcase_add_test(run, groups_are_still_joined_after_a_reset);
 	tcase_add_test(run, a_slow_transmitter_or_a_missing_link_is_no_stall);

@@ -33,25 +33,26 @@ static void link_update(struct nic_model *nic)
 			   (up ? STATUS_LU | STATUS_SPEED_1000 : 0);
 }
 
-/* 10.2: initial values. Registers that the datasheet leaves undefined after reset get rubbish, so
- * that a driver which forgets one shows it. */
+/* 4.6, 10.2: the address from the EEPROM, initial values. Registers that the datasheet leaves
+ * undefined after reset get rubbish, so that a driver which forgets one shows it. */
 static void reset(struct nic_model *nic)
 {
 	static const uint32_t undefined[] = {RDBAL, RDBAH, TDBAL, TDBAH, MTA, MTA + 4, MTA + 508};
 
-	memset(nic->reg, 0, sizeof(nic->reg));
-	for (unsigned i = 0; i < sizeof(undefined) / sizeof(undefined[0]); i++)
-		REG(nic, undefined[i]) = 0xdeadbeefu;
-	for (unsigned i = 1; i < 16; i++)
-		REG(nic, RAL + 8 * i) = 0xdeadbeefu;
-	REG(nic, RAL) =
-		nic->mac[0] | nic->mac[1] << 8 | nic->mac[2] << 16 | (uint32_t)nic->mac[3] << 24;
-	REG(nic, RAH) = nic->mac[4] | nic->mac[5] << 8 | 1u << 31;
-	REG(nic, STATUS) = STATUS_MASTER;
-	REG(nic, TXDCTL) = 1u << 22;
-	REG(nic, TARC0) = 0x3u | 1u << 10;
 	nic->frame_len = 0;
 	nic->frame_sum = nic->context_known = false;
+	if (!nic->reset_weak) {
+		memset(nic->reg, 0, sizeof(nic->reg));
+		for (unsigned i = 0; i < sizeof(undefined) / sizeof(undefined[0]); i++)
+			REG(nic, undefined[i]) = 0xdeadbeefu;
+		for (unsigned i = 1; i < 16; i++)
+			REG(nic, RAL + 8 * i) = 0xdeadbeefu;
+		REG(nic, STATUS) = STATUS_MASTER;
+		REG(nic, TXDCTL) = 1u << 22;
+		REG(nic, TARC0) = 0x3u | 1u << 10;
+	}
+	memcpy(&REG(nic, RAL), nic->mac, 4);
+	REG(nic, RAH) = nic->mac[4] | nic->mac[5] << 8 | 1u << 31;
 	link_update(nic);
 }
 
@@ -125,6 +126,23 @@ static void check_access(struct nic_model *nic, uint32_t off)
 		nic_fault(nic, "register 0x%x touched during reset", off);
 }
 
+/* 7.4: cleared if no cause is unmasked, or if an interrupt is asserted and IAME is set, which
+ * masks what is in IAM. */
+static uint32_t read_icr(struct nic_model *nic)
+{
+	uint32_t value = REG(nic, ICR);
+	bool asserted = value & REG(nic, IMS);
+
+	nic->icr_reads++;
+	if (!REG(nic, IMS))
+		REG(nic, ICR) = 0;
+	if (asserted && REG(nic, CTRL_EXT) & 1u << 27) {
+		REG(nic, ICR) = 0;
+		REG(nic, IMS) &= ~REG(nic, IAM);
+	}
+	return value | (asserted ? 1u << 31 : 0);
+}
+
 uint32_t reg_hook_read(volatile uint8_t *regs, uint32_t off)
 {
 	struct nic_model *nic = (struct nic_model *)(uintptr_t)regs;
@@ -142,10 +160,8 @@ uint32_t reg_hook_read(volatile uint8_t *regs, uint32_t off)
 		value = nic->eeprom_reads ? 0 : 1u << 9;
 		nic->eeprom_reads -= nic->eeprom_reads != 0;
 	} else if (off == ICR) {
-		nic->icr_reads++;
-		REG(nic, ICR) = 0;
-		value |= value & REG(nic, IMS) ? 1u << 31 : 0;
-	} else if (off >= STATISTICS && off < STATISTICS_END) {
+		value = read_icr(nic);
+	} else if (off >= STATISTICS && off < STATISTICS_END && !nic->counters_stay) {
 		REG(nic, off) = 0;
 	} else if (off == EXTCNF && nic->no_mdio) {
 		value &= ~(1u << 5);

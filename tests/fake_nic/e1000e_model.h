@@ -29,14 +29,16 @@ struct nic_model {
 	uint8_t mac[6]; /* in the EEPROM; with bit 0 of mac[0] an EEPROM of rubbish */
 
 	/* Knobs. */
-	bool cable;	   /* link partner present: use nic_link() to change it */
-	bool gone;	   /* off the bus: reads give all ones, writes are lost */
-	bool tx_hangs;	   /* descriptors are not served */
-	bool tx_no_done;   /* served, but never written back */
-	bool reset_hangs;  /* CTRL.RST stays set */
-	bool busy_forever; /* the master enable bit never clears */
-	bool no_mdio;	   /* firmware keeps the MDIO wires */
-	bool msix;	   /* the bus driver enabled MSI-X */
+	bool cable;	    /* link partner present: use nic_link() to change it */
+	bool gone;	    /* off the bus: reads give all ones, writes are lost */
+	bool tx_hangs;	    /* descriptors are not served */
+	bool tx_no_done;    /* served, but never written back */
+	bool reset_hangs;   /* CTRL.RST stays set */
+	bool reset_weak;    /* as QEMU 7.2's: brings back the address, leaves the other registers */
+	bool counters_stay; /* some of QEMU's statistics do not clear when read */
+	bool busy_forever;  /* the master enable bit never clears */
+	bool no_mdio;	    /* firmware keeps the MDIO wires */
+	bool msix;	    /* the bus driver enabled MSI-X */
 	uint64_t rx_lie; /* written instead of the second half of rx descriptors, lie_count times */
 	unsigned lie_count;
 

@@ -118,7 +118,8 @@ void nic_serve(struct nic_model *nic)
 {
 	uint32_t count = REG(nic, TDLEN) / 16;
 
-	while (REG(nic, TCTL) & 2 && !nic->tx_hangs && REG(nic, TDH) != REG(nic, TDT)) {
+	while (REG(nic, TCTL) & 2 && REG(nic, TARC0) & 1u << 10 && !nic->tx_hangs &&
+	       REG(nic, TDH) != REG(nic, TDT)) {
 		uint8_t *d = descriptor(nic, TDBAL, TDBAH, REG(nic, TDH));
 
 		if (!d)
