@@ -38,12 +38,15 @@ struct capture_ring {
 	uint64_t magic;
 	uint64_t size; /* bytes of records */
 	uint32_t snaplen;
+	uint8_t pad0[44];
 	/* Written by the producer. */
 	uint64_t head __attribute__((aligned(64)));
 	uint64_t captured; /* frames put in */
 	uint64_t dropped;  /* frames that did not fit */
+	uint8_t pad1[40];
 	/* Written by the consumer. */
 	uint64_t tail __attribute__((aligned(64)));
+	uint8_t pad2[56];
 };
 _Static_assert(sizeof(struct capture_ring) <= CAPTURE_DATA_OFF, "the head fits its page");
 
