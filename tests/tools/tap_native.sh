@@ -121,9 +121,11 @@ captures() {
 	grep -q 'ARP,.* Request who-has' "$tmp/read" && [ "$(grep -c 'echo request' "$tmp/read")" = 4 ] &&
 		[ "$(grep -c 'echo reply' "$tmp/read")" = 4 ] && ! grep -q 'bad cksum\|wrong' "$tmp/read" &&
 		ok "$mode-dump-file" || fail "$mode-dump-file" "$(head -n 20 "$tmp/read")"
-	(sleep 0.5; peer_ping -c 1 $here >/dev/null) &
+	peer_ping -c 50 -i 0.2 $here >/dev/null &
+	t=$!
 	[ "$(timeout 10 sandwire dump --net $net -w - -c 2 icmp 2>/dev/null | tcpdump -nr - 2>/dev/null | grep -c ICMP)" = 2 ] &&
 		ok "$mode-dump-pipe" || fail "$mode-dump-pipe" "not two frames through the pipe"
+	kill $t
 	says "$mode-dump-broken-filter" 1 'filter: ' sandwire dump --net $net 'tcp prot 80 and'
 	says "$mode-dump-unwritable" 1 '/proc/nosuch/file' sandwire dump --net $net -w /proc/nosuch/file
 	says "$mode-dump-no-such-port" 1 'no such port' sandwire dump --net $net --port tap:other
