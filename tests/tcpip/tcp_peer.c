@@ -15,20 +15,19 @@ void peer_desk_open(struct desk *d)
 void peer_desk_close(struct desk *d)
 {
 	struct tcp_pcb *pcb;
-	uint32_t i, gen;
+	uint32_t i;
 
 	for (i = 0; i < d->st->tcp_pcbs.high; i++) {
 		pcb = pool_at(&d->st->tcp_pcbs, i);
 		if (pcb->state && !pcb->dead && pcb->state != TCPS_LISTEN)
 			tcp_done(pcb, 0);
 	}
-	for (i = 0; i < 256; i++)
-		for (gen = 1; gen < 8; gen++) {
-			struct socket *so = sock_get(d->st, gen << 15 | i);
+	for (i = 0; i < d->st->sockets.high; i++) {
+		struct socket *so = pool_at(&d->st->sockets, i);
 
-			if (so)
-				sock_close(so);
-		}
+		if (so->kind)
+			sock_close(so);
+	}
 	tcp_reap(d->st);
 	ck_assert_uint_eq(d->st->tcp_pcbs.used, 0);
 	desk_close(d);

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A hostile peer and a restless application: random segments near and far from the window, random
+ * options, random calls, in every state. Nothing may crash, leak or disagree with itself.
+ */
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "tests/tcpip/cases.h"
+#include "tests/tcpip/tcp_peer.h"
+
+static struct desk d;
+static struct peer p;
+static uint64_t rng;
+
+static uint32_t below(uint32_t n)
+{
+	uint64_t z = rng += 0x9e3779b97f4a7c15ull;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+	return (uint32_t)((z ^ (z >> 31)) % n);
+}
+
+static void setup(void)
+{
+	peer_desk_open(&d);
+	p = peer_make(&d);
+	p.listener = desk_socket(&d, SOCK_STREAM, 0);
+	desk_bind(p.listener, 0, 80);
+	sock_listen(p.listener, 3);
+}
+
+static void teardown(void)
+{
+	peer_desk_close(&d);
+}
+
+/* The counters are those of the marks, the queues are in order, the memory is accounted. */
+static void check(const struct tcp_pcb *pcb)
+{
+	uint32_t out = 0, sacked = 0, lost = 0, again = 0, bufs = 0, rcv = 0, bytes = 0;
+	const struct pktbuf *b;
+	bool sent = true;
+
+	for (b = pcb->snd_head; b; b = b->tcp.link) {
+		if (b == pcb->snd_next)
+			sent = false;
+		bufs++;
+		out += sent;
+		sacked += sent && (b->tcp.sacked & TCP_SACKED);
+		lost += sent && (b->tcp.sacked & TCP_LOST);
+		again += sent && (b->tcp.sacked & TCP_RETRANS);
+		if (b->tcp.link)
+			ck_assert_uint_eq(b->tcp.seq_end, b->tcp.link->tcp.seq);
+		else
+			ck_assert_ptr_eq(b, pcb->snd_tail);
+	}
+	ck_assert_uint_eq(bufs, pcb->snd_bufs);
+	ck_assert_uint_eq(out, pcb->packets_out);
+	if (pcb->sack_ok)
+		ck_assert_uint_eq(sacked, pcb->sacked_out);
+	ck_assert_uint_eq(lost, pcb->lost_out);
+	ck_assert_uint_eq(again, pcb->retrans_out);
+	for (b = pcb->rcvq.head; b; b = b->next, rcv++)
+		bytes += b->len;
+	ck_assert_uint_eq(bytes, pcb->rcvq_bytes);
+	for (b = pcb->ooo_head; b; b = b->next, rcv++) {
+		ck_assert(seq_gt(b->tcp.seq, pcb->rcv_nxt));
+		ck_assert_uint_eq(b->len, b->tcp.seq_end - b->tcp.seq);
+		if (b->next)
+			ck_assert(seq_le(b->tcp.seq_end, b->next->tcp.seq));
+		else
+			ck_assert_ptr_eq(b, pcb->ooo_tail);
+	}
+	ck_assert_uint_eq(rcv, pcb->rcv_bufs);
+	/* Something is in flight or waits for the window: then a timer runs. */
+	if (TCPS_IN(pcb->state, TCPS_HAS_SENT) && (pcb->packets_out || pcb->snd_next) &&
+	    !pcb->out_pprev)
+		ck_assert(timer_armed(&pcb->rexmit));
+}
+
+static void check_all(void)
+{
+	const struct tcp_pcb *pcb;
+	uint32_t i;
+
+	for (i = 0; i < d.st->tcp_pcbs.high; i++) {
+		pcb = pool_at(&d.st->tcp_pcbs, i);
+		if (pcb->state && !pcb->dead)
+			check(pcb);
+	}
+}
+
+/* A number near `at`, in a window of data, or anywhere. */
+static uint32_t about(uint32_t at)
+{
+	switch (below(8)) {
+	case 0:
+		return at + below(3) - 1;
+	case 1:
+		return at + below(40000) - 20000;
+	case 2:
+		return below(2) ? below(UINT32_MAX) : at + 0x80000000u;
+	default:
+		return at;
+	}
+}
+
+static void noise_segment(void)
+{
+	static const uint8_t kinds[] = {TCP_ACK,	   TCP_ACK,	      TCP_ACK,
+					TCP_ACK | TCP_PSH, TCP_ACK | TCP_FIN, TCP_SYN,
+					TCP_SYN | TCP_ACK, TCP_RST,	      TCP_RST | TCP_ACK};
+	struct tcp_pcb *pcb = p.so ? p.so->tcp : NULL;
+	uint32_t nxt = pcb && pcb->irs ? pcb->rcv_nxt - p.iss : 0, una = 1, out = 0, i;
+	uint8_t flags = below(40) ? kinds[below(below(10) ? 5 : 9)] : (uint8_t)below(256);
+	struct tcp_opts o = {0};
+
+	if (pcb && pcb->snd_nxt) {
+		p.stack_iss = pcb->iss;
+		una = pcb->snd_una - pcb->iss;
+		out = pcb->snd_nxt - pcb->snd_una;
+		p.stack_port = pcb->local_port;
+	}
+	p.window = (uint16_t)(below(3) ? 65535 : below(4000));
+	if (below(3) == 0) {
+		o.n_sack = (uint8_t)(1 + below(3));
+		for (i = 0; i < o.n_sack; i++) {
+			o.sack[i].start = about(p.stack_iss + una + below(out + 1));
+			o.sack[i].end = about(o.sack[i].start + below(6000));
+		}
+	}
+	if (flags & TCP_SYN) {
+		o.has_mss = below(2);
+		o.mss = (uint16_t)below(65536);
+		o.sack_ok = below(2);
+		o.has_wscale = below(2);
+		o.wscale = (uint8_t)below(256);
+	}
+	if (below(4) == 0) {
+		o.has_ts = true;
+		o.ts_val = about(pcb ? pcb->ts_recent : 0);
+		o.ts_ecr = about(pcb ? tcp_ts_now(pcb) : 0);
+	}
+	peer_send_opts(&p, flags, about(nxt), about(una + below(out + 1)),
+		       below(3) ? 0 : below(1400), &o);
+}
+
+static void noise_call(void)
+{
+	struct sock_addr from;
+	struct socket *so;
+	int v = (int)below(100000);
+
+	switch (below(12)) {
+	case 0:
+		if (!p.so || below(20) == 0) {
+			if (p.so)
+				sock_close(p.so);
+			p.port++;
+			p.so = desk_socket(&d, SOCK_STREAM, 0);
+			(void)desk_connect(p.so, ip(10, 0, 0, 9), p.port);
+		}
+		break;
+	case 1:
+		if (sock_accept(p.listener, &so, &from) == 0) {
+			if (p.so)
+				sock_close(p.so);
+			p.so = so;
+		}
+		break;
+	case 2:
+		if (p.so && below(10) == 0) {
+			sock_close(p.so);
+			p.so = NULL;
+			p.stack_port = 80;
+		}
+		break;
+	case 3:
+		if (p.so && below(10) == 0)
+			(void)sock_shutdown(p.so, (int)below(3));
+		break;
+	case 4:
+		if (p.so)
+			(void)sock_setopt(p.so, 6, (int)below(30), &v, sizeof(v));
+		break;
+	case 5:
+		if (p.so)
+			(void)sock_setopt(p.so, SOL_SOCKET, below(2) ? SO_RCVBUF : SO_SNDBUF, &v,
+					  sizeof(v));
+		break;
+	case 6:
+	case 7:
+	case 8:
+		if (p.so)
+			(void)peer_write(&p, 1 + below(below(2) ? 20000 : 100));
+		break;
+	default:
+		if (p.so)
+			(void)peer_read(&p, 1 + below(20000));
+		break;
+	}
+	desk_flush(&d);
+}
+
+START_TEST(nothing_breaks)
+{
+	unsigned i;
+
+	rng = (uint64_t)_i * 7919;
+	p.sack = true;
+	for (i = 0; i < 700; i++) {
+		switch (below(8)) {
+		case 0:
+			desk_pass(&d, below(8) ? below(300) * MS_NS : below(100) * SEC_NS);
+			break;
+		case 1:
+		case 2:
+			noise_call();
+			break;
+		default:
+			noise_segment();
+			break;
+		}
+		check_all();
+		desk_drop_sent(&d, 0);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *su = suite_create("tcp_noise");
+	TCase *tc = tcase_create("tcp_noise");
+	const char *first = getenv("NOISE_FIRST"), *count = getenv("NOISE_SEEDS");
+	SRunner *sr = srunner_create(su);
+	int failed, from = first ? atoi(first) : 0;
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_loop_test(tc, nothing_breaks, from, from + (count ? atoi(count) : 60));
+	suite_add_tcase(su, tc);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
