@@ -139,6 +139,19 @@ START_TEST(a_hostile_reader_harms_nobody_but_itself)
 }
 END_TEST
 
+START_TEST(a_tail_that_cannot_be_is_a_full_ring)
+{
+	for (unsigned i = 0; i < 8; i++) {
+		w.ring->tail = i < 4 ? w.head + 1 + i : w.head - 8193 - i;
+		put(i, 100);
+		ck_assert_uint_eq(w.dropped, i + 1);
+	}
+	w.ring->tail = w.head;
+	put(9, 100);
+	ck_assert_uint_eq(w.captured, 1);
+}
+END_TEST
+
 START_TEST(a_hostile_writer_is_found_out)
 {
 	struct capture_record *rec = (struct capture_record *)(memory + CAPTURE_DATA_OFF);
@@ -156,8 +169,12 @@ START_TEST(a_hostile_writer_is_found_out)
 	rec->len = 100;
 	ck_assert_int_eq(next(), 1);
 	for (unsigned i = 0; i < 6; i++) {
+		put(2,
+		    100); /* a good record, but head says more than there can be, or half of it */
 		w.ring->head = r.tail + heads[i];
 		ck_assert_int_eq(next(), -EPROTO);
+		w.ring->head = w.head;
+		ck_assert_int_eq(next(), 1);
 	}
 }
 END_TEST
@@ -324,6 +341,7 @@ int main(void)
 	tcase_add_test(tc, a_ring_can_be_filled_to_the_last_byte);
 	tcase_add_test(tc, snaplen_cuts_but_the_length_is_told);
 	tcase_add_test(tc, a_hostile_reader_harms_nobody_but_itself);
+	tcase_add_test(tc, a_tail_that_cannot_be_is_a_full_ring);
 	tcase_add_test(tc, a_hostile_writer_is_found_out);
 	tcase_add_test(tc, what_is_no_ring_is_refused);
 	tcase_add_test(tc, two_threads_see_whole_records_only);

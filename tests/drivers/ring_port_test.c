@@ -196,6 +196,26 @@ START_TEST(a_hostile_other_side_cannot_make_us_leave_the_rings)
 }
 END_TEST
 
+START_TEST(positions_that_cannot_be_move_nothing)
+{
+	struct pktbuf *batch[PORT_BATCH];
+
+	for (unsigned i = 0; i < COUNT; i++)
+		ck_assert(arrives(i, 100));
+	in.ring->head = COUNT + 1;
+	ck_assert_uint_eq(port_rx(&b->port, batch, PORT_BATCH), 0);
+	ck_assert_uint_eq(b->port.stats.in_errors, 1);
+	in.ring->head = COUNT;
+	ck_assert_uint_eq(port_rx(&b->port, batch, PORT_BATCH), COUNT);
+	for (unsigned i = 0; i < COUNT; i++)
+		pktbuf_free(batch[i]);
+	out.ring->tail = 5; /* of frames that were never sent */
+	port_send(&b->port, bench_frame(b, 1, 100));
+	port_flush(&b->port);
+	ck_assert_uint_eq(b->port.txq.count, 1);
+}
+END_TEST
+
 START_TEST(rings_that_are_none_are_refused)
 {
 	static const uint32_t counts[] = {0, 1, 3, 100, 131072, ~0u};
@@ -303,6 +323,7 @@ int main(void)
 	tcase_add_test(tc, a_sleeping_pump_is_kicked_once);
 	tcase_add_test(tc, slots_that_hold_no_frame_are_dropped_and_counted);
 	tcase_add_test(tc, a_hostile_other_side_cannot_make_us_leave_the_rings);
+	tcase_add_test(tc, positions_that_cannot_be_move_nothing);
 	tcase_add_test(tc, rings_that_are_none_are_refused);
 	tcase_add_test(tc, a_frame_longer_than_a_slot_is_not_sent);
 	tcase_add_test(tc, no_wake_up_is_lost);
