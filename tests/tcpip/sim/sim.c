@@ -142,7 +142,8 @@ static void transmit(struct sim_host *h, const uint8_t *bytes, uint16_t len)
 	if (h->line_free < s->now)
 		h->line_free = s->now;
 	/* The queue is as long in bytes as that many full packets. */
-	if (take && path->queue && (h->line_free - s->now) >= path->queue * (12000 * SIM_S / path->rate)) {
+	if (take && path->queue &&
+	    (h->line_free - s->now) >= path->queue * (12000 * SIM_S / path->rate)) {
 		h->dropped++;
 		return;
 	}
