@@ -35,4 +35,5 @@ kill $watcher
 ip netns del drv
 echo "$nic" >"/sys/bus/pci/devices/$nic/driver/unbind"
 echo >"/sys/bus/pci/devices/$nic/driver_override"
+echo "$nic" >/sys/bus/pci/drivers_probe # as it was found: the kernel's
 exit $failed
