@@ -54,11 +54,12 @@ struct sw_view {
 };
 
 struct sw_net {
-	refcount_t ref;
+	refcount_t ref;	 /* of the struct; `inside` is one */
+	atomic_t inside; /* users of tables and kshared: the net file, crossings, orphans, calls */
 	struct sw_net_create cfg;
 	struct mm_struct *mm; /* the daemon's */
 	bool dead;	      /* the daemon is gone, or the image failed */
-	struct work_struct free_work;
+	struct work_struct free_work, strip_work;
 
 	/* upcall contexts */
 	unsigned long *ctx_map;
@@ -124,6 +125,8 @@ DECLARE_PER_CPU(struct sw_stats, sw_stats);
 extern struct workqueue_struct *sw_wq;
 extern const struct file_operations sw_fops;
 void sw_net_put(struct sw_net *net);
+bool sw_net_enter(struct sw_net *net);
+void sw_net_leave(struct sw_net *net);
 void sw_net_fail(struct sw_net *net, u32 client_id);
 void sw_net_raise(struct sw_net *net, enum sw_event_type event);
 void sw_client_put(struct sw_client *client);

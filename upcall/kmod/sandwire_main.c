@@ -85,10 +85,6 @@ static void net_free(struct work_struct *work)
 
 	irq_work_sync(&net->kick);
 	cancel_work_sync(&net->reap);
-	sw_view_destroy(&net->bare, SLOT_OF(&net->cfg));
-	if (net->kshared)
-		vunmap(net->kshared);
-	sw_tables_free(net);
 	free_percpu(net->ctx_hint);
 	bitmap_free(net->ctx_map);
 	kvfree(net->socks);
@@ -100,6 +96,33 @@ void sw_net_put(struct sw_net *net)
 {
 	if (refcount_dec_and_test(&net->ref))
 		queue_work(sw_wq, &net->free_work);
+}
+
+/*
+ * Nobody is inside and nobody will be: the memory goes back, whoever still holds descriptors.
+ * Views of clients that live on keep an entry for the slot, and are never loaded again.
+ */
+static void net_strip(struct work_struct *work)
+{
+	struct sw_net *net = container_of(work, struct sw_net, strip_work);
+
+	sw_view_destroy(&net->bare, SLOT_OF(&net->cfg));
+	if (net->kshared)
+		vunmap(net->kshared);
+	sw_tables_free(net);
+	sw_net_put(net);
+}
+
+/* Keeps tables and kshared; false once they are gone or going. */
+bool sw_net_enter(struct sw_net *net)
+{
+	return atomic_inc_not_zero(&net->inside);
+}
+
+void sw_net_leave(struct sw_net *net)
+{
+	if (atomic_dec_and_test(&net->inside))
+		queue_work(sw_wq, &net->strip_work);
 }
 
 static bool in_slot(const struct sw_net_create *c, u64 addr, u64 len)
@@ -153,7 +176,9 @@ static long net_create(struct sw_file *f, const struct sw_net_create __user *arg
 	if (rc)
 		goto free;
 	refcount_set(&net->ref, 1);
+	atomic_set(&net->inside, 1);
 	INIT_WORK(&net->free_work, net_free);
+	INIT_WORK(&net->strip_work, net_strip);
 	INIT_WORK(&net->reap, reap_work);
 	init_irq_work(&net->kick, kick_work);
 	mutex_init(&net->map_lock);
@@ -182,9 +207,8 @@ static long net_create(struct sw_file *f, const struct sw_net_create __user *arg
 	else
 		smp_store_release(&f->net, net);
 	mutex_unlock(&f->lock);
-	if (!rc)
-		return 0;
-	sw_net_put(net);
+	if (rc)
+		sw_net_leave(net);
 	return rc;
 free_parts:
 	sw_tables_free(net);
@@ -203,6 +227,9 @@ static void net_release(struct sw_net *net)
 	WRITE_ONCE(net->mm, NULL);
 	smp_mb(); /* kick_work: what was added before is seen below, what comes after is reaped */
 	net_reap(net);
+	refcount_inc(&net->ref);
+	sw_net_leave(net);
+	flush_work(&net->strip_work); /* whoever waits for the daemon's end finds the memory free */
 	sw_net_put(net);
 }
 

@@ -82,8 +82,10 @@ static void crossing_work(struct callback_head *head)
 		fput(t->file);
 		sw_crossing_put(t);
 	} else if (acts & BIT(ACT_ADOPT) && current->flags & PF_EXITING) {
-		fput(t->file);
+		struct file *file = t->file;
+
 		sw_orphan_push(t);
+		fput(file);
 	} else if (acts & BIT(ACT_ADOPT)) {
 		this_cpu_inc(sw_stats.adopted);
 		sw_crossing_begin(t, &t->regs);

@@ -90,12 +90,13 @@ void sw_closed_push(struct sw_net *net, u32 id)
 {
 	u32 mask = net->cfg.sock_count - 1;
 
-	if (!smp_load_acquire(&net->kshared))
+	if (!sw_net_enter(net))
 		return;
 	spin_lock(&net->closed_lock);
 	WRITE_ONCE(*sw_kshared(net, net->cfg.closed_off + 4 * (net->closed_head & mask)), id);
 	smp_store_release(sw_kshared(net, net->cfg.closed_head_off), ++net->closed_head);
 	spin_unlock(&net->closed_lock);
+	sw_net_leave(net);
 	sw_net_raise(net, SW_EVENT_CLOSED);
 }
 
@@ -108,15 +109,17 @@ static __poll_t sock_poll(struct file *file, poll_table *pt)
 	struct sw_sock *s = file->private_data;
 	struct sw_net *net = s->net;
 	u32 idx = sock_index(net, s->id);
+	__poll_t mask;
 
 	poll_wait(file, &s->wait, pt);
-	if (READ_ONCE(net->dead))
+	if (READ_ONCE(net->dead) || !sw_net_enter(net))
 		return EPOLLERR | EPOLLHUP;
 	WRITE_ONCE(*READY_WAITERS(net, idx), 1);
 	smp_mb();
-	return (__force __poll_t)READ_ONCE(*READY_EVENTS(net, idx)) &
-	       (EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLRDNORM | EPOLLRDBAND |
-		EPOLLWRNORM | EPOLLWRBAND | EPOLLRDHUP);
+	mask = (__force __poll_t)READ_ONCE(*READY_EVENTS(net, idx));
+	sw_net_leave(net);
+	return mask & (EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLRDNORM |
+		       EPOLLRDBAND | EPOLLWRNORM | EPOLLWRBAND | EPOLLRDHUP);
 }
 
 static int sock_release(struct inode *inode, struct file *file)

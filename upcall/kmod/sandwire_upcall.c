@@ -135,6 +135,13 @@ void sw_notifier_remove(struct sw_crossing *t)
 	preempt_enable();
 }
 
+/* What a crossing keeps of its client; the net's memory may go with it. */
+static void crossing_leave(struct sw_crossing *t)
+{
+	sw_net_leave(t->client->net);
+	sw_client_unuse(t->client);
+}
+
 /* The upcall is over: in the thread's own context, outside locks. */
 void sw_crossing_end(struct sw_crossing *t, long rc, u64 result)
 {
@@ -144,7 +151,7 @@ void sw_crossing_end(struct sw_crossing *t, long rc, u64 result)
 		task_pt_regs(current)->dx = result;
 	sigprocmask(SIG_SETMASK, &t->oldmask, NULL);
 	fput(t->file);
-	sw_client_unuse(t->client);
+	crossing_leave(t);
 	sw_crossing_put(t);
 }
 
@@ -157,7 +164,7 @@ long sw_crossing_exit(struct sw_crossing *t)
 	struct sw_net *net = t->client->net;
 	bool adopting = t->adopting;
 
-	refcount_inc(&net->ref);
+	atomic_inc(&net->inside);
 	ctx_free(net, t->ctx);
 	sw_crossing_end(t, 0, result);
 	this_cpu_inc(sw_stats.exits);
@@ -166,7 +173,7 @@ long sw_crossing_exit(struct sw_crossing *t)
 		sw_closed_push(net, sock); /* its process is dead */
 	else if (sock)
 		task_pt_regs(current)->dx = sw_sock_fd(net, sock, flags);
-	sw_net_put(net);
+	sw_net_leave(net);
 	return 0;
 }
 
@@ -302,21 +309,24 @@ long sw_enter(struct file *file, struct sw_client *client, u32 sock_id, u32 slot
 	struct sw_crossing *t;
 	int ctx, rc;
 
+	rc = -ENETDOWN;
+	if (!sw_net_enter(net))
+		goto unuse;
 	rc = -EPERM;
 	if (unfit(regs))
-		goto unuse;
+		goto leave;
 	rc = -ENETDOWN;
 	if (READ_ONCE(net->dead))
-		goto unuse;
+		goto leave;
 	rc = -ENXIO;
 	if (!check_reserved(client))
-		goto unuse;
+		goto leave;
 	rc = -EINTR;
 	if (fatal_signal_pending(current))
-		goto unuse;
+		goto leave;
 	rc = ctx = ctx_alloc(net);
 	if (ctx < 0)
-		goto unuse;
+		goto leave;
 	rc = -ENOMEM;
 	t = crossing_new(file, &client->view);
 	if (!t)
@@ -335,6 +345,8 @@ long sw_enter(struct file *file, struct sw_client *client, u32 sock_id, u32 slot
 	return 0;
 ctx:
 	ctx_free(net, ctx);
+leave:
+	sw_net_leave(net);
 unuse:
 	sw_client_unuse(client);
 	return rc;
@@ -406,7 +418,7 @@ void sw_orphans_drop(struct sw_net *net)
 	struct sw_crossing *t;
 
 	while ((t = orphan_take(net))) {
-		sw_client_unuse(t->client);
+		crossing_leave(t);
 		sw_crossing_put(t);
 	}
 }

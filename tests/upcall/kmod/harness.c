@@ -146,11 +146,6 @@ static void make_segment(const char *image)
 	memory(SEG_KSHARED_OFF, SEG_CTX_OFF - SEG_KSHARED_OFF, PROT_READ | PROT_WRITE, -1);
 	memory(SEG_CTX_OFF, SEG_CTX_COUNT * SEG_CTX_STRIDE, PROT_READ | PROT_WRITE, -1);
 	memory(SEG_STACK_OFF, SEG_CTX_COUNT * SEG_STACK_STRIDE, PROT_READ | PROT_WRITE, -1);
-	fd = memfd_create("heap", MFD_CLOEXEC | MFD_HUGETLB);
-	if (fd < 0 || ftruncate(fd, T_HEAP_SIZE))
-		die("huge pages");
-	memory(T_HEAP_OFF, T_HEAP_SIZE, PROT_READ | PROT_WRITE, fd);
-	close(fd);
 	/* The requests twice: in the segment, and where clients see them. */
 	fd = memfd_create("requests", MFD_CLOEXEC);
 	if (fd < 0 || ftruncate(fd, T_REQ_SIZE))
@@ -235,6 +230,7 @@ void net_up(const char *image)
 		.ready_off = offsetof(struct seg_kshared, ready),
 		.name = "test",
 	};
+	int fd;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (!sh) {
@@ -245,6 +241,11 @@ void net_up(const char *image)
 		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, admit_sock))
 			die("socketpair");
 	}
+	fd = memfd_create("heap", MFD_CLOEXEC | MFD_HUGETLB);
+	if (fd < 0 || ftruncate(fd, T_HEAP_SIZE))
+		die("huge pages");
+	memory(T_HEAP_OFF, T_HEAP_SIZE, PROT_READ | PROT_WRITE, fd);
+	close(fd);
 	net_fd = open(SW_DEVICE, O_RDWR | O_CLOEXEC);
 	if (net_fd < 0)
 		die(SW_DEVICE);
@@ -272,6 +273,7 @@ void net_down(void)
 	if (net_fd >= 0)
 		close(net_fd);
 	net_fd = -1;
+	munmap((void *)(SEG_BASE + T_HEAP_OFF), T_HEAP_SIZE);
 }
 
 /* ---- the client ---------------------------------------------------------------------------- */

@@ -206,11 +206,95 @@ static void image_fault(const char *image, enum t_op op, const char *name)
 	net_up(image);
 }
 
+static long number(const char *file, const char *name)
+{
+	char line[128];
+	size_t n = strlen(name);
+	long value = -1;
+	FILE *f = fopen(file, "r");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (!strncmp(line, name, n) && strchr(": ", line[n]))
+			value = strtol(line + n + 1, NULL, 10);
+	if (f)
+		fclose(f);
+	return value;
+}
+
+static long pinned(void)
+{
+	int fd = open("/proc/sys/vm/stat_refresh", O_WRONLY);
+
+	if (write(fd, "1", 1) != 1) /* the counters lag behind, a little on each CPU */
+		return -1;
+	close(fd);
+	return number("/proc/vmstat", "nr_foll_pin_acquired") -
+	       number("/proc/vmstat", "nr_foll_pin_released");
+}
+
+static long pinned_before;
+
+static bool all_back(void)
+{
+	return pinned() == pinned_before && number("/proc/meminfo", "HugePages_Free") ==
+						    number("/proc/meminfo", "HugePages_Total");
+}
+
+/* Holds the client file and a socket until it is told to end; `op` first, if not T_NULL. */
+static int keeper(void *op)
+{
+	int fd = attach(), s = (int)up(fd, T_SOCK, 654321, 0, 0);
+	struct pollfd p = {s, POLLIN, 0};
+
+	sh->words[22] = 1;
+	if (op)
+		up(fd, (enum t_op)(long)op, 30000000, 0, 0);
+	while (!sh->words[23])
+		usleep(1000);
+	if (poll(&p, 1, 0) != 1 || p.revents != (POLLERR | POLLHUP))
+		return 6;
+	return close(s) || up(fd, T_INC, 0, 0, 0) != -ENETDOWN || close(fd) ? 7 : 0;
+}
+
+/* The daemon's end gives its memory back while a client lives on with its descriptors. */
+static void memory_back(const char *image, enum t_op op, bool stop, const char *name)
+{
+	bool early, back;
+	pid_t pid;
+	int st;
+
+	net_up(image);
+	atomic_store(&adopting, !stop);
+	sh->words[22] = sh->words[23] = 0;
+	pid = child(keeper, (void *)(long)op);
+	while (!sh->words[22])
+		usleep(1000);
+	usleep(50000);
+	if (stop) {
+		kill(pid, SIGSTOP);
+		waitpid(pid, &st, WUNTRACED);
+	}
+	early = pinned() == pinned_before;
+	net_down();
+	early |= op && !stop && all_back(); /* the upcall still needs it */
+	/* Idle, it is back when close returns. */
+	back = op && !stop ? eventually(all_back, 10) : all_back();
+	if (stop)
+		kill(pid, SIGCONT);
+	sh->words[23] = 1;
+	st = wait_child(pid);
+	CHECK(name, back && !early && !st,
+	      "early %d pinned %ld of %ld, %ld of %ld huge pages free, status %x", early, pinned(),
+	      pinned_before, number("/proc/meminfo", "HugePages_Free"),
+	      number("/proc/meminfo", "HugePages_Total"), st);
+}
+
 int main(int argc, char **argv)
 {
 	pid_t a, b;
 	int st, st2;
 
+	pinned_before = pinned();
 	net_up(argv[1]);
 	run_case(closed_in_call, NULL);
 	run_case(ioctls, NULL);
@@ -235,5 +319,9 @@ int main(int argc, char **argv)
 	st2 = wait_child(b);
 	CHECK("when the daemon goes, running upcalls end as usual", !st, "status %x", st);
 	CHECK("and sockets hang up, later upcalls are ENETDOWN", !st2, "status %x", st2);
+
+	memory_back(argv[1], T_NULL, false, "the daemon's memory is free at once, clients live on");
+	memory_back(argv[1], T_SPIN, false, "or when the last upcall has ended");
+	memory_back(argv[1], T_SPIN, true, "upcalls left half done do not keep it");
 	return atomic_load(&sh->failed) != 0;
 }
