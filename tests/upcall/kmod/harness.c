@@ -312,7 +312,7 @@ void run_case(int (*fn)(void *), void *arg)
 
 int open_client(void)
 {
-	int fd = open(SW_DEVICE, O_RDWR | O_CLOEXEC), rc, sv[2], fds[2];
+	int fd = open(SW_DEVICE, O_RDWR | O_CLOEXEC), rc = -1, sv[2], fds[2];
 	char byte = 0, ctl[CMSG_SPACE(sizeof(fds))] = {0};
 	struct iovec iov = {&byte, 1};
 	struct msghdr m = {.msg_iov = &iov,
