@@ -3,39 +3,25 @@
  * What the parts of sandwire.ko share.
  *
  * Who keeps whom: a file keeps its net or client; a client keeps its net and its mm_struct; a
- * socket keeps its net; a crossing keeps its client and the file it came by, and that file keeps
- * the module. Orphans and gone clients wait on lists of their net; the net file's release empties
- * them.
+ * crossing keeps its client and the file it came by, and that file keeps the module. Orphans and
+ * gone clients wait on lists of their net; the net file's release empties them. Being inside a net
+ * keeps its memory: when the daemon is gone and nobody is inside, only the struct stays.
  *
- * Locks, outermost first: sw_file.lock, sw_net.map_lock, mmap_lock, then the spinlocks, none of
- * which is held while another is taken, except that waking is done under sw_net.wake_lock.
- * Whatever the scheduler or the signal code may call (sched_out, signal_deliver) takes no lock.
+ * Locks, outermost first: sw_net.map_lock, mmap_lock, then the spinlocks, none of which is held
+ * while another is taken, except that waking is done under sw_net.wake_lock. Whatever the scheduler
+ * or the signal code may call (sched_out, signal_deliver) takes no lock.
  */
 #ifndef SANDWIRE_H
 #define SANDWIRE_H
 
-#include <linux/file.h>
 #include <linux/fs.h>
-#include <linux/hashtable.h>
 #include <linux/irq_work.h>
-#include <linux/llist.h>
-#include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/module.h>
-#include <linux/mutex.h>
-#include <linux/percpu.h>
 #include <linux/poll.h>
-#include <linux/preempt.h>
-#include <linux/refcount.h>
-#include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
-#include <linux/spinlock.h>
-#include <linux/task_work.h>
-#include <linux/uaccess.h>
 #include <linux/vmalloc.h>
-#include <linux/wait.h>
-#include <linux/workqueue.h>
 
 #include "compat.h"
 #include "sandwire_uapi.h"
@@ -45,26 +31,22 @@
 
 /* A second page-table root. `mid` is the private P4D page with five-level paging, else NULL. */
 struct sw_view {
-	unsigned long *top, *mid;
+	unsigned long *top, *mid, slot_base;
 	raw_spinlock_t lock; /* entries of the user half, stale[] */
 	unsigned int stale_count;
 	struct page *stale[SW_STALE_MAX]; /* replaced tables that a CPU may still have cached */
 	struct work_struct flush;
-	struct list_head node;
 };
 
 struct sw_net {
 	refcount_t ref;	 /* of the struct; `inside` is one */
 	atomic_t inside; /* users of tables and kshared: the net file, crossings, orphans, calls */
 	struct sw_net_create cfg;
-	struct mm_struct *mm; /* the daemon's */
+	struct mm_struct *mm; /* the daemon's, NULL when its file is closed */
 	bool dead;	      /* the daemon is gone, or the image failed */
-	struct work_struct free_work, strip_work;
-
-	/* upcall contexts */
-	unsigned long *ctx_map;
-	u32 __percpu *ctx_hint;
-	struct sw_view bare; /* no app memory at all: for adopted upcalls */
+	struct work_struct free_work, strip_work, reap_work;
+	unsigned long *ctx_map; /* upcall contexts */
+	struct sw_view bare;	/* no app memory at all: for adopted upcalls */
 
 	/* the sandbox's own page tables, shared by every view */
 	struct mutex map_lock; /* map and unmap */
@@ -74,9 +56,10 @@ struct sw_net {
 
 	/* struct seg_kshared, mapped into the kernel; indices of our own, never read back */
 	u8 *kshared;
+	unsigned long kshared_size;
 	spinlock_t wake_lock, closed_lock;
 	u32 wake_tail, closed_head;
-	struct sw_sock **socks; /* under wake_lock */
+	struct sw_file **socks; /* under wake_lock */
 
 	/* what the daemon must hear of */
 	wait_queue_head_t wait;
@@ -85,7 +68,6 @@ struct sw_net {
 	struct llist_head orphans, gone;
 	spinlock_t take_lock; /* takers of the two lists */
 	struct irq_work kick; /* wakes `wait` from where waking is not allowed */
-	struct work_struct reap;
 };
 
 struct sw_client {
@@ -102,51 +84,44 @@ struct sw_client {
 	struct rcu_head rcu;
 };
 
-/* An open /dev/sandwire: fresh, or a net file, or a client file. The pointers are set once. */
+/* Any file of ours: an open /dev/sandwire, fresh or a net's or a client's; or a socket. */
 struct sw_file {
-	struct mutex lock;
-	struct mm_struct *mm; /* that opened it */
-	struct sw_net *net;
+	unsigned long taken;  /* bit 0: has its role */
+	struct mm_struct *mm; /* that opened it; NULL for a socket */
+	struct sw_net *net;   /* of a net file or a socket */
 	struct sw_client *client;
-};
-
-struct sw_sock {
-	struct sw_net *net;
-	u32 id;
+	u32 id; /* of a socket, else 0 */
 	wait_queue_head_t wait;
 };
 
-struct sw_stats {
+struct sw_stats { /* as in sw_info */
 	u64 enters, exits, orphans, adopted, heals, resyncs, sockets, clients;
 };
 DECLARE_PER_CPU(struct sw_stats, sw_stats);
 
 /* sandwire_main.c */
 extern struct workqueue_struct *sw_wq;
-extern const struct file_operations sw_fops;
+long sw_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 void sw_net_put(struct sw_net *net);
-bool sw_net_enter(struct sw_net *net);
+bool sw_net_enter(struct sw_net *net); /* false once the memory is gone or going */
 void sw_net_leave(struct sw_net *net);
+bool sw_in_slot(unsigned long base, u64 addr, u64 len);
 void sw_net_fail(struct sw_net *net, u32 client_id);
 void sw_net_raise(struct sw_net *net, enum sw_event_type event);
-void sw_client_put(struct sw_client *client);
-void sw_client_kill(struct sw_client *client);
+struct llist_node *sw_take(struct sw_net *net, struct llist_head *list);
 void sw_client_unuse(struct sw_client *client);
-struct sw_client *sw_client_find(struct mm_struct *mm, struct sw_net *net);
+void sw_reserve_gone(struct mm_struct *mm, unsigned long base);
 
 /* sandwire_view.c */
 bool sw_slot_valid(unsigned long base);
 int sw_view_init(struct sw_view *view, unsigned long slot_base, unsigned long *pud);
-void sw_view_destroy(struct sw_view *view, unsigned long slot_base);
+void sw_view_destroy(struct sw_view *view);
 bool sw_view_open(struct sw_view *view);
 void sw_view_close(struct sw_view *view, struct mm_struct *mm);
 void sw_view_sync(struct sw_view *view, struct mm_struct *mm, unsigned long addr);
 void sw_flush_everywhere(void);
-int sw_view_hotplug_init(void);
-void sw_view_hotplug_exit(void);
 int sw_reserve_mmap(struct file *file, struct vm_area_struct *vma);
-bool sw_reserved(struct mm_struct *mm, unsigned long base);
-void sw_reserve_gone(struct mm_struct *mm, unsigned long base);
+bool sw_reserved(struct sw_client *client);
 
 /* sandwire_map.c */
 int sw_net_map(struct sw_net *net, const struct sw_net_map *m);
@@ -155,7 +130,6 @@ void sw_windows_close(struct sw_net *net);
 void sw_tables_free(struct sw_net *net);
 
 /* sandwire_sock.c */
-extern const struct file_operations sw_sock_fops;
 long sw_sock_fd(struct sw_net *net, u32 id, unsigned int flags);
 void sw_closed_push(struct sw_net *net, u32 id);
 void sw_wake_drain(struct sw_net *net);
@@ -171,11 +145,5 @@ long sw_adopt(struct file *file, struct sw_net *net);
 void sw_orphans_drop(struct sw_net *net);
 int sw_upcall_init(void);
 void sw_upcall_exit(void);
-
-/* A pointer into seg_kshared; offsets were checked when the net was made. */
-static inline u32 *sw_kshared(struct sw_net *net, u32 off)
-{
-	return (u32 *)(net->kshared + off);
-}
 
 #endif

@@ -6,7 +6,7 @@
  * Memory is pinned for good (FOLL_LONGTERM) and the page tables are the only record of it: a leaf
  * without SW_WINDOW stands for pins, one per 4 KiB. Device registers (VM_PFNMAP areas of vfio) have
  * no pages to pin: an interval notifier takes the leaves away when the daemon's mapping goes.
- * Table pages stay until the net is freed, so only leaves ever change under a running thread.
+ * Table pages stay until nobody is inside, so only leaves ever change under a running thread.
  */
 #include <linux/mman.h>
 #include <linux/sched/signal.h>
@@ -49,39 +49,47 @@ static bool is_large(unsigned long leaf)
 	return (leaf & (_PAGE_PSE | SW_WINDOW)) == _PAGE_PSE;
 }
 
-static void unpin_leaf(unsigned long leaf)
+static struct page *leaf_page(unsigned long leaf)
 {
-	if (leaf & _PAGE_PRESENT && !(leaf & SW_WINDOW))
-		unpin_user_page_range_dirty_lock(pfn_to_page((leaf & PTE_PFN_MASK) >> PAGE_SHIFT),
-						 is_large(leaf) ? BATCH : 1, leaf & _PAGE_RW);
+	return pfn_to_page((leaf & PTE_PFN_MASK) >> PAGE_SHIFT);
 }
 
-/*
- * Clears [addr, addr + len), flushes, and then gives the pages back. A large leaf goes whole: the
- * caller checked the edges.
- */
-static void zap(struct sw_net *net, unsigned long addr, unsigned long len)
+static void unpin_leaf(unsigned long leaf)
 {
-	unsigned long end = addr + len, *leaves, *e, n, i;
+	if (leaf && !(leaf & SW_WINDOW))
+		unpin_user_page_range_dirty_lock(leaf_page(leaf), is_large(leaf) ? BATCH : 1,
+						 leaf & _PAGE_RW);
+}
+
+/* The first leaf in use at or after *addr and before end, or NULL; *addr moves behind it. */
+static unsigned long *next_leaf(struct sw_net *net, unsigned long *addr, unsigned long end)
+{
+	unsigned long *e;
+
+	while (*addr < end) {
+		e = entry_of(net, *addr, false, false);
+		*addr = !e || is_large(*e) ? ALIGN(*addr + 1, PMD_SIZE) : *addr + PAGE_SIZE;
+		if (e && *e)
+			return e;
+	}
+	return NULL;
+}
+
+/* Clears [addr, end), flushes, and then gives the pages back. A large leaf goes whole. */
+static void zap(struct sw_net *net, unsigned long addr, unsigned long end)
+{
+	unsigned long *leaves, *e, n;
 
 	leaves = (unsigned long *)__get_free_page(GFP_KERNEL | __GFP_NOFAIL);
-	while (addr < end) {
-		for (n = 0; n < BATCH && addr < end;) {
-			e = entry_of(net, addr, false, false);
-			if (!e || is_large(*e))
-				addr = ALIGN(addr + 1, PMD_SIZE);
-			else
-				addr += PAGE_SIZE;
-			if (e && *e)
-				leaves[n++] = xchg(e, 0);
-		}
+	do {
+		for (n = 0; n < BATCH && (e = next_leaf(net, &addr, end));)
+			leaves[n++] = xchg(e, 0);
+		if (n)
+			sw_flush_everywhere();
+		while (n)
+			unpin_leaf(leaves[--n]);
 		cond_resched();
-		if (!n)
-			continue;
-		sw_flush_everywhere();
-		for (i = 0; i < n; i++)
-			unpin_leaf(leaves[i]);
-	}
+	} while (addr < end);
 	free_page((unsigned long)leaves);
 }
 
@@ -102,24 +110,21 @@ static int enter_pages(struct sw_net *net, unsigned long addr, struct page **pag
 		       unsigned long bits)
 {
 	unsigned long pfn = page_to_pfn(pages[0]), *e;
-	unsigned int i;
 	bool large = n == BATCH && IS_ALIGNED(addr, PMD_SIZE) && IS_ALIGNED(pfn, BATCH);
+	unsigned int i;
 
 	for (i = 1; large && i < n; i++)
 		large = page_to_pfn(pages[i]) == pfn + i;
-	if (large) {
-		e = entry_of(net, addr, true, true);
-		if (!e)
-			return -ENOMEM;
-		if (!*e) {
-			WRITE_ONCE(*e, pfn << PAGE_SHIFT | bits | _PAGE_PSE);
-			return 0;
-		}
+	e = entry_of(net, addr, large, true);
+	if (large && e && *e) { /* a table, of small leaves that were here before */
+		large = false;
+		e = entry_of(net, addr, false, true);
 	}
-	e = entry_of(net, addr, false, true);
 	if (!e)
 		return -ENOMEM;
-	for (i = 0; i < n; i++)
+	if (large)
+		WRITE_ONCE(*e, pfn << PAGE_SHIFT | bits | _PAGE_PSE);
+	for (i = 0; !large && i < n; i++)
 		WRITE_ONCE(e[i], page_to_pfn(pages[i]) << PAGE_SHIFT | bits);
 	return 0;
 }
@@ -127,41 +132,29 @@ static int enter_pages(struct sw_net *net, unsigned long addr, struct page **pag
 static int map_memory(struct sw_net *net, const struct sw_net_map *m)
 {
 	unsigned long addr = m->addr, end = m->addr + m->len;
-	unsigned int flags = FOLL_LONGTERM | (m->prot & PROT_WRITE ? FOLL_WRITE : 0);
-	unsigned int want, got;
-	struct page **pages;
-	int rc = 0, n;
+	unsigned int flags = FOLL_LONGTERM | (m->prot & PROT_WRITE ? FOLL_WRITE : 0), want, got;
+	struct page **pages = kvmalloc_array(BATCH, sizeof(*pages), GFP_KERNEL);
+	int rc = pages ? 0 : -ENOMEM, n;
 
-	pages = kvmalloc_array(BATCH, sizeof(*pages), GFP_KERNEL);
-	if (!pages)
-		return -ENOMEM;
-	while (addr < end) {
+	for (; !rc && addr < end; addr += want * PAGE_SIZE) {
 		/* Up to the end of the table that addr is in. */
-		want = min_t(unsigned long, end - addr, PMD_SIZE - (addr & ~PMD_MASK)) >>
-		       PAGE_SHIFT;
-		for (got = 0; got < want; got += n) {
+		want = (min(end, ALIGN(addr + 1, PMD_SIZE)) - addr) >> PAGE_SHIFT;
+		for (got = 0; !rc && got < want; got += max(n, 0)) {
 			n = pin_user_pages_fast(addr + got * PAGE_SIZE, want - got, flags,
 						pages + got);
-			if (n <= 0) {
-				rc = n ?: -EFAULT;
-				break;
-			}
+			rc = n > 0 ? 0 : n ?: -EFAULT;
 		}
 		rc = rc ?: enter_pages(net, addr, pages, want, leaf_bits(m->prot));
 		if (rc) {
 			unpin_user_pages(pages, got);
 			break;
 		}
-		addr += want * PAGE_SIZE;
-		if (fatal_signal_pending(current))
-			rc = -EINTR;
-		if (rc)
-			break;
+		rc = fatal_signal_pending(current) ? -EINTR : 0;
 		cond_resched();
 	}
 	kvfree(pages);
 	if (rc)
-		zap(net, m->addr, addr - m->addr);
+		zap(net, m->addr, addr);
 	return rc;
 }
 
@@ -175,11 +168,8 @@ static bool window_invalidate(struct mmu_interval_notifier *mni, const struct mm
 
 	spin_lock(&w->net->pt_lock);
 	mmu_interval_set_seq(mni, seq);
-	for (; addr < end; addr += PAGE_SIZE) {
-		e = entry_of(w->net, addr, false, false);
-		if (e)
-			WRITE_ONCE(*e, 0);
-	}
+	while ((e = next_leaf(w->net, &addr, end)))
+		WRITE_ONCE(*e, 0);
 	spin_unlock(&w->net->pt_lock);
 	sw_flush_everywhere();
 	return true;
@@ -187,153 +177,113 @@ static bool window_invalidate(struct mmu_interval_notifier *mni, const struct mm
 
 static const struct mmu_interval_notifier_ops window_ops = {.invalidate = window_invalidate};
 
-/* The frames behind a window, faulted in without touching a register; mmap_lock is taken. */
-static int window_frames(struct sw_window *w, u32 prot, unsigned long *frames, unsigned long *bits)
+/* Enters the frames behind a window, faulted in without touching a register; mmap_lock held. */
+static int enter_window(struct sw_window *w, u32 prot, struct vm_area_struct *vma)
 {
-	struct mm_struct *mm = current->mm;
-	struct vm_area_struct *vma;
-	unsigned long i, addr;
-	int rc = -EFAULT;
-
-	mmap_read_lock(mm);
-	vma = find_vma(mm, w->addr);
-	if (!vma || vma->vm_start > w->addr || vma->vm_end < w->addr + w->len ||
-	    !(vma->vm_flags & VM_PFNMAP) || (prot & PROT_WRITE && !(vma->vm_flags & VM_WRITE)))
-		goto out;
-	*bits = (leaf_bits(prot) & ~_PAGE_ENC) | SW_WINDOW |
-		(pgprot_val(vma->vm_page_prot) & (_PAGE_CACHE_MASK | _PAGE_ENC));
-	for (i = 0; i < w->len >> PAGE_SHIFT; i++) {
-		addr = w->addr + i * PAGE_SIZE;
-		rc = sw_follow_pfn(vma, addr, &frames[i]);
-		if (rc) {
-			rc = fixup_user_fault(mm, addr, prot & PROT_WRITE ? FAULT_FLAG_WRITE : 0,
-					      NULL);
-			rc = rc ?: sw_follow_pfn(vma, addr, &frames[i]);
-		}
-		if (rc)
-			break;
-	}
-out:
-	mmap_read_unlock(mm);
-	return rc;
-}
-
-static int map_window(struct sw_net *net, const struct sw_net_map *m)
-{
-	unsigned long *frames, bits, seq, i, n = m->len >> PAGE_SHIFT;
+	unsigned long addr, end = w->addr + w->len, seq, bits, pfn;
+	unsigned int write = prot & PROT_WRITE ? FAULT_FLAG_WRITE : 0;
 	bool stale = true;
-	struct sw_window *w = kzalloc(sizeof(*w), GFP_KERNEL);
-	int rc = -ENOMEM;
+	int rc = 0;
 
-	frames = kvmalloc_array(n, sizeof(*frames), GFP_KERNEL);
-	if (!w || !frames)
-		goto free;
-	w->net = net;
-	w->addr = m->addr;
-	w->len = m->len;
-	for (i = 0; i < n; i++) /* every table before the spinlock */
-		if (!entry_of(net, w->addr + i * PAGE_SIZE, false, true))
-			goto free;
-	rc = mmu_interval_notifier_insert(&w->mni, current->mm, w->addr, w->len, &window_ops);
-	if (rc)
-		goto free;
+	if (vma->vm_end < end || (write && !(vma->vm_flags & VM_WRITE)))
+		return -EFAULT;
+	bits = (leaf_bits(prot) & ~_PAGE_ENC) | SW_WINDOW |
+	       (pgprot_val(vma->vm_page_prot) & (_PAGE_CACHE_MASK | _PAGE_ENC));
 	while (stale && !rc) {
 		seq = mmu_interval_read_begin(&w->mni);
-		rc = window_frames(w, m->prot, frames, &bits);
-		if (rc)
-			break;
-		spin_lock(&net->pt_lock);
+		for (addr = w->addr; !rc && addr < end; addr += PAGE_SIZE)
+			if (sw_follow_pfn(vma, addr, &pfn))
+				rc = fixup_user_fault(vma->vm_mm, addr, write, NULL);
+		spin_lock(&w->net->pt_lock);
 		stale = mmu_interval_read_retry(&w->mni, seq);
-		for (i = 0; !stale && i < n; i++)
-			WRITE_ONCE(*entry_of(net, w->addr + i * PAGE_SIZE, false, false),
-				   frames[i] << PAGE_SHIFT | bits);
-		spin_unlock(&net->pt_lock);
+		for (addr = w->addr; !stale && !rc && addr < end; addr += PAGE_SIZE) {
+			rc = sw_follow_pfn(vma, addr, &pfn);
+			if (!rc)
+				WRITE_ONCE(*entry_of(w->net, addr, false, false),
+					   pfn << PAGE_SHIFT | bits);
+		}
+		spin_unlock(&w->net->pt_lock);
 	}
-	if (rc) {
-		mmu_interval_notifier_remove(&w->mni);
-		goto free;
-	}
-	list_add(&w->node, &net->windows);
-	w = NULL;
-free:
-	kvfree(frames);
-	kfree(w);
 	return rc;
 }
 
 static void window_close(struct sw_window *w)
 {
 	mmu_interval_notifier_remove(&w->mni);
-	zap(w->net, w->addr, w->len);
+	zap(w->net, w->addr, w->addr + w->len);
 	list_del(&w->node);
 	kfree(w);
+}
+
+static int map_window(struct sw_net *net, const struct sw_net_map *m)
+{
+	struct sw_window *w = kzalloc(sizeof(*w), GFP_KERNEL);
+	struct vm_area_struct *vma;
+	unsigned long i;
+	int rc = 0;
+
+	if (!w)
+		return -ENOMEM;
+	w->net = net;
+	w->addr = m->addr;
+	w->len = m->len;
+	for (i = 0; !rc && i < m->len; i += PAGE_SIZE) /* every table before the spinlock */
+		rc = entry_of(net, m->addr + i, false, true) ? 0 : -ENOMEM;
+	rc = rc ?: mmu_interval_notifier_insert(&w->mni, net->mm, m->addr, m->len, &window_ops);
+	if (rc) {
+		kfree(w);
+		return rc;
+	}
+	list_add(&w->node, &net->windows);
+	mmap_read_lock(net->mm);
+	vma = vma_lookup(net->mm, m->addr);
+	rc = vma && vma->vm_flags & VM_PFNMAP ? enter_window(w, m->prot, vma) : -EFAULT;
+	mmap_read_unlock(net->mm);
+	if (rc)
+		window_close(w);
+	return rc;
 }
 
 void sw_windows_close(struct sw_net *net)
 {
 	struct sw_window *w, *next;
 
-	mutex_lock(&net->map_lock);
 	list_for_each_entry_safe(w, next, &net->windows, node)
 		window_close(w);
-	mutex_unlock(&net->map_lock);
 }
 
 /* ---- the two calls ------------------------------------------------------------------------- */
 
-static int check_range(struct sw_net *net, const struct sw_net_map *m)
+static bool good_range(struct sw_net *net, const struct sw_net_map *m)
 {
-	unsigned long base = net->cfg.slot_base;
-	unsigned long exit_page = base + SW_EXIT_OFF;
+	unsigned long exit_page = net->cfg.slot_base + SW_EXIT_OFF;
 
-	if (m->flags || m->prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC))
-		return -EINVAL;
-	if (!m->len || !PAGE_ALIGNED(m->addr | m->len) || m->addr < base || m->len > SW_SLOT_SIZE ||
-	    m->addr - base > SW_SLOT_SIZE - m->len)
-		return -EINVAL;
-	if (m->addr <= exit_page && exit_page < m->addr + m->len)
-		return -EINVAL;
-	return 0;
+	return !m->flags && m->len && PAGE_ALIGNED(m->addr | m->len) &&
+	       sw_in_slot(net->cfg.slot_base, m->addr, m->len) &&
+	       (exit_page < m->addr || exit_page >= m->addr + m->len);
 }
 
-/* Nonzero if a large leaf sticks out over an edge of the range. */
-static bool edge_cuts_leaf(struct sw_net *net, unsigned long addr)
+/* True if a large leaf sticks out over this edge of a range. */
+static bool cuts_leaf(struct sw_net *net, unsigned long addr)
 {
 	unsigned long *e = entry_of(net, addr, true, false);
 
 	return e && is_large(*e) && !IS_ALIGNED(addr, PMD_SIZE);
 }
 
-static bool range_used(struct sw_net *net, const struct sw_net_map *m)
+/* The kernel maps struct seg_kshared too, which must come in one call. */
+static int attach_kshared(struct sw_net *net)
 {
-	unsigned long addr = m->addr, end = m->addr + m->len, *e;
-
-	while (addr < end) {
-		e = entry_of(net, addr, false, false);
-		if (e && *e)
-			return true;
-		/* No table: nothing until the next one. */
-		addr = e ? addr + PAGE_SIZE : ALIGN(addr + 1, PMD_SIZE);
-	}
-	return false;
-}
-
-/* The area with struct seg_kshared must come in one call: the kernel maps it too. */
-static int attach_kshared(struct sw_net *net, const struct sw_net_map *m, unsigned long size)
-{
-	unsigned long i, n = PAGE_ALIGN(size) >> PAGE_SHIFT, addr = net->cfg.kshared_addr, *e;
+	unsigned long i, n = PAGE_ALIGN(net->kshared_size) >> PAGE_SHIFT, *e;
+	unsigned long addr = net->cfg.kshared_addr;
 	struct page **pages = kvmalloc_array(n, sizeof(*pages), GFP_KERNEL);
 	u8 *p;
 
-	if (!pages)
-		return -ENOMEM;
-	for (i = 0; i < n; i++, addr += PAGE_SIZE) {
+	for (i = 0; pages && i < n; i++, addr += PAGE_SIZE) {
 		e = entry_of(net, addr, false, false);
-		pages[i] = pfn_to_page((*e & PTE_PFN_MASK) >> PAGE_SHIFT);
-		if (is_large(*e))
-			pages[i] += (addr & ~PMD_MASK) >> PAGE_SHIFT;
+		pages[i] = leaf_page(*e) + (is_large(*e) ? (addr & ~PMD_MASK) >> PAGE_SHIFT : 0);
 	}
-	p = vmap(pages, n, VM_MAP, PAGE_KERNEL);
+	p = pages ? vmap(pages, n, VM_MAP, PAGE_KERNEL) : NULL;
 	kvfree(pages);
 	if (!p)
 		return -ENOMEM;
@@ -343,50 +293,35 @@ static int attach_kshared(struct sw_net *net, const struct sw_net_map *m, unsign
 	return 0;
 }
 
-static unsigned long kshared_size(struct sw_net *net)
-{
-	const struct sw_net_create *c = &net->cfg;
-	unsigned long size = 0;
-
-	size = max_t(unsigned long, size, c->wake_off + 4ul * c->wake_entries);
-	size = max_t(unsigned long, size, c->closed_off + 4ul * c->sock_count);
-	size = max_t(unsigned long, size, c->ready_off + 8ul * c->sock_count);
-	size = max3(size, c->wake_head_off + 4ul, c->wake_tail_off + 4ul);
-	return max3(size, c->wake_overflow_off + 4ul,
-		    max(c->closed_head_off, c->closed_tail_off) + 4ul);
-}
-
 int sw_net_map(struct sw_net *net, const struct sw_net_map *m)
 {
-	unsigned long base = net->cfg.kshared_addr, size = kshared_size(net);
+	unsigned long base = net->cfg.kshared_addr, addr = m->addr, end = addr + m->len;
 	struct vm_area_struct *vma;
-	bool window, shared;
+	bool window;
 	int rc;
 
-	rc = check_range(net, m);
-	if (rc)
-		return rc;
-	if (!(m->prot & PROT_READ) || (m->prot & PROT_WRITE && m->prot & PROT_EXEC))
+	if (!good_range(net, m) || !(m->prot & PROT_READ) ||
+	    m->prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC) ||
+	    (m->prot & PROT_WRITE && m->prot & PROT_EXEC))
 		return -EINVAL;
 	if (current->mm != net->mm)
 		return -ESTALE;
 	mmap_read_lock(net->mm);
-	vma = find_vma(net->mm, m->addr);
-	window = vma && vma->vm_start <= m->addr && vma->vm_flags & VM_PFNMAP;
+	vma = vma_lookup(net->mm, addr);
+	window = vma && vma->vm_flags & VM_PFNMAP;
 	mmap_read_unlock(net->mm);
 	if (window && m->prot & PROT_EXEC)
 		return -EINVAL;
-	shared = !window && m->addr <= base && m->addr + m->len >= base + size;
 
 	mutex_lock(&net->map_lock);
-	if (range_used(net, m))
+	if (next_leaf(net, &addr, end))
 		rc = -EEXIST;
 	else
 		rc = window ? map_window(net, m) : map_memory(net, m);
-	if (!rc && shared && !net->kshared) {
-		rc = attach_kshared(net, m, size);
+	if (!rc && !window && !net->kshared && m->addr <= base && end >= base + net->kshared_size) {
+		rc = attach_kshared(net);
 		if (rc)
-			zap(net, m->addr, m->len);
+			zap(net, m->addr, end);
 	}
 	mutex_unlock(&net->map_lock);
 	return rc;
@@ -394,29 +329,24 @@ int sw_net_map(struct sw_net *net, const struct sw_net_map *m)
 
 int sw_net_unmap(struct sw_net *net, const struct sw_net_map *m)
 {
-	unsigned long base = net->cfg.kshared_addr;
+	unsigned long base = net->cfg.kshared_addr, end = m->addr + m->len;
 	struct sw_window *w, *next;
-	int rc;
+	int rc = 0;
 
-	rc = check_range(net, m);
-	if (rc)
-		return rc;
+	if (!good_range(net, m))
+		return -EINVAL;
 	mutex_lock(&net->map_lock);
-	if (edge_cuts_leaf(net, m->addr) || edge_cuts_leaf(net, m->addr + m->len)) {
+	if (cuts_leaf(net, m->addr) || cuts_leaf(net, end))
 		rc = -EINVAL;
-	} else if (net->kshared && m->addr < base + kshared_size(net) && base < m->addr + m->len) {
+	else if (net->kshared && m->addr < base + net->kshared_size && base < end)
 		rc = -EBUSY; /* the kernel uses it until the end */
-	} else {
-		list_for_each_entry(w, &net->windows, node)
-			if (w->addr < m->addr + m->len && m->addr < w->addr + w->len &&
-			    (w->addr != m->addr || w->len != m->len))
-				rc = -EINVAL; /* windows go whole */
-		list_for_each_entry_safe(w, next, &net->windows, node)
-			if (!rc && w->addr == m->addr)
-				window_close(w);
-		if (!rc)
-			zap(net, m->addr, m->len);
-	}
+	list_for_each_entry_safe(w, next, &net->windows, node)
+		if (w->addr == m->addr && w->len == m->len)
+			window_close(w);
+		else if (w->addr < end && m->addr < w->addr + w->len)
+			rc = -EINVAL; /* windows go whole */
+	if (!rc)
+		zap(net, m->addr, end);
 	mutex_unlock(&net->map_lock);
 	return rc;
 }
@@ -425,21 +355,17 @@ static void free_table(unsigned long *table, int shift)
 {
 	unsigned int i;
 
-	for (i = 0; i < 512; i++) {
-		if (!table[i])
-			continue;
+	for (i = 0; i < 512; i++)
 		if (shift == PAGE_SHIFT || (shift == PMD_SHIFT && table[i] & _PAGE_PSE))
 			unpin_leaf(table[i]);
-		else
+		else if (table[i])
 			free_table(__va(table[i] & PTE_PFN_MASK), shift - 9);
-		cond_resched();
-	}
 	free_page((unsigned long)table);
+	cond_resched();
 }
 
-/* The last user of the net is gone. */
+/* Nobody is inside the net any more. */
 void sw_tables_free(struct sw_net *net)
 {
-	if (net->pud)
-		free_table(net->pud, PUD_SHIFT);
+	free_table(net->pud, PUD_SHIFT);
 }

@@ -5,29 +5,32 @@
  * sandwire_upcall.c when an upcall ends.
  *
  * No index read from shared memory is trusted: ours live in struct sw_net and are only published.
+ * Whoever touches kshared is inside the net.
  */
 #include <linux/anon_inodes.h>
 #include <linux/fcntl.h>
+#include <linux/file.h>
 #include <linux/seq_file.h>
 #include "sandwire.h"
 
-#define READY_EVENTS(net, idx)	sw_kshared(net, (net)->cfg.ready_off + 8 * (idx))
-#define READY_WAITERS(net, idx) sw_kshared(net, (net)->cfg.ready_off + 8 * (idx) + 4)
+#define POLL_EVENTS                                                                                \
+	(EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLRDNORM | EPOLLRDBAND |         \
+	 EPOLLWRNORM | EPOLLWRBAND | EPOLLRDHUP)
+
+/* A word of seg_kshared; offsets were checked when the net was made. */
+static u32 *shared(struct sw_net *net, u32 off)
+{
+	return (u32 *)(net->kshared + off);
+}
 
 static u32 sock_index(struct sw_net *net, u32 id)
 {
 	return id & (net->cfg.sock_count - 1);
 }
 
-static void sock_wake(struct sw_sock *s, bool all)
+static u32 *ready_events(struct sw_net *net, u32 id)
 {
-	__poll_t mask =
-		(__force __poll_t)READ_ONCE(*READY_EVENTS(s->net, sock_index(s->net, s->id)));
-
-	if (all)
-		wake_up_all(&s->wait);
-	else if (wq_has_sleeper(&s->wait))
-		wake_up_poll(&s->wait, mask | EPOLLERR | EPOLLHUP);
+	return shared(net, net->cfg.ready_off + 8 * sock_index(net, id));
 }
 
 void sw_wake_all(struct sw_net *net)
@@ -35,9 +38,9 @@ void sw_wake_all(struct sw_net *net)
 	u32 i;
 
 	spin_lock(&net->wake_lock);
-	for (i = 0; net->kshared && i < net->cfg.sock_count; i++)
+	for (i = 0; i < net->cfg.sock_count; i++)
 		if (net->socks[i])
-			sock_wake(net->socks[i], true);
+			wake_up_all(&net->socks[i]->wait);
 	spin_unlock(&net->wake_lock);
 }
 
@@ -47,37 +50,35 @@ void sw_wake_all(struct sw_net *net)
  */
 void sw_wake_drain(struct sw_net *net)
 {
-	u32 head, tail, id, mask = net->cfg.wake_entries - 1;
+	const struct sw_net_create *c = &net->cfg;
 	bool daemon = false, overflow;
-	struct sw_sock *s;
+	u32 head, tail, id, *flag;
+	struct sw_file *s;
 
 	if (!smp_load_acquire(&net->kshared))
 		return;
-	overflow = READ_ONCE(*sw_kshared(net, net->cfg.wake_overflow_off)) &&
-		   xchg(sw_kshared(net, net->cfg.wake_overflow_off), 0);
-	if (READ_ONCE(net->wake_tail) == READ_ONCE(*sw_kshared(net, net->cfg.wake_head_off)) &&
-	    !overflow)
+	flag = shared(net, c->wake_overflow_off);
+	overflow = READ_ONCE(*flag) && xchg(flag, 0);
+	if (READ_ONCE(net->wake_tail) == READ_ONCE(*shared(net, c->wake_head_off)) && !overflow)
 		return;
 	spin_lock(&net->wake_lock);
-	head = smp_load_acquire(sw_kshared(net, net->cfg.wake_head_off));
+	head = smp_load_acquire(shared(net, c->wake_head_off));
 	tail = net->wake_tail;
-	if (head - tail > net->cfg.wake_entries) {
+	if (head - tail > c->wake_entries) {
 		overflow = true;
 		tail = head;
 	}
 	for (; tail != head; tail++) {
-		id = READ_ONCE(*sw_kshared(net, net->cfg.wake_off + 4 * (tail & mask)));
-		if (id == U32_MAX) {
-			daemon = true;
-			continue;
-		}
+		id = READ_ONCE(*shared(net, c->wake_off + 4 * (tail & (c->wake_entries - 1))));
+		daemon |= id == U32_MAX;
 		s = net->socks[sock_index(net, id)];
-		if (s && s->id == id)
-			sock_wake(s, false);
+		if (s && s->id == id && wq_has_sleeper(&s->wait))
+			wake_up_poll(&s->wait, (__force __poll_t)READ_ONCE(*ready_events(net, id)) |
+						       EPOLLERR | EPOLLHUP);
 	}
 	WRITE_ONCE(net->wake_tail, head);
 	/* Pairs with the image's acquire load of wake_tail before it fills an entry again. */
-	smp_store_release(sw_kshared(net, net->cfg.wake_tail_off), head);
+	smp_store_release(shared(net, c->wake_tail_off), head);
 	spin_unlock(&net->wake_lock);
 	if (overflow)
 		sw_wake_all(net);
@@ -88,16 +89,14 @@ void sw_wake_drain(struct sw_net *net)
 /* The image's acquire load of closed_head (closed_take) pairs with the release store here. */
 void sw_closed_push(struct sw_net *net, u32 id)
 {
-	u32 mask = net->cfg.sock_count - 1;
-
 	if (!sw_net_enter(net))
 		return;
 	spin_lock(&net->closed_lock);
-	WRITE_ONCE(*sw_kshared(net, net->cfg.closed_off + 4 * (net->closed_head & mask)), id);
-	smp_store_release(sw_kshared(net, net->cfg.closed_head_off), ++net->closed_head);
+	WRITE_ONCE(*shared(net, net->cfg.closed_off + 4 * sock_index(net, net->closed_head)), id);
+	smp_store_release(shared(net, net->cfg.closed_head_off), ++net->closed_head);
 	spin_unlock(&net->closed_lock);
-	sw_net_leave(net);
 	sw_net_raise(net, SW_EVENT_CLOSED);
+	sw_net_leave(net);
 }
 
 /*
@@ -106,129 +105,91 @@ void sw_closed_push(struct sw_net *net, u32 id)
  */
 static __poll_t sock_poll(struct file *file, poll_table *pt)
 {
-	struct sw_sock *s = file->private_data;
-	struct sw_net *net = s->net;
-	u32 idx = sock_index(net, s->id);
-	__poll_t mask;
+	struct sw_file *s = file->private_data;
+	u32 *ready, events;
 
 	poll_wait(file, &s->wait, pt);
-	if (READ_ONCE(net->dead) || !sw_net_enter(net))
+	if (READ_ONCE(s->net->dead) || !sw_net_enter(s->net))
 		return EPOLLERR | EPOLLHUP;
-	WRITE_ONCE(*READY_WAITERS(net, idx), 1);
+	ready = ready_events(s->net, s->id);
+	WRITE_ONCE(ready[1], 1);
 	smp_mb();
-	mask = (__force __poll_t)READ_ONCE(*READY_EVENTS(net, idx));
-	sw_net_leave(net);
-	return mask & (EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLRDNORM |
-		       EPOLLRDBAND | EPOLLWRNORM | EPOLLWRBAND | EPOLLRDHUP);
+	events = READ_ONCE(ready[0]);
+	sw_net_leave(s->net);
+	return (__force __poll_t)events & POLL_EVENTS;
+}
+
+static bool sock_place(struct sw_net *net, u32 id, struct sw_file *old, struct sw_file *new)
+{
+	struct sw_file **place = &net->socks[sock_index(net, id)];
+	bool done;
+
+	spin_lock(&net->wake_lock);
+	done = *place == old;
+	if (done)
+		*place = new;
+	spin_unlock(&net->wake_lock);
+	return done;
 }
 
 static int sock_release(struct inode *inode, struct file *file)
 {
-	struct sw_sock *s = file->private_data;
-	struct sw_net *net = s->net;
+	struct sw_file *s = file->private_data;
 
-	spin_lock(&net->wake_lock);
-	net->socks[sock_index(net, s->id)] = NULL;
-	spin_unlock(&net->wake_lock);
-	sw_closed_push(net, s->id);
-	sw_net_put(net);
+	sock_place(s->net, s->id, s, NULL);
+	sw_closed_push(s->net, s->id);
+	sw_net_put(s->net);
 	kfree(s);
 	return 0;
 }
 
-static long sock_info(struct sw_sock *s, struct sw_sock_info __user *to)
-{
-	struct sw_client *client = sw_client_find(current->mm, s->net);
-	struct sw_sock_info info = {.sock_id = s->id, .client_id = client ? client->id : 0};
-
-	strscpy(info.net, s->net->cfg.name, sizeof(info.net));
-	if (client)
-		sw_client_unuse(client);
-	return copy_to_user(to, &info, sizeof(info)) ? -EFAULT : 0;
-}
-
-static long sock_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
-{
-	struct sw_sock *s = file->private_data;
-	struct sw_client *client;
-
-	switch (cmd) {
-	case SW_IOC_EXIT:
-		return sw_exit();
-	case SW_IOC_YIELD:
-		return sw_yield();
-	}
-	if (sw_in_upcall())
-		return -EBUSY;
-	switch (cmd) {
-	case SW_IOC_ENTER:
-		client = sw_client_find(current->mm, s->net);
-		if (!client)
-			return READ_ONCE(s->net->dead) ? -ENETDOWN : -ENOTCONN;
-		return sw_enter(file, client, s->id, arg);
-	case SW_IOC_SOCK_INFO:
-		return sock_info(s, (void __user *)arg);
-	}
-	return -ENOTTY;
-}
-
 static void sock_fdinfo(struct seq_file *m, struct file *file)
 {
-	struct sw_sock *s = file->private_data;
+	struct sw_file *s = file->private_data;
 
 	seq_printf(m, "sandwire-net:\t%s\nsandwire-socket:\t%u\n", s->net->cfg.name, s->id);
 }
 
-const struct file_operations sw_sock_fops = {
+static const struct file_operations sock_fops = {
 	.owner = THIS_MODULE,
 	.release = sock_release,
 	.poll = sock_poll,
-	.unlocked_ioctl = sock_ioctl,
+	.unlocked_ioctl = sw_ioctl,
 	.show_fdinfo = sock_fdinfo,
 };
 
 /* A new descriptor for the id, or -errno and the id is in the closed ring (it has no other one). */
 long sw_sock_fd(struct sw_net *net, u32 id, unsigned int flags)
 {
-	struct sw_sock *s = kzalloc(sizeof(*s), GFP_KERNEL_ACCOUNT);
-	u32 idx = sock_index(net, id);
+	struct sw_file *s = kzalloc(sizeof(*s), GFP_KERNEL_ACCOUNT);
 	struct file *file;
-	int fd, rc = -ENOMEM;
+	int fd = -ENOMEM;
 
 	if (!s)
 		goto closed;
 	s->net = net;
 	s->id = id;
 	init_waitqueue_head(&s->wait);
+	if (!sock_place(net, id, NULL, s)) {
+		kfree(s);
+		return -EBUSY;
+	}
 	fd = get_unused_fd_flags(flags & O_CLOEXEC);
-	rc = fd;
 	if (fd < 0)
 		goto free;
-	spin_lock(&net->wake_lock);
-	rc = net->socks[idx] || !net->kshared ? -EBUSY : 0;
-	if (!rc)
-		net->socks[idx] = s;
-	spin_unlock(&net->wake_lock);
-	if (rc)
-		goto put_fd;
-	file = anon_inode_getfile("[sandwire]", &sw_sock_fops, s, O_RDWR | (flags & O_NONBLOCK));
-	if (IS_ERR(file)) {
-		rc = PTR_ERR(file);
-		spin_lock(&net->wake_lock);
-		net->socks[idx] = NULL;
-		spin_unlock(&net->wake_lock);
-		goto put_fd;
+	file = anon_inode_getfile("[sandwire]", &sock_fops, s, O_RDWR | (flags & O_NONBLOCK));
+	if (!IS_ERR(file)) {
+		refcount_inc(&net->ref);
+		this_cpu_inc(sw_stats.sockets);
+		fd_install(fd, file);
+		return fd;
 	}
-	refcount_inc(&net->ref);
-	this_cpu_inc(sw_stats.sockets);
-	fd_install(fd, file);
-	return fd;
-put_fd:
 	put_unused_fd(fd);
+	fd = PTR_ERR(file);
 free:
+	sock_place(net, id, s, NULL);
 	kfree(s);
 closed:
-	if (rc != -EBUSY)
-		sw_closed_push(net, id);
-	return rc;
+	sw_closed_push(net, id);
+	return fd;
 }

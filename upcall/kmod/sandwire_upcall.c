@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The upcall: how a thread enters the sandbox and every way in which it can leave.
+ * The upcall: how a thread enters the sandbox, what happens to it meanwhile (page faults, signals,
+ * death: the kernel calls probes at tracepoints), and every way in which it can leave.
  *
- *   in   SW_IOC_ENTER -> sw_enter -> sw_crossing_begin
- *        SW_IOC_NET_ADOPT -> sw_adopt -> (task work) sw_crossing_begin with an orphan's registers
- *   out  SW_IOC_EXIT, or a write to the exit page -> sw_crossing_exit
- *        killed -> sw_abandon: the upcall goes on as an orphan
+ *   in   SW_IOC_ENTER -> sw_enter -> crossing_begin
+ *        SW_IOC_NET_ADOPT -> sw_adopt -> (task work) crossing_begin with an orphan's registers
+ *   out  SW_IOC_EXIT, or a write to the exit page -> crossing_exit
+ *        killed -> abandon: the upcall goes on as an orphan
  *        stopped, traced or frozen -> surrender, in sched_out: an orphan too; the thread finds its
  *        own registers and -EINTR when it runs again
  *        image bug -> (task work) the net fails, -ENETDOWN
@@ -14,65 +15,119 @@
  * signals are blocked (except those the CPU raises, and SIGKILL), restartable sequences, the
  * robust list and clear_child_tid are put aside, and threads with io_uring or a tracer are refused.
  */
-#include <linux/hrtimer.h>
-#include <asm/special_insns.h>
-#include "sandwire_crossing.h"
+#define pr_fmt(fmt) "sandwire: " fmt
 
-DEFINE_PER_CPU(struct sw_crossing *, sw_cur);
-struct kmem_cache *sw_crossings;
-sigset_t sw_upcall_mask; /* all but what the CPU raises, and SIGKILL */
+#include <linux/file.h>
+#include <linux/hrtimer.h>
+#include <linux/sched/task_stack.h>
+#include <linux/task_work.h>
+#include <linux/tracepoint.h>
+#include <asm/special_insns.h>
+#include "sandwire.h"
+
+enum act {
+	ACT_QUEUED,	 /* the task work is on its way */
+	ACT_EXIT,	 /* the exit page was written */
+	ACT_FAULT,	 /* the CPU raised a signal */
+	ACT_SURRENDERED, /* no longer in the upcall: unhook and go on */
+	ACT_ADOPT,	 /* begin */
+};
+
+struct sw_crossing {
+	refcount_t ref; /* the upcall (running or orphan), its queued task work */
+	unsigned long acts;
+	bool in, adopting, moved; /* moved: was off the CPU since it began */
+	bool healed; /* the fault being handled came with the official root: try again */
+
+	/* the upcall; moves to whoever adopts it */
+	u32 ctx;
+	struct sw_client *client;
+	struct pt_regs regs; /* where an orphan goes on */
+	struct llist_node orphan;
+
+	/* the thread that runs it */
+	struct sw_view *view;
+	struct mm_struct *mm;
+	struct file *file; /* keeps the module */
+	struct pt_regs saved;
+	sigset_t oldmask, raised;
+	bool ignored[2]; /* SIGSEGV, SIGBUS: what raising them would undo */
+	struct preempt_notifier pn;
+	struct callback_head work;
+	typeof(current->rseq) rseq;
+	int __user *clear_child_tid;
+	struct robust_list_head __user *robust_list;
+	u32 pkru;
+};
+
+/* The crossing of the thread that runs on this CPU, NULL where that is not in an upcall. */
+static DEFINE_PER_CPU(struct sw_crossing *, sw_cur);
+static struct kmem_cache *crossings;
+static sigset_t upcall_mask; /* all but what the CPU raises, and SIGKILL */
 static struct preempt_ops sched_ops;
-static const int ignorable[] = SW_IGNORABLE;
+static const int ignorable[] = {SIGSEGV, SIGBUS};
+
+static void crossing_work(struct callback_head *head);
 
 bool sw_in_upcall(void)
 {
 	return this_cpu_read(sw_cur);
 }
 
-void sw_crossing_put(struct sw_crossing *t)
+static void crossing_put(struct sw_crossing *t)
 {
 	if (refcount_dec_and_test(&t->ref))
-		kmem_cache_free(sw_crossings, t);
+		kmem_cache_free(crossings, t);
 }
 
-/* ---- contexts ------------------------------------------------------------------------------ */
+/* What a crossing keeps of its client; the net's memory may go with it. */
+static void crossing_leave(struct sw_crossing *t)
+{
+	sw_net_leave(t->client->net);
+	sw_client_unuse(t->client);
+	crossing_put(t);
+}
 
-/* The one this CPU used last, if it is free: its stack is in the cache. */
+/* Has crossing_work run before the thread sees user mode or a signal again; from anywhere. */
+static void request(struct sw_crossing *t, enum act act)
+{
+	set_bit(act, &t->acts);
+	if (test_and_set_bit(ACT_QUEUED, &t->acts))
+		return;
+	refcount_inc(&t->ref);
+	init_task_work(&t->work, crossing_work);
+	if (task_work_add(current, &t->work, TWA_RESUME))
+		refcount_dec(&t->ref); /* exiting: on_exit takes over */
+}
+
+/* Each CPU has a part of its own, where it takes the first: that stack is in its cache. */
 static int ctx_alloc(struct sw_net *net)
 {
-	u32 *hint = raw_cpu_ptr(net->ctx_hint), n = net->cfg.ctx_count, i = READ_ONCE(*hint), tries;
+	u32 n = net->cfg.ctx_count, from = raw_smp_processor_id() * n / nr_cpu_ids, i, tries;
 
 	for (tries = 0; tries < 2 * n; tries++) {
-		if (i < n && !test_and_set_bit_lock(i, net->ctx_map)) {
-			WRITE_ONCE(*hint, i);
-			return i;
-		}
-		i = find_next_zero_bit(net->ctx_map, n, i + 1);
+		i = find_next_zero_bit(net->ctx_map, n, from);
 		if (i >= n)
 			i = find_first_zero_bit(net->ctx_map, n);
 		if (i >= n)
 			break;
+		if (!test_and_set_bit_lock(i, net->ctx_map))
+			return i;
 	}
 	return -EAGAIN;
-}
-
-static void ctx_free(struct sw_net *net, u32 ctx)
-{
-	clear_bit_unlock(ctx, net->ctx_map);
 }
 
 /* ---- in and out ---------------------------------------------------------------------------- */
 
 /* Starts or resumes an upcall in the current thread, whose user registers become *go. */
-void sw_crossing_begin(struct sw_crossing *t, const struct pt_regs *go)
+static void crossing_begin(struct sw_crossing *t, const struct pt_regs *go)
 {
 	struct pt_regs *regs = task_pt_regs(current);
-	struct sighand_struct *sighand = rcu_dereference_protected(current->sighand, 1);
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(ignorable); i++)
-		t->ignored[i] = sighand->action[ignorable[i] - 1].sa.sa_handler == SIG_IGN;
-	sigprocmask(SIG_SETMASK, &sw_upcall_mask, &t->oldmask);
+		t->ignored[i] = current->sighand->action[ignorable[i] - 1].sa.sa_handler == SIG_IGN;
+	sigprocmask(SIG_SETMASK, &upcall_mask, &t->oldmask);
 	t->saved = *regs;
 	*regs = *go;
 	regs->cs = __USER_CS;
@@ -81,7 +136,9 @@ void sw_crossing_begin(struct sw_crossing *t, const struct pt_regs *go)
 		      (go->flags & (X86_EFLAGS_CF | X86_EFLAGS_PF | X86_EFLAGS_AF | X86_EFLAGS_ZF |
 				    X86_EFLAGS_SF | X86_EFLAGS_OF | X86_EFLAGS_DF));
 	regs->orig_ax = -1;
-	t->rseq = sw_rseq_off();
+	/* The kernel would go on at an abort address of the app's choosing, in the sandbox. */
+	t->rseq = current->rseq;
+	current->rseq = NULL;
 	t->clear_child_tid = current->clear_child_tid;
 	current->clear_child_tid = NULL;
 	t->robust_list = current->robust_list;
@@ -120,7 +177,12 @@ static void unhook(struct sw_crossing *t, long rc)
 	if (cpu_feature_enabled(X86_FEATURE_OSPKE) && t->pkru & 3)
 		wrpkru(t->pkru);
 	local_irq_restore(flags);
-	sw_rseq_on(t->rseq, t->moved);
+	current->rseq = t->rseq;
+	if (t->rseq && t->moved) { /* has the kernel write the CPU number again */
+		set_bit(RSEQ_EVENT_PREEMPT_BIT, &current->rseq_event_mask);
+		set_bit(RSEQ_EVENT_MIGRATE_BIT, &current->rseq_event_mask);
+		set_tsk_thread_flag(current, TIF_NOTIFY_RESUME);
+	}
 	current->clear_child_tid = t->clear_child_tid;
 	current->robust_list = t->robust_list;
 	*regs = t->saved;
@@ -128,74 +190,58 @@ static void unhook(struct sw_crossing *t, long rc)
 	regs->orig_ax = -1; /* no restart */
 }
 
-void sw_notifier_remove(struct sw_crossing *t)
+static void notifier_remove(struct sw_crossing *t)
 {
 	preempt_disable();
 	preempt_notifier_unregister(&t->pn);
 	preempt_enable();
 }
 
-/* What a crossing keeps of its client; the net's memory may go with it. */
-static void crossing_leave(struct sw_crossing *t)
-{
-	sw_net_leave(t->client->net);
-	sw_client_unuse(t->client);
-}
-
 /* The upcall is over: in the thread's own context, outside locks. */
-void sw_crossing_end(struct sw_crossing *t, long rc, u64 result)
+static void crossing_end(struct sw_crossing *t, long rc, u64 result)
 {
 	unhook(t, rc);
-	sw_notifier_remove(t);
+	notifier_remove(t);
 	if (!t->adopting)
 		task_pt_regs(current)->dx = result;
 	sigprocmask(SIG_SETMASK, &t->oldmask, NULL);
 	fput(t->file);
 	crossing_leave(t);
-	sw_crossing_put(t);
 }
 
 /* The ordinary way out; result, socket id and flags are in the registers. */
-long sw_crossing_exit(struct sw_crossing *t)
+static long crossing_exit(struct sw_crossing *t)
 {
 	struct pt_regs *regs = task_pt_regs(current);
-	u64 result = regs->dx;
-	u32 sock = regs->r10, flags = regs->r8;
 	struct sw_net *net = t->client->net;
+	u32 sock = regs->r10, flags = regs->r8;
 	bool adopting = t->adopting;
 
 	atomic_inc(&net->inside);
-	ctx_free(net, t->ctx);
-	sw_crossing_end(t, 0, result);
+	clear_bit_unlock(t->ctx, net->ctx_map);
+	crossing_end(t, 0, regs->dx);
 	this_cpu_inc(sw_stats.exits);
 	sw_wake_drain(net);
 	if (sock && adopting)
 		sw_closed_push(net, sock); /* its process is dead */
 	else if (sock)
-		task_pt_regs(current)->dx = sw_sock_fd(net, sock, flags);
+		regs->dx = sw_sock_fd(net, sock, flags);
 	sw_net_leave(net);
 	return 0;
 }
 
-/*
- * What is left of the upcall becomes an orphan, resumable at the thread's present registers. A
- * system call that was not made yet is made again; a copy from or to app memory fails instead.
- * No locks, no waking: see unhook.
- */
-static void orphan_regs(struct sw_crossing *t)
+/* The code that may touch app memory fails with -EFAULT where its caller cannot wait for it. */
+static bool copy_failed(struct sw_crossing *t, struct pt_regs *regs)
 {
 	const struct sw_net_create *cfg = &t->client->net->cfg;
 
-	t->regs = *task_pt_regs(current);
-	if ((long)t->regs.orig_ax >= 0 && (long)t->regs.ax == -ENOSYS) {
-		t->regs.ip -= 2;
-		t->regs.ax = t->regs.orig_ax;
-	}
-	if (t->regs.ip >= cfg->copy_start && t->regs.ip < cfg->copy_end && cfg->fault_fixup)
-		t->regs.ip = cfg->fault_fixup;
+	if (regs->ip < cfg->copy_start || regs->ip >= cfg->copy_end || !cfg->fault_fixup)
+		return false;
+	regs->ip = cfg->fault_fixup;
+	return true;
 }
 
-void sw_orphan_push(struct sw_crossing *t)
+static void orphan_push(struct sw_crossing *t)
 {
 	struct sw_net *net = t->client->net;
 
@@ -204,26 +250,31 @@ void sw_orphan_push(struct sw_crossing *t)
 	irq_work_queue(&net->kick);
 }
 
+/*
+ * What is left of the upcall becomes an orphan, resumable at the thread's present registers. A
+ * system call that was not made yet is made again; a copy from or to app memory fails instead.
+ * No locks, no waking: see unhook.
+ */
+static void orphan_make(struct sw_crossing *t)
+{
+	t->regs = *task_pt_regs(current);
+	if ((long)t->regs.orig_ax >= 0 && (long)t->regs.ax == -ENOSYS) {
+		t->regs.ip -= 2;
+		t->regs.ax = t->regs.orig_ax;
+	}
+	copy_failed(t, &t->regs);
+	unhook(t, -EINTR);
+}
+
 /* The thread dies; its upcall goes on without it. */
-void sw_abandon(struct sw_crossing *t)
+static void abandon(struct sw_crossing *t)
 {
 	struct file *file = t->file;
 
-	orphan_regs(t);
-	unhook(t, -EINTR);
-	sw_notifier_remove(t);
-	sw_orphan_push(t); /* t may be gone from here on */
+	orphan_make(t);
+	notifier_remove(t);
+	orphan_push(t); /* t may be gone from here on */
 	fput(file);
-}
-
-/* The thread stops for an unknown time: in sched_out, run queue locked. */
-static void surrender(struct sw_crossing *t)
-{
-	refcount_inc(&t->ref); /* for crossing_work; the other goes with the orphan */
-	orphan_regs(t);
-	unhook(t, -EINTR);
-	sw_request(t, ACT_SURRENDERED);
-	sw_orphan_push(t);
 }
 
 static void crossing_sched_out(struct preempt_notifier *pn, struct task_struct *next)
@@ -234,7 +285,11 @@ static void crossing_sched_out(struct preempt_notifier *pn, struct task_struct *
 		return;
 	t->moved = true;
 	if (READ_ONCE(current->__state) & (__TASK_STOPPED | __TASK_TRACED) || current->frozen) {
-		surrender(t);
+		/* It stops for an unknown time: surrender. The run queue is locked. */
+		refcount_inc(&t->ref); /* for crossing_work; the other goes with the orphan */
+		orphan_make(t);
+		request(t, ACT_SURRENDERED);
+		orphan_push(t);
 		return;
 	}
 	sw_view_close(t->view, t->mm);
@@ -267,17 +322,17 @@ static struct preempt_ops sched_ops = {
  * Threads for which the kernel does things in user memory or registers that an upcall must not see:
  * a tracer, io_uring completions, dispatched system calls, no rdtsc or cpuid, a shadow stack.
  */
-static bool unfit(const struct pt_regs *regs)
+static bool unfit(void)
 {
 	return current->ptrace || current->io_uring || test_thread_flag(TIF_NOTSC) ||
 	       test_thread_flag(TIF_NOCPUID) || sw_has_shadow_stack() ||
 	       current_thread_info()->syscall_work & SYSCALL_WORK_SYSCALL_USER_DISPATCH ||
-	       regs->cs != __USER_CS;
+	       task_pt_regs(current)->cs != __USER_CS;
 }
 
 static struct sw_crossing *crossing_new(struct file *file, struct sw_view *view)
 {
-	struct sw_crossing *t = kmem_cache_zalloc(sw_crossings, GFP_KERNEL);
+	struct sw_crossing *t = kmem_cache_zalloc(crossings, GFP_KERNEL);
 
 	if (!t)
 		return NULL;
@@ -288,75 +343,55 @@ static struct sw_crossing *crossing_new(struct file *file, struct sw_view *view)
 	return t;
 }
 
-static bool check_reserved(struct sw_client *client)
-{
-	if (READ_ONCE(client->reserved))
-		return true;
-	/* Under mmap_lock, so that a removal either is seen here or finds the client. */
-	mmap_read_lock(client->mm);
-	if (sw_reserved(client->mm, client->net->cfg.slot_base))
-		WRITE_ONCE(client->reserved, true);
-	mmap_read_unlock(client->mm);
-	return client->reserved;
-}
-
 /* Takes over the caller's use of the client. */
 long sw_enter(struct file *file, struct sw_client *client, u32 sock_id, u32 slot)
 {
-	const struct pt_regs *regs = task_pt_regs(current);
 	struct sw_net *net = client->net;
-	struct pt_regs go = {};
-	struct sw_crossing *t;
-	int ctx, rc;
+	struct pt_regs go = {.ip = net->cfg.entry, .si = client->id, .dx = sock_id, .cx = slot};
+	struct sw_crossing *t = NULL;
+	int ctx = 0;
 
-	rc = -ENETDOWN;
-	if (!sw_net_enter(net))
-		goto unuse;
-	rc = -EPERM;
-	if (unfit(regs))
-		goto leave;
-	rc = -ENETDOWN;
-	if (READ_ONCE(net->dead))
-		goto leave;
-	rc = -ENXIO;
-	if (!check_reserved(client))
-		goto leave;
-	rc = -EINTR;
-	if (fatal_signal_pending(current))
-		goto leave;
-	rc = ctx = ctx_alloc(net);
-	if (ctx < 0)
-		goto leave;
-	rc = -ENOMEM;
-	t = crossing_new(file, &client->view);
-	if (!t)
-		goto ctx;
+	if (!sw_net_enter(net)) {
+		sw_client_unuse(client);
+		return -ENETDOWN;
+	}
+	if (unfit())
+		ctx = -EPERM;
+	else if (READ_ONCE(net->dead))
+		ctx = -ENETDOWN;
+	else if (!sw_reserved(client))
+		ctx = -ENXIO;
+	else if (fatal_signal_pending(current))
+		ctx = -EINTR;
+	else if (!(t = crossing_new(file, &client->view)))
+		ctx = -ENOMEM;
+	if (!ctx)
+		ctx = ctx_alloc(net);
+	if (ctx < 0) {
+		if (t) {
+			fput(file);
+			crossing_put(t);
+		}
+		sw_net_leave(net);
+		sw_client_unuse(client);
+		return ctx;
+	}
 	t->client = client;
 	t->ctx = ctx;
-	go.ip = net->cfg.entry;
 	go.sp = net->cfg.stack_addr + (ctx + 1) * net->cfg.stack_stride - 8;
 	go.di = net->cfg.ctx_addr + ctx * net->cfg.ctx_stride;
-	go.si = client->id;
-	go.dx = sock_id;
-	go.cx = slot | (sock_id && file->f_flags & O_NONBLOCK ? SW_ENTER_NONBLOCK : 0);
-	go.r8 = (u32)regs->di;
+	go.cx |= sock_id && file->f_flags & O_NONBLOCK ? SW_ENTER_NONBLOCK : 0;
+	go.r8 = (u32)task_pt_regs(current)->di;
 	this_cpu_inc(sw_stats.enters);
-	sw_crossing_begin(t, &go);
+	crossing_begin(t, &go);
 	return 0;
-ctx:
-	ctx_free(net, ctx);
-leave:
-	sw_net_leave(net);
-unuse:
-	sw_client_unuse(client);
-	return rc;
 }
 
 long sw_exit(void)
 {
 	struct sw_crossing *t = this_cpu_read(sw_cur);
 
-	return t ? sw_crossing_exit(t) : -EPERM;
+	return t ? crossing_exit(t) : -EPERM;
 }
 
 /* Long enough for the holder of a lock to be scheduled. Signals do not cut it short. */
@@ -373,11 +408,8 @@ long sw_yield(void)
 
 static struct sw_crossing *orphan_take(struct sw_net *net)
 {
-	struct llist_node *n;
+	struct llist_node *n = sw_take(net, &net->orphans);
 
-	spin_lock(&net->take_lock);
-	n = llist_del_first(&net->orphans);
-	spin_unlock(&net->take_lock);
 	return n ? llist_entry(n, struct sw_crossing, orphan) : NULL;
 }
 
@@ -392,23 +424,23 @@ long sw_adopt(struct file *file, struct sw_net *net)
 
 	if (current->mm != net->mm)
 		return -ESTALE;
-	if (unfit(task_pt_regs(current)))
+	if (unfit())
 		return -EPERM;
 	t = crossing_new(file, &net->bare);
 	if (!t)
 		return -ENOMEM;
 	orphan = orphan_take(net);
 	if (!orphan) {
-		fput(t->file);
-		sw_crossing_put(t);
+		fput(file);
+		crossing_put(t);
 		return -ENOENT;
 	}
 	t->adopting = true;
 	t->client = orphan->client;
 	t->ctx = orphan->ctx;
 	t->regs = orphan->regs;
-	sw_crossing_put(orphan);
-	sw_request(t, ACT_ADOPT);
+	crossing_put(orphan);
+	request(t, ACT_ADOPT);
 	return 0;
 }
 
@@ -417,8 +449,209 @@ void sw_orphans_drop(struct sw_net *net)
 {
 	struct sw_crossing *t;
 
-	while ((t = orphan_take(net))) {
+	while ((t = orphan_take(net)))
 		crossing_leave(t);
-		sw_crossing_put(t);
+}
+
+/* ---- task work ----------------------------------------------------------------------------- */
+
+/* The signals that the CPU raised are ours, whatever the process would do about them. */
+static void take_raised(struct sw_crossing *t)
+{
+	struct sighand_struct *sighand = current->sighand;
+	struct k_sigaction *action;
+	kernel_siginfo_t info;
+	enum pid_type type;
+	sigset_t others;
+	int i;
+
+	if (sigisemptyset(&t->raised))
+		return;
+	spin_lock_irq(&sighand->siglock);
+	sigfillset(&others);
+	sigandnsets(&others, &others, &t->raised);
+	while (sw_dequeue_signal(&others, &info, &type))
+		;
+	for (i = 0; i < ARRAY_SIZE(ignorable); i++) {
+		action = &sighand->action[ignorable[i] - 1];
+		if (t->ignored[i] && action->sa.sa_handler == SIG_DFL)
+			action->sa.sa_handler = SIG_IGN;
 	}
+	recalc_sigpending();
+	spin_unlock_irq(&sighand->siglock);
+	sigemptyset(&t->raised);
+}
+
+static void fault_in_upcall(struct sw_crossing *t)
+{
+	struct pt_regs *regs = task_pt_regs(current);
+	struct sw_net *net = t->client->net;
+	bool healed = t->healed;
+
+	t->healed = false;
+	if (healed || copy_failed(t, regs))
+		return;
+	if (!READ_ONCE(net->dead))
+		pr_err("%s: image fault at %lx, sp %lx, context %u, client %u: net failed\n",
+		       net->cfg.name, regs->ip, regs->sp, t->ctx, t->client->id);
+	sw_net_fail(net, t->client->id);
+	crossing_end(t, -ENETDOWN, 0);
+}
+
+static void crossing_work(struct callback_head *head)
+{
+	struct sw_crossing *t = container_of(head, struct sw_crossing, work);
+	unsigned long acts = xchg(&t->acts, 0);
+	struct file *file = t->file;
+
+	if (acts & BIT(ACT_SURRENDERED)) {
+		notifier_remove(t);
+		sigprocmask(SIG_SETMASK, &t->oldmask, NULL);
+		fput(file);
+		crossing_put(t);
+	} else if (acts & BIT(ACT_ADOPT) && current->flags & PF_EXITING) {
+		orphan_push(t);
+		fput(file);
+	} else if (acts & BIT(ACT_ADOPT)) {
+		this_cpu_inc(sw_stats.adopted);
+		crossing_begin(t, &t->regs);
+	} else if (this_cpu_read(sw_cur) == t) {
+		take_raised(t);
+		if (acts & BIT(ACT_EXIT))
+			crossing_exit(t);
+		else
+			fault_in_upcall(t);
+	}
+	crossing_put(t);
+}
+
+/* ---- probes -------------------------------------------------------------------------------- */
+
+/* The reserved mapping's fault handler asks: is there a reason to go on? */
+bool sw_retry_fault(void)
+{
+	struct sw_crossing *t = this_cpu_read(sw_cur);
+
+	return t && (t->healed || t->acts);
+}
+
+/* Every page fault, before the kernel looks at it; interrupts off. */
+static void on_fault(void *data, unsigned long addr, struct pt_regs *regs, unsigned long error)
+{
+	struct sw_crossing *t = this_cpu_read(sw_cur);
+	unsigned long flags, off;
+
+	if (likely(!t) || in_nmi() || addr >= TASK_SIZE_MAX || current->mm != t->mm)
+		return;
+	local_irq_save(flags);
+	/* Text patching in a system call, among others, puts the official root back. */
+	t->healed = sw_view_open(t->view);
+	if (t->healed)
+		this_cpu_inc(sw_stats.heals);
+	off = addr - t->view->slot_base;
+	if (off >= SW_SLOT_SIZE && !t->adopting)
+		sw_view_sync(t->view, t->mm, addr);
+	else if (off >= SW_SLOT_SIZE && user_mode(regs))
+		request(t, ACT_FAULT);
+	else if ((off & PAGE_MASK) == SW_EXIT_OFF && user_mode(regs))
+		request(t, ACT_EXIT);
+	local_irq_restore(flags);
+}
+
+/*
+ * A signal is being made. Those that the CPU raises for what this thread does come in its own
+ * context, with a kernel code; nobody else can send such a one from here.
+ */
+static void on_generate(void *data, int sig, struct kernel_siginfo *info, struct task_struct *task,
+			int group, int result)
+{
+	struct sw_crossing *t = this_cpu_read(sw_cur);
+
+	if (likely(!t) || task != current || !in_task() || (unsigned long)info <= 1 ||
+	    info->si_code <= 0)
+		return;
+	if (sig != SIGSEGV && sig != SIGBUS && sig != SIGILL && sig != SIGFPE)
+		return;
+	sigaddset(&t->raised, sig);
+	request(t, ACT_FAULT);
+}
+
+/* The thread is about to act on a signal: it dies, or runs a handler. siglock held. */
+static void on_deliver(void *data, int sig, struct kernel_siginfo *info, struct k_sigaction *ka)
+{
+	struct sw_crossing *t = this_cpu_read(sw_cur);
+
+	if (likely(!t))
+		return;
+	current->blocked = t->oldmask;
+	recalc_sigpending();
+	abandon(t);
+}
+
+/* For deaths without a signal: seccomp, a kernel oops. */
+static void on_exit(SW_EXIT_PROBE_ARGS)
+{
+	struct sw_crossing *t = this_cpu_read(sw_cur);
+
+	if (unlikely(t) && task == current)
+		abandon(t);
+}
+
+static struct probe {
+	const char *name;
+	void *func;
+	struct tracepoint *tp;
+} probes[] = {
+	{"page_fault_user", on_fault},	  {"page_fault_kernel", on_fault},
+	{"signal_generate", on_generate}, {"signal_deliver", on_deliver},
+	{"sched_process_exit", on_exit},
+};
+
+/* Tracepoints are not exported one by one: found by name, as LTTng does. */
+static void probe_match(struct tracepoint *tp, void *unused)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(probes); i++)
+		if (!strcmp(tp->name, probes[i].name))
+			probes[i].tp = tp;
+}
+
+static void probes_remove(int n)
+{
+	while (n-- > 0)
+		tracepoint_probe_unregister(probes[n].tp, probes[n].func, NULL);
+	tracepoint_synchronize_unregister();
+	kmem_cache_destroy(crossings);
+}
+
+int sw_upcall_init(void)
+{
+	int i, rc;
+
+	siginitsetinv(&upcall_mask, sigmask(SIGKILL) | sigmask(SIGSEGV) | sigmask(SIGBUS) |
+					    sigmask(SIGILL) | sigmask(SIGFPE) | sigmask(SIGTRAP) |
+					    sigmask(SIGSYS));
+	crossings = KMEM_CACHE(sw_crossing, 0);
+	if (!crossings)
+		return -ENOMEM;
+	for_each_kernel_tracepoint(probe_match, NULL);
+	for (i = 0; i < ARRAY_SIZE(probes); i++) {
+		rc = -EOPNOTSUPP;
+		if (probes[i].tp)
+			rc = tracepoint_probe_register(probes[i].tp, probes[i].func, NULL);
+		if (rc) {
+			pr_err("not loaded: this kernel has no tracepoint %s\n", probes[i].name);
+			probes_remove(i);
+			return rc;
+		}
+	}
+	preempt_notifier_inc();
+	return 0;
+}
+
+void sw_upcall_exit(void)
+{
+	preempt_notifier_dec();
+	probes_remove(ARRAY_SIZE(probes));
 }

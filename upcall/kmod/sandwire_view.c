@@ -10,12 +10,8 @@
  * must then stay an empty table. loaded_mm stays the process's: flush interrupts keep coming, and
  * flush what is in use because the address-space tag (PCID) is kept too.
  */
-#include <linux/memory.h>
 #include <asm/special_insns.h>
 #include "sandwire.h"
-
-static LIST_HEAD(views);
-static DEFINE_SPINLOCK(views_lock);
 
 static unsigned int slot_index(unsigned long addr)
 {
@@ -28,83 +24,68 @@ bool sw_slot_valid(unsigned long base)
 	return !(base & (SW_SLOT_SIZE - 1)) && base >= SW_SLOT_SIZE && base < 255 * SW_SLOT_SIZE;
 }
 
+static struct page *table_page(unsigned long entry)
+{
+	return pfn_to_page((entry & PTE_PFN_MASK) >> PAGE_SHIFT);
+}
+
 static void drop_stale(struct work_struct *work)
 {
 	struct sw_view *view = container_of(work, struct sw_view, flush);
 	struct page *stale[SW_STALE_MAX];
-	unsigned int i, n;
-	unsigned long flags;
+	unsigned int n;
 
-	raw_spin_lock_irqsave(&view->lock, flags);
+	raw_spin_lock_irq(&view->lock);
 	n = view->stale_count;
-	memcpy(stale, view->stale, n * sizeof(stale[0]));
+	memcpy(stale, view->stale, sizeof(stale));
 	view->stale_count = 0;
-	raw_spin_unlock_irqrestore(&view->lock, flags);
-	if (!n)
-		return;
-	sw_flush_everywhere();
-	for (i = 0; i < n; i++)
-		put_page(stale[i]);
+	raw_spin_unlock_irq(&view->lock);
+	if (n)
+		sw_flush_everywhere();
+	while (n)
+		put_page(stale[--n]);
 }
 
 int sw_view_init(struct sw_view *view, unsigned long slot_base, unsigned long *pud)
 {
-	unsigned long **table = &view->top;
+	unsigned long *table;
 
 	raw_spin_lock_init(&view->lock);
 	INIT_WORK(&view->flush, drop_stale);
-	INIT_LIST_HEAD(&view->node);
-	view->top = (unsigned long *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	if (!view->top)
+	view->slot_base = slot_base;
+	table = view->top = (unsigned long *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (table && pgtable_l5_enabled())
+		table = view->mid = (unsigned long *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!table) {
+		free_page((unsigned long)view->top);
 		return -ENOMEM;
-	if (pgtable_l5_enabled()) {
-		view->mid = (unsigned long *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-		if (!view->mid) {
-			free_page((unsigned long)view->top);
-			view->top = NULL;
-			return -ENOMEM;
-		}
-		view->top[0] = _PAGE_TABLE | __pa(view->mid);
-		table = &view->mid;
 	}
-	(*table)[slot_index(slot_base)] = _PAGE_TABLE | __pa(pud);
-	spin_lock(&views_lock);
-	list_add(&view->node, &views);
-	/* The kernel half is one for all; top-level entries are only added, by memory hotplug. */
+	if (view->mid)
+		view->top[0] = _PAGE_TABLE | __pa(view->mid);
+	table[slot_index(slot_base)] = _PAGE_TABLE | __pa(pud);
+	/* The kernel half is one for all. */
 	memcpy(view->top + 256, (unsigned long *)current->mm->pgd + 256, PAGE_SIZE / 2);
-	spin_unlock(&views_lock);
 	return 0;
 }
 
-/* Drops what the entries of [0, 256) point to, except the slot's (skip < 0: none). */
-static void put_tables(unsigned long *table, unsigned int n, int skip)
+/* Drops what the first n entries point to, except where that is ours. */
+static void free_root(unsigned long *table, unsigned int n, unsigned int skip)
 {
 	unsigned int i;
 
-	for (i = 0; i < n; i++)
-		if (table[i] && (int)i != skip)
-			put_page(pfn_to_page((table[i] & PTE_PFN_MASK) >> PAGE_SHIFT));
+	for (i = 0; table && i < n; i++)
+		if (table[i] && i != skip)
+			put_page(table_page(table[i]));
+	free_page((unsigned long)table);
 }
 
 /* Nobody is in an upcall through this view, and every CPU that was has flushed since. */
-void sw_view_destroy(struct sw_view *view, unsigned long slot_base)
+void sw_view_destroy(struct sw_view *view)
 {
-	if (!view->top)
-		return;
-	spin_lock(&views_lock);
-	list_del(&view->node);
-	spin_unlock(&views_lock);
 	cancel_work_sync(&view->flush);
 	drop_stale(&view->flush);
-	if (view->mid) {
-		put_tables(view->mid, 512, slot_index(slot_base));
-		put_tables(view->top, 256, 0);
-		free_page((unsigned long)view->mid);
-	} else {
-		put_tables(view->top, 256, slot_index(slot_base));
-	}
-	free_page((unsigned long)view->top);
-	view->top = view->mid = NULL;
+	free_root(view->top, 256, view->mid ? 0 : slot_index(view->slot_base));
+	free_root(view->mid, 512, slot_index(view->slot_base));
 }
 
 /* CR3 with another root: tag and LAM bits stay, bit 63 is clear so that the switch flushes. */
@@ -139,41 +120,30 @@ void sw_view_close(struct sw_view *view, struct mm_struct *mm)
  */
 void sw_view_sync(struct sw_view *view, struct mm_struct *mm, unsigned long addr)
 {
-	unsigned long *src = (unsigned long *)mm->pgd, *dst = view->top;
+	unsigned long *src = (unsigned long *)mm->pgd, *dst = view->top, old, now;
 	unsigned int i = slot_index(addr);
-	unsigned long old, now;
-	struct page *page;
 
-	if (view->mid) {
-		unsigned int j = addr >> 48;
-
-		if (j) {
-			i = j;
-		} else {
-			if (!(READ_ONCE(src[0]) & _PAGE_PRESENT))
-				return;
-			src = __va(READ_ONCE(src[0]) & PTE_PFN_MASK);
-			dst = view->mid;
-		}
+	if (view->mid && addr >> 48) {
+		i = addr >> 48;
+	} else if (view->mid) {
+		if (!(READ_ONCE(src[0]) & _PAGE_PRESENT))
+			return;
+		src = __va(READ_ONCE(src[0]) & PTE_PFN_MASK);
+		dst = view->mid;
 	}
 	raw_spin_lock(&view->lock);
 	old = dst[i];
 	now = READ_ONCE(src[i]);
-	if (!((old ^ now) & (PTE_PFN_MASK | _PAGE_PRESENT)))
-		goto out;
-	/* Full: the thread faults again until the flush has run. */
-	if (old && view->stale_count == SW_STALE_MAX)
-		goto out;
-	if (now & _PAGE_PRESENT) {
-		page = pfn_to_page((now & PTE_PFN_MASK) >> PAGE_SHIFT);
-		if (!get_page_unless_zero(page))
-			goto out;
-	} else {
+	if (!(now & _PAGE_PRESENT))
 		now = 0;
-	}
+	/* No room for the old one: the thread faults again until the flush has run. */
+	if (!((old ^ now) & (PTE_PFN_MASK | _PAGE_PRESENT)) ||
+	    (old && view->stale_count == SW_STALE_MAX) ||
+	    (now && !get_page_unless_zero(table_page(now))))
+		goto out;
 	WRITE_ONCE(dst[i], now);
 	if (old) {
-		view->stale[view->stale_count++] = pfn_to_page((old & PTE_PFN_MASK) >> PAGE_SHIFT);
+		view->stale[view->stale_count++] = table_page(old);
 		queue_work(sw_wq, &view->flush);
 	}
 	this_cpu_inc(sw_stats.resyncs);
@@ -191,33 +161,6 @@ void sw_flush_everywhere(void)
 	on_each_cpu(flush_here, NULL, 1);
 }
 
-/* New memory can add top-level entries to the kernel half; it is used only after this. */
-static int on_hotplug(struct notifier_block *nb, unsigned long action, void *data)
-{
-	struct sw_view *view;
-
-	if (action != MEM_GOING_ONLINE)
-		return NOTIFY_OK;
-	spin_lock(&views_lock);
-	list_for_each_entry(view, &views, node)
-		memcpy(view->top + 256, (unsigned long *)current->active_mm->pgd + 256,
-		       PAGE_SIZE / 2);
-	spin_unlock(&views_lock);
-	return NOTIFY_OK;
-}
-
-static struct notifier_block hotplug = {.notifier_call = on_hotplug};
-
-int sw_view_hotplug_init(void)
-{
-	return register_memory_notifier(&hotplug);
-}
-
-void sw_view_hotplug_exit(void)
-{
-	unregister_memory_notifier(&hotplug);
-}
-
 /* ---- the reserved mapping ------------------------------------------------------------------ */
 
 static vm_fault_t reserve_fault(struct vm_fault *vmf)
@@ -230,7 +173,7 @@ static void reserve_close(struct vm_area_struct *vma)
 	sw_reserve_gone(vma->vm_mm, vma->vm_start);
 }
 
-/* All or nothing: no splitting, no new rights. A move ends in close, and so in the client's end. */
+/* All or nothing: no splitting, no new rights, no move. */
 static int reserve_may_split(struct vm_area_struct *vma, unsigned long addr)
 {
 	return -EINVAL;
@@ -270,10 +213,17 @@ int sw_reserve_mmap(struct file *file, struct vm_area_struct *vma)
 	return 0;
 }
 
-/* mmap_lock held. */
-bool sw_reserved(struct mm_struct *mm, unsigned long base)
+/* Looked up under mmap_lock, so that a removal either is seen here or finds the client. */
+bool sw_reserved(struct sw_client *client)
 {
-	struct vm_area_struct *vma = find_vma(mm, base);
+	struct vm_area_struct *vma;
 
-	return vma && vma->vm_ops == &reserve_ops && vma->vm_start == base;
+	if (READ_ONCE(client->reserved))
+		return true;
+	mmap_read_lock(client->mm);
+	vma = find_vma(client->mm, client->view.slot_base);
+	if (vma && vma->vm_ops == &reserve_ops && vma->vm_start == client->view.slot_base)
+		WRITE_ONCE(client->reserved, true);
+	mmap_read_unlock(client->mm);
+	return client->reserved;
 }
