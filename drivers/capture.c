@@ -63,20 +63,29 @@ static void copy_in(const struct capture_writer *w, uint64_t at, const void *fro
 	memcpy(data, (const uint8_t *)from + first, len - first);
 }
 
-/* What the device puts into a frame that leaves its checksum to it (RFC 1071; the field holds the
- * sum of the pseudo header). */
-static uint16_t device_checksum(const struct pktbuf *frame)
+/*
+ * RFC 1071; the field holds the sum of the pseudo header. Done before the device sees the frame:
+ * some (QEMU's e1000e) write the sum into the frame's memory, so that afterwards nobody could tell
+ * the seed from the sum.
+ */
+void capture_checksum(struct pktbuf *frame)
 {
-	const uint8_t *data = pktbuf_data(frame);
-	uint32_t sum = 0, i = frame->csum_start;
+	uint8_t *data = pktbuf_data(frame);
+	uint32_t sum = 0, i = frame->csum_start, field = i + frame->csum_offset;
 
+	if (!(frame->flags & PKTBUF_TX_L4_CSUM) || field + 2 > frame->len)
+		return;
 	for (; i + 1 < frame->len; i += 2)
 		sum += (uint32_t)data[i] << 8 | data[i + 1];
 	if (i < frame->len)
 		sum += (uint32_t)data[i] << 8;
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (uint16_t) ~(sum + (sum >> 16));
-	return (uint16_t)(sum ? sum : 0xffff);
+	if (!sum)
+		sum = 0xffff;
+	data[field] = (uint8_t)(sum >> 8);
+	data[field + 1] = (uint8_t)sum;
+	frame->flags &= (uint16_t)~PKTBUF_TX_L4_CSUM;
 }
 
 void capture_write(struct capture_writer *w, uint32_t port_index, const struct pktbuf *frame,
@@ -99,14 +108,6 @@ void capture_write(struct capture_writer *w, uint32_t port_index, const struct p
 	}
 	copy_in(w, w->head, &rec, sizeof(rec));
 	copy_in(w, w->head + sizeof(rec), pktbuf_data(frame), caplen);
-	if (frame->flags & PKTBUF_TX_L4_CSUM) {
-		uint32_t field = (uint32_t)frame->csum_start + frame->csum_offset;
-		uint16_t sum = device_checksum(frame);
-		uint8_t bytes[2] = {(uint8_t)(sum >> 8), (uint8_t)sum};
-
-		if (field + sizeof(bytes) <= caplen)
-			copy_in(w, w->head + sizeof(rec) + field, bytes, sizeof(bytes));
-	}
 	w->head += need;
 	w->ring->captured = ++w->captured;
 	/* Release: pairs with the acquire of head by capture_next. */

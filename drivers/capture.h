@@ -28,6 +28,10 @@ bool capture_detach(struct port *port, struct capture *tap);
 void capture_frames(struct port *port, struct pktbuf **batch, unsigned n,
 		    enum capture_direction dir);
 
+/* For port.c: adds the checksum that was left to the device, before the device has a frame that
+ * will be captured. */
+void capture_checksum(struct pktbuf *frame);
+
 /*
  * The ring's one producer, for any number of ports. Nothing here is read back from the ring but
  * the tail, so a hostile reader can lose frames for itself and do nothing else.

@@ -130,8 +130,10 @@ static unsigned send_batch(struct port *port, struct pktbuf **batch, unsigned n)
 	octets[0] = 0;
 	for (unsigned i = 0; i < n; i++) {
 		octets[i + 1] = octets[i] + batch[i]->len;
-		if (port->captures)
+		if (port->captures) {
+			capture_checksum(batch[i]);
 			pktbuf_hold(batch[i]);
+		}
 	}
 	sent = port->ops->tx(port, batch, n);
 	port->stats.out_packets += sent;
