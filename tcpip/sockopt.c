@@ -197,7 +197,7 @@ static int set_timeout(int64_t *us, const void *value, uint32_t len)
 	if (t.usec < 0 || t.usec >= 1000000)
 		return -EDOM;
 	if (t.sec < 0)
-		*us = 0;
+		*us = 1; /* Linux does not wait at all then; 0 would be for ever */
 	else if (t.sec >= INT64_MAX / 1000000 - 1)
 		*us = 0; /* longer than anybody waits: for ever */
 	else
