@@ -90,7 +90,6 @@ static int start_server(struct contender *c, struct server *s, void (*serve)(str
 		serve(s);
 		_exit(0);
 	}
-	c->state = s;
 	return 0;
 }
 
@@ -100,8 +99,10 @@ static void stop_server(struct contender *c)
 
 	if (!s)
 		return;
-	kill(s->pid, SIGKILL);
-	waitpid(s->pid, NULL, 0);
+	if (s->pid > 0) {
+		kill(s->pid, SIGKILL);
+		waitpid(s->pid, NULL, 0);
+	}
 	for (int i = 0; i < 2; i++) {
 		close(s->to[i]);
 		close(s->from[i]);
@@ -134,10 +135,12 @@ static int run_bytes(struct contender *c, long n)
 	return 0;
 }
 
-static struct server *new_server(void)
+/* The contender's from now on: bench_run tears it down even if its setup fails half way. */
+static struct server *new_server(struct contender *c)
 {
 	struct server *s = calloc(1, sizeof(*s));
 
+	c->state = s;
 	if (s)
 		s->to[0] = s->to[1] = s->from[0] = s->from[1] = -1;
 	return s;
@@ -145,7 +148,7 @@ static struct server *new_server(void)
 
 static int setup_pipe(struct contender *c)
 {
-	struct server *s = new_server();
+	struct server *s = new_server(c);
 
 	if (!s || pipe(s->to) || pipe(s->from))
 		return -errno;
@@ -154,7 +157,7 @@ static int setup_pipe(struct contender *c)
 
 static int setup_eventfd(struct contender *c)
 {
-	struct server *s = new_server();
+	struct server *s = new_server(c);
 
 	if (!s)
 		return -ENOMEM;
@@ -167,7 +170,7 @@ static int setup_eventfd(struct contender *c)
 
 static int setup_unix(struct contender *c)
 {
-	struct server *s = new_server();
+	struct server *s = new_server(c);
 	int pair[2];
 
 	if (!s || socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
@@ -210,13 +213,15 @@ static void serve_futex(struct server *s)
 
 static int setup_futex(struct contender *c)
 {
-	struct server *s = new_server();
+	struct server *s = new_server(c);
+	void *word;
 
 	if (!s)
 		return -ENOMEM;
-	s->word = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (s->word == MAP_FAILED)
+	word = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (word == MAP_FAILED)
 		return -ENOMEM;
+	s->word = word;
 	return start_server(c, s, serve_futex);
 }
 
@@ -235,7 +240,7 @@ static void stop_futex(struct contender *c)
 {
 	struct server *s = c->state;
 
-	if (s)
+	if (s && s->word)
 		munmap(s->word, 4096);
 	stop_server(c);
 }
@@ -253,7 +258,7 @@ static void serve_signals(struct server *s)
 
 static int setup_signals(struct contender *c)
 {
-	struct server *s = new_server();
+	struct server *s = new_server(c);
 	sigset_t set;
 
 	if (!s)
@@ -289,8 +294,8 @@ static void stop_signals(struct contender *c)
 
 #define ROUND_TRIP(what, where, on_cpu, set, go, stop)                                             \
 	{                                                                                          \
-		.name = what " round trip, " where, .setup = set, .run = go, .teardown = stop,     \
-		.n = 2000, .cpu = on_cpu                                                           \
+		.name = what " round trip, " where, .setup = (set), .run = (go),                   \
+		.teardown = (stop), .n = 2000, .cpu = (on_cpu)                                     \
 	}
 
 /* The client sits on CPU 0 (bench_upcall pins it). */
