@@ -41,9 +41,10 @@ static bool in_file(const struct elf *e, uint64_t off, uint64_t len)
 	return off <= e->size && len <= e->size - off;
 }
 
-/* Copied, as nothing says that a file is aligned. */
+/* Copied, as nothing says that a file is aligned. Zeroes where the file has ended. */
 static bool take(const struct elf *e, uint64_t off, void *to, size_t len)
 {
+	memset(to, 0, len);
 	if (!in_file(e, off, len))
 		return false;
 	memcpy(to, e->bytes + off, len);
@@ -131,6 +132,7 @@ static const char *string_at(const struct elf *e, const Elf64_Shdr *table, uint6
 
 static bool section(const struct elf *e, uint64_t i, Elf64_Shdr *sh)
 {
+	memset(sh, 0, sizeof(*sh));
 	return i < e->eh.e_shnum && take(e, e->eh.e_shoff + i * sizeof(*sh), sh, sizeof(*sh));
 }
 

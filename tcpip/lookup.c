@@ -36,9 +36,9 @@ int tcp_create_table(struct stack *st, uint32_t max_pcbs)
 	while (slots < max_pcbs)
 		slots <<= 1;
 	t->mask = slots - 1;
-	t->conn = arena_take(st->arena, slots * sizeof(*t->conn), 64);
-	t->bound = arena_take(st->arena, TCP_BOUND_SLOTS * sizeof(*t->bound), 64);
-	t->listen = arena_take(st->arena, TCP_LISTEN_SLOTS * sizeof(*t->listen), 64);
+	t->conn = arena_take(st->arena, slots * sizeof(struct tcp_pcb *), 64);
+	t->bound = arena_take(st->arena, TCP_BOUND_SLOTS * sizeof(struct tcp_pcb *), 64);
+	t->listen = arena_take(st->arena, TCP_LISTEN_SLOTS * sizeof(struct tcp_pcb *), 64);
 	if (!t->conn || !t->bound || !t->listen)
 		return -ENOMEM;
 	t->pending_tail = &t->pending;

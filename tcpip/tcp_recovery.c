@@ -173,9 +173,7 @@ void tcp_recover(struct tcp_pcb *pcb, struct tcp_ack_result *r)
 {
 	if (!pcb->sack_ok)
 		count_dup_acks(pcb, r);
-	if (pcb->ca_state >= TCP_CA_RECOVERY && was_needless(pcb, r))
-		take_back(pcb);
-	else if (pcb->ca_state <= TCP_CA_CWR && r->dsack && was_needless(pcb, r))
+	if ((pcb->ca_state >= TCP_CA_RECOVERY || r->dsack) && was_needless(pcb, r))
 		take_back(pcb);
 	if (pcb->ca_state >= TCP_CA_CWR && seq_ge(pcb->snd_una, pcb->high_seq))
 		leave(pcb);
@@ -254,19 +252,17 @@ void tcp_rack_timeout(struct tcp_pcb *pcb)
 /* RFC 8985 7.4: did the probe repair a loss that nothing else showed? Then the window pays. */
 void tcp_probe_acked(struct tcp_pcb *pcb, uint32_t ack, const struct tcp_ack_result *r)
 {
+	bool new_data = !pcb->tlp_retrans, past = seq_gt(ack, pcb->tlp_high_seq);
+	bool both_arrived = !r->advanced && !r->win_update && !r->sacked && r->dup;
+
 	if (seq_lt(ack, pcb->tlp_high_seq))
 		return;
-	if (!pcb->tlp_retrans || r->dsack) {
-		pcb->tlp_high_seq = 0;
-	} else if (seq_gt(ack, pcb->tlp_high_seq)) {
-		pcb->tlp_high_seq = 0;
-		if (pcb->ca_state < TCP_CA_CWR) {
-			pcb->ssthresh = pcb->cc->ssthresh(pcb);
-			pcb->cwnd = pcb->ssthresh;
-		}
-	} else if (!r->advanced && !r->win_update && !r->sacked && r->dup) {
-		pcb->tlp_high_seq = 0; /* both copies arrived */
+	if (past && !new_data && !r->dsack && pcb->ca_state < TCP_CA_CWR) {
+		pcb->ssthresh = pcb->cc->ssthresh(pcb);
+		pcb->cwnd = pcb->ssthresh;
 	}
+	if (past || new_data || r->dsack || both_arrived)
+		pcb->tlp_high_seq = 0;
 }
 
 /* RFC 1191 6.5: not a sign of congestion, so the window stays. */

@@ -21,7 +21,7 @@ struct table *table_new(const struct column *columns, unsigned n)
 {
 	struct table *t = calloc(1, sizeof(*t));
 
-	if (!t || n > TABLE_COLUMNS)
+	if (!t || !n || n > TABLE_COLUMNS)
 		abort();
 	memcpy(t->columns, columns, n * sizeof(*columns));
 	t->n = n;
@@ -72,8 +72,9 @@ void table_print(struct table *t, FILE *to)
 	}
 	for (unsigned c = 0; c < t->n; c++)
 		print_cell(t, c, t->columns[c].title, width[c], to);
-	for (unsigned i = 0; i < t->filled; i++)
-		print_cell(t, i % t->n, t->cells[i], width[i % t->n], to);
+	for (unsigned i = 0; i < t->filled; i += t->n)
+		for (unsigned c = 0; c < t->n && i + c < t->filled; c++)
+			print_cell(t, c, t->cells[i + c], width[c], to);
 }
 
 void table_free(struct table *t)

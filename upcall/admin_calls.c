@@ -499,7 +499,7 @@ static const struct {
 	int64_t (*run)(struct ctx *ctx, struct call_slot *slot);
 	bool locked;
 } table[] = {
-	[ADMIN_INIT - ADMIN_INIT] = {admin_init, false},
+	[0] = {admin_init, false}, /* ADMIN_INIT */
 	[ADMIN_PORT_ADD - ADMIN_INIT] = {admin_port_add, true},
 	[ADMIN_PORT_DEL - ADMIN_INIT] = {admin_port_del, true},
 	[ADMIN_PORT_IRQ - ADMIN_INIT] = {admin_port_irq, true},

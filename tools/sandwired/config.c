@@ -361,10 +361,10 @@ int config_read(struct config *c, int argc, char **argv, struct failure *f)
 /* The word of a CHOICE that is its default. */
 static void default_word(const struct setting *s, char *buf, size_t size)
 {
-	const char *word = s->arg;
+	const char *word = s->arg ? s->arg : "";
 
 	for (uint32_t d = 0; d < s->def; d++)
-		word = strchr(word, '|') + 1;
+		word += strcspn(word, "|") + 1;
 	snprintf(buf, size, "%.*s", (int)strcspn(word, "|"), word);
 }
 

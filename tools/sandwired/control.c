@@ -265,8 +265,10 @@ void control_close(struct net *net)
 {
 	int fd = net->control.watch.fd;
 
-	while (net->control.conns)
-		conn_close(net->control.conns);
+	for (struct conn *c = net->control.conns, *next; c; c = next) {
+		next = c->next;
+		conn_close(c);
+	}
 	if (fd < 0)
 		return;
 	loop_del(&net->loop, &net->control.watch);

@@ -6,7 +6,7 @@
 #include "tools/sandwired/request.h"
 
 #include <errno.h>
-#include <string.h>
+#include <stdio.h>
 
 json_t *request_parse(const char *data, size_t len, struct failure *f)
 {
@@ -77,11 +77,8 @@ json_t *answer_failure(const struct failure *f)
 	json_t *a =
 		json_pack("{s:i,s:i}", "status", f->status, "errno", f->error ? f->error : EINVAL);
 	char line[sizeof(f->what) + sizeof(f->why) + 3];
-	size_t n = strlen(f->what), m = strlen(f->why);
 
-	memcpy(line, f->what, n);
-	memcpy(line + n, ": ", 2);
-	memcpy(line + n + 2, f->why, m + 1);
+	snprintf(line, sizeof(line), "%s: %s", f->what, f->why);
 	if (json_object_set_new(a, "error", json_string(line)))
 		json_object_set_new(a, "error", json_string("request: refused"));
 	json_object_set_new(a, "what", json_string(f->what));
