@@ -54,7 +54,6 @@ int cmd_addr(int argc, char **argv)
 	struct failure f = {.status = 1};
 	struct cli cli;
 	int r = cli_options(&cli, argc, argv, usage);
-	json_t *rows;
 
 	if (r)
 		return r == CLI_HELP ? 0 : r;
@@ -64,13 +63,5 @@ int cmd_addr(int argc, char **argv)
 		say_error(cli.argv[0], "addr can show, add and del");
 		return 2;
 	}
-	rows = ask_net_rows(cli.net, "addr", &f);
-	if (!rows)
-		return failure_say(&f);
-	if (cli.json)
-		cli_print_json(rows);
-	else
-		print_ports(rows);
-	json_decref(rows);
-	return 0;
+	return cli_show_rows(&cli, "addr", print_ports);
 }

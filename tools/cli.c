@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Options that all asking subcommands have. Called by stat.c, ss.c, addr.c, route.c, neigh.c. */
+/* What all asking subcommands have: options, showing a list. Called by stat.c, ss.c, addr.c,
+ * route.c, neigh.c. */
 #include "tools/cli.h"
 
 #include <stdlib.h>
@@ -36,6 +37,21 @@ int cli_options(struct cli *cli, int argc, char **argv, const char *usage)
 			cli->argv[cli->argc++] = argv[i];
 		}
 	}
+	return 0;
+}
+
+int cli_show_rows(const struct cli *cli, const char *cmd, void (*print)(const json_t *rows))
+{
+	struct failure f = {.status = 1};
+	json_t *rows = ask_net_rows(cli->net, cmd, &f);
+
+	if (!rows)
+		return failure_say(&f);
+	if (cli->json)
+		cli_print_json(rows);
+	else
+		print(rows);
+	json_decref(rows);
 	return 0;
 }
 

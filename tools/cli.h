@@ -39,6 +39,8 @@ json_t *ask_rows(int sock, const char *cmd, struct failure *f);
 /* Connects, asks, closes. */
 json_t *ask_net(const char *net, json_t *question, struct failure *f);
 json_t *ask_net_rows(const char *net, const char *cmd, struct failure *f);
+/* Asks for a list and prints it, as JSON if the options say so; the exit status. */
+int cli_show_rows(const struct cli *cli, const char *cmd, void (*print)(const json_t *rows));
 
 /* ---- tables: table.c ---- */
 

@@ -33,10 +33,8 @@ static void print_table(const json_t *rows)
 
 int cmd_neigh(int argc, char **argv)
 {
-	struct failure f = {.status = 1};
 	struct cli cli;
 	int r = cli_options(&cli, argc, argv, usage);
-	json_t *rows;
 
 	if (r)
 		return r == CLI_HELP ? 0 : r;
@@ -44,13 +42,5 @@ int cmd_neigh(int argc, char **argv)
 		say_error(cli.argv[0], "neigh can only show");
 		return 2;
 	}
-	rows = ask_net_rows(cli.net, "neigh", &f);
-	if (!rows)
-		return failure_say(&f);
-	if (cli.json)
-		cli_print_json(rows);
-	else
-		print_table(rows);
-	json_decref(rows);
-	return 0;
+	return cli_show_rows(&cli, "neigh", print_table);
 }

@@ -73,7 +73,6 @@ int cmd_route(int argc, char **argv)
 	struct failure f = {.status = 1};
 	struct cli cli;
 	int r = cli_options(&cli, argc, argv, usage);
-	json_t *rows;
 
 	if (r)
 		return r == CLI_HELP ? 0 : r;
@@ -83,13 +82,5 @@ int cmd_route(int argc, char **argv)
 		say_error(cli.argv[0], "route can show, add and del");
 		return 2;
 	}
-	rows = ask_net_rows(cli.net, "route", &f);
-	if (!rows)
-		return failure_say(&f);
-	if (cli.json)
-		cli_print_json(rows);
-	else
-		print_routes(rows);
-	json_decref(rows);
-	return 0;
+	return cli_show_rows(&cli, "route", print_routes);
 }

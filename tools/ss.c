@@ -55,10 +55,8 @@ static void print_table(const json_t *rows)
 
 int cmd_ss(int argc, char **argv)
 {
-	struct failure f = {.status = 1};
 	struct cli cli;
 	int r = cli_options(&cli, argc, argv, usage);
-	json_t *rows;
 
 	if (r)
 		return r == CLI_HELP ? 0 : r;
@@ -66,13 +64,5 @@ int cmd_ss(int argc, char **argv)
 		say_error(cli.argv[0], "ss takes no words");
 		return 2;
 	}
-	rows = ask_net_rows(cli.net, "ss", &f);
-	if (!rows)
-		return failure_say(&f);
-	if (cli.json)
-		cli_print_json(rows);
-	else
-		print_table(rows);
-	json_decref(rows);
-	return 0;
+	return cli_show_rows(&cli, "ss", print_table);
 }
