@@ -45,8 +45,10 @@ void sandbox_relax(struct ctx *ctx)
 	if (ctx->kind == CTX_DAEMON && ctx->fd)
 		ret = sys(SYS_IOCTL, (int)ctx->fd, SW_IOC_NET_ADOPT);
 	else if (ctx->kind == CTX_UPCALL)
-		/* Fails in an adopter, which has other descriptors than the dead thread had. */
 		ret = sys(SYS_IOCTL, (int)ctx->fd, SW_IOC_YIELD);
+	/* An adopter has other descriptors than the dead thread had; it is the daemon. */
+	if (ret < 0 && ctx->kind == CTX_UPCALL)
+		ret = sys(SYS_IOCTL, (int)ctx_at(0)->fd, SW_IOC_YIELD);
 	if (ret < 0)
 		sys(SYS_SCHED_YIELD, 0, 0);
 }

@@ -52,6 +52,8 @@ void module_adopt_all(struct net *net)
 {
 	for (unsigned i = 0; i < SEG_CTX_COUNT; i++) {
 		if (ioctl(net->module.fd, SW_IOC_NET_ADOPT)) {
+			if (errno == EAGAIN) /* waits for what another orphan holds */
+				continue;
 			if (errno != ENOENT)
 				log_error("adopting an upcall: %s", strerror(errno));
 			return;

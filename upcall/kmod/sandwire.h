@@ -109,6 +109,7 @@ bool sw_in_slot(unsigned long base, u64 addr, u64 len);
 void sw_net_fail(struct sw_net *net, u32 client_id);
 void sw_net_raise(struct sw_net *net, enum sw_event_type event);
 struct llist_node *sw_take(struct sw_net *net, struct llist_head *list);
+void sw_put_last(struct sw_net *net, struct llist_node *last, struct llist_head *list);
 void sw_client_unuse(struct sw_client *client);
 void sw_reserve_gone(struct mm_struct *mm, unsigned long base);
 

@@ -50,6 +50,23 @@ struct llist_node *sw_take(struct sw_net *net, struct llist_head *list)
 	return n;
 }
 
+/* Behind all that wait. */
+void sw_put_last(struct sw_net *net, struct llist_node *last, struct llist_head *list)
+{
+	struct llist_node *first, *n;
+
+	last->next = NULL;
+	spin_lock(&net->take_lock);
+	first = n = llist_del_all(list);
+	if (n) {
+		while (n->next)
+			n = n->next;
+		n->next = last;
+	}
+	llist_add_batch(first ? first : last, last, list);
+	spin_unlock(&net->take_lock);
+}
+
 static void client_put(struct sw_client *client)
 {
 	if (!refcount_dec_and_test(&client->ref))

@@ -121,7 +121,8 @@ struct sw_sock_info {
 #define SW_IOC_NET_EVENT _IOR(SW_IOC_MAGIC, 5, struct sw_event)
 /*
  * Finishes one orphan in the calling thread, which must be of the process that made the net; 0, or
- * -ENOENT when there is none. The adopted upcall sees the slot and no app memory at all: a copy
+ * -ENOENT when there is none, -EAGAIN when it went back because it did YIELD, waiting for a lock,
+ * and there are other orphans. The adopted upcall sees the slot and no app memory at all: a copy
  * fails with fault_fixup. Its EXIT may come with any descriptor; a socket it asks for goes to the
  * closed ring.
  */

@@ -394,15 +394,39 @@ long sw_exit(void)
 	return t ? crossing_exit(t) : -EPERM;
 }
 
+/*
+ * An adopted upcall waits for a lock, and there are other orphans: one of them may hold it. So this
+ * one goes back, behind them, and the adopter's ADOPT ends with -EAGAIN.
+ */
+static long requeue(struct sw_crossing *t)
+{
+	struct sw_net *net = t->client->net;
+	struct file *file = t->file;
+
+	t->regs = *task_pt_regs(current);
+	t->regs.ax = 0; /* of YIELD */
+	t->regs.orig_ax = -1;
+	unhook(t, -EAGAIN);
+	notifier_remove(t);
+	sigprocmask(SIG_SETMASK, &t->oldmask, NULL);
+	sw_put_last(net, &t->orphan, &net->orphans); /* t may be gone from here on */
+	irq_work_queue(&net->kick);
+	fput(file);
+	return -EAGAIN;
+}
+
 /* Long enough for the holder of a lock to be scheduled. Signals do not cut it short. */
 long sw_yield(void)
 {
-	ktime_t t = ns_to_ktime(50 * NSEC_PER_USEC);
+	struct sw_crossing *t = this_cpu_read(sw_cur);
+	ktime_t wait = ns_to_ktime(50 * NSEC_PER_USEC);
 
-	if (!sw_in_upcall())
+	if (!t)
 		return -EPERM;
+	if (t->adopting && !llist_empty(&t->client->net->orphans))
+		return requeue(t);
 	set_current_state(TASK_UNINTERRUPTIBLE);
-	schedule_hrtimeout(&t, HRTIMER_MODE_REL);
+	schedule_hrtimeout(&wait, HRTIMER_MODE_REL);
 	return 0;
 }
 
