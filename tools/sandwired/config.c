@@ -363,8 +363,11 @@ static void default_word(const struct setting *s, char *buf, size_t size)
 {
 	const char *word = s->arg ? s->arg : "";
 
-	for (uint32_t d = 0; d < s->def; d++)
-		word += strcspn(word, "|") + 1;
+	for (uint32_t d = 0; d < s->def; d++) {
+		word += strcspn(word, "|");
+		if (*word)
+			word++;
+	}
 	snprintf(buf, size, "%.*s", (int)strcspn(word, "|"), word);
 }
 
