@@ -13,7 +13,11 @@ modprobe vfio-pci && modprobe e1000e || { echo "FAIL modules: modprobe failed"; 
 echo vfio-pci >"/sys/bus/pci/devices/$nic/driver_override"
 [ ! -e "/sys/bus/pci/devices/$nic/driver" ] || echo "$nic" >"/sys/bus/pci/devices/$nic/driver/unbind"
 echo "$nic" >/sys/bus/pci/drivers_probe
-dev=$(ls "/sys/bus/pci/devices/$peer/net")
+for _ in $(seq 100); do # it may be on its way back from another test's namespace
+	dev=$(ls "/sys/bus/pci/devices/$peer/net" 2>/dev/null) && [ -n "$dev" ] && break
+	sleep 0.1
+done
+[ -n "$dev" ] || { echo "FAIL peer: the kernel has no network device for $peer"; exit 1; }
 ip netns add drv && ip link set "$dev" netns drv
 ip -n drv addr add 10.78.0.2/24 dev "$dev"
 ip -n drv link set "$dev" up
