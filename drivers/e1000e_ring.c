@@ -91,6 +91,7 @@ void e1000e_rings_free(struct port *port)
 		e->rx_buf[i] = e->tx_buf[i] = NULL;
 	}
 	e->rx_clean = e->rx_fill = e->tx_clean = e->tx_next = 0;
+	port->rx_held = 0;
 }
 
 /* ---- Receive ---- */
@@ -125,6 +126,7 @@ void e1000e_rx_refill(struct port *port)
 		d->done = 0;
 		e->rx_fill = next_slot(e->rx_fill, e->rx_count);
 	}
+	port->rx_held += n;
 	if (!n)
 		return;
 	/* Release: descriptors are stored before the doorbell; pairs with the device's fetch of
@@ -183,6 +185,7 @@ unsigned e1000e_rx(struct port *port, struct pktbuf **batch, unsigned max)
 		if (!(done & RXD_DD))
 			break;
 		e->rx_buf[e->rx_clean] = NULL;
+		port->rx_held--;
 		e->rx_clean = next_slot(e->rx_clean, e->rx_count);
 		if (!rx_believe(port, done)) {
 			pktbuf_free(p);

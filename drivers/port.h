@@ -121,6 +121,7 @@ struct port {
 	bool link_up;
 	bool running;
 	uint32_t link_mbps;
+	uint32_t rx_held;  /* pktbufs in the receive ring; kept by the driver */
 	uint64_t watch_at; /* ns: next watch; 0: at once */
 	struct port_stats stats;
 	bool broken; /* being reset; if that failed, tried again at each watch, frames are dropped

@@ -255,6 +255,7 @@ static int64_t admin_port_row(struct ctx *ctx, struct call_slot *s)
 	row->mtu = port->mtu;
 	row->caps = port->caps;
 	row->link_mbps = port->link_mbps;
+	row->rx_held = port->rx_held;
 	row->link_up = port->link_up;
 	row->running = port->running;
 	memcpy(row->stats, &port->stats, sizeof(port->stats));

@@ -144,7 +144,7 @@ struct admin_port_row {
 	char kind[16], name[48];
 	uint8_t mac[6];
 	uint16_t mtu;
-	uint32_t caps, link_mbps;
+	uint32_t caps, link_mbps, rx_held;
 	uint8_t link_up, running;
 	uint64_t stats[16]; /* struct port_stats, in its order */
 };

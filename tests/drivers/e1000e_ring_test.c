@@ -50,6 +50,7 @@ START_TEST(receiving_goes_round_the_ring_many_times)
 			ck_assert(bench_arrives(b, serial++, 60 + round));
 		got += take(got, 60 + round);
 		ck_assert_uint_eq(got, serial);
+		ck_assert_uint_eq(b->port.rx_held, bench_held(b));
 	}
 	ck_assert_uint_eq(b->port.stats.in_packets, serial);
 	ck_assert_uint_eq(bench_held(b), BENCH_RING - 1);

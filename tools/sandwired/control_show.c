@@ -218,6 +218,7 @@ static json_t *stat_ports(struct net *net)
 			json_object_set_new(counters, names[k],
 					    json_integer((json_int_t)row.stats[k]));
 		json_object_set_new(j, "counters", counters);
+		json_object_set_new(j, "rx_held", json_integer((json_int_t)row.rx_held));
 		json_array_append_new(list, j);
 	}
 	return list;
