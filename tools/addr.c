@@ -2,7 +2,6 @@
 /* sandwire addr: the net's ports and their addresses, as `ip addr`; add and del. */
 #include "tools/cli.h"
 #include "tools/commands.h"
-#include "tools/say.h"
 
 #include <string.h>
 
@@ -51,17 +50,5 @@ static int change(const struct cli *cli, struct failure *f)
 
 int cmd_addr(int argc, char **argv)
 {
-	struct failure f = {.status = 1};
-	struct cli cli;
-	int r = cli_options(&cli, argc, argv, usage);
-
-	if (r)
-		return r == CLI_HELP ? 0 : r;
-	if (cli.argc && (!strcmp(cli.argv[0], "add") || !strcmp(cli.argv[0], "del")))
-		return change(&cli, &f) ? failure_say(&f) : 0;
-	if (cli.argc && strcmp(cli.argv[0], "show")) {
-		say_error(cli.argv[0], "addr can show, add and del");
-		return 2;
-	}
-	return cli_show_rows(&cli, "addr", print_ports);
+	return cli_show_or_change(argc, argv, usage, print_ports, change);
 }

@@ -55,6 +55,25 @@ int cli_show_rows(const struct cli *cli, const char *cmd, void (*print)(const js
 	return 0;
 }
 
+int cli_show_or_change(int argc, char **argv, const char *usage, void (*print)(const json_t *rows),
+		       int (*change)(const struct cli *cli, struct failure *f))
+{
+	const char *what = argv[0];
+	struct failure f = {.status = 1};
+	struct cli cli;
+	int r = cli_options(&cli, argc, argv, usage);
+
+	if (r)
+		return r == CLI_HELP ? 0 : r;
+	if (cli.argc && (!strcmp(cli.argv[0], "add") || !strcmp(cli.argv[0], "del")))
+		return change(&cli, &f) ? failure_say(&f) : 0;
+	if (cli.argc && strcmp(cli.argv[0], "show")) {
+		say_error(cli.argv[0], "%s can show, add and del", what);
+		return 2;
+	}
+	return cli_show_rows(&cli, what, print);
+}
+
 const char *cli_text(const json_t *row, const char *key)
 {
 	const char *s = json_string_value(json_object_get(row, key));

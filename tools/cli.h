@@ -41,6 +41,12 @@ json_t *ask_net(const char *net, json_t *question, struct failure *f);
 json_t *ask_net_rows(const char *net, const char *cmd, struct failure *f);
 /* Asks for a list and prints it, as JSON if the options say so; the exit status. */
 int cli_show_rows(const struct cli *cli, const char *cmd, void (*print)(const json_t *rows));
+/*
+ * A command `WHAT [show]` that prints rows and `WHAT add|del ...`, for which change() asks the
+ * daemon (0, or -1 with f set); the exit status.
+ */
+int cli_show_or_change(int argc, char **argv, const char *usage, void (*print)(const json_t *rows),
+		       int (*change)(const struct cli *cli, struct failure *f));
 
 /* ---- tables: table.c ---- */
 

@@ -2,7 +2,6 @@
 /* sandwire route: where the net sends what, as `ip route`; add and del. */
 #include "tools/cli.h"
 #include "tools/commands.h"
-#include "tools/say.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -70,17 +69,5 @@ misuse:
 
 int cmd_route(int argc, char **argv)
 {
-	struct failure f = {.status = 1};
-	struct cli cli;
-	int r = cli_options(&cli, argc, argv, usage);
-
-	if (r)
-		return r == CLI_HELP ? 0 : r;
-	if (cli.argc && (!strcmp(cli.argv[0], "add") || !strcmp(cli.argv[0], "del")))
-		return change(&cli, &f) ? failure_say(&f) : 0;
-	if (cli.argc && strcmp(cli.argv[0], "show")) {
-		say_error(cli.argv[0], "route can show, add and del");
-		return 2;
-	}
-	return cli_show_rows(&cli, "route", print_routes);
+	return cli_show_or_change(argc, argv, usage, print_routes, change);
 }
