@@ -115,8 +115,8 @@ static int waiting(void *unused)
 	double t0;
 
 	CHECK("nothing is ready at first", revents(s, 0) == 0, "%x", revents(s, 0));
-	pthread_create(&t, NULL, wake_later, &w);
 	t0 = now();
+	pthread_create(&t, NULL, wake_later, &w);
 	rc = revents(s, 5000);
 	pthread_join(t, NULL);
 	CHECK("poll sleeps and wakes",
