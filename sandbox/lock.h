@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The stack lock: one a net, over everything in tcpip/ and drivers/. Its owner is an upcall
- * context, not a process: whoever finishes the context's upcall gives the lock back. Held for
+ * context, not a process: whoever finishes the context's upcall gives the lock back, and relax sees
+ * to it that somebody does when its thread is off the CPU (upcall/entry.c). Held for
  * bounded work only: no application memory, no system call, no page fault.
  * Taken and given back by turn.c and upcall/admin_calls.c.
  */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Where an upcall begins and ends (upcall/kmod/sandwire_uapi.h, "A crossing"). The module comes
- * here with rdi ctx, rsi client, rdx socket, rcx slot and flags, r8 fd, on the context's own stack,
- * aligned as after a call. Calls upcall_main (entry.c) with the same.
+ * here with rdi ctx, rsi client, rdx socket, r9 slot and flags, r8 fd, on the context's own stack,
+ * aligned as after a call. Calls upcall_main (entry.c) with the same, in C's registers. EXIT gives
+ * the thread every register as it was at ENTER (but rax and rdx, the results), so what the sandbox
+ * had in them is gone; vector registers it never uses (tests/upcall/image_test.sh).
  */
 #define SYS_IOCTL    16
 #define IOC_EXIT     0x5712	    /* SW_IOC_EXIT; entry.c asserts that they agree */
@@ -13,6 +15,7 @@
 	.type image_entry, @function
 image_entry:
 	movl	%r8d, %ebx
+	movq	%r9, %rcx
 	subq	$8, %rsp
 	call	upcall_main	/* rax: result; rdx: socket to make a descriptor for | O_ flags << 32 */
 	movl	%edx, %r10d

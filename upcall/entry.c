@@ -9,13 +9,14 @@
 
 #include "sandbox/channel.h"
 #include "sandbox/image_exports.h"
+#include "sandbox/lock.h"
 #include "upcall/app_copy.h"
 #include "upcall/calls.h"
 #include "upcall/entry.h"
 #include "upcall/kmod/sandwire_uapi.h"
 
-#define SYS_IOCTL	16
-#define SYS_SCHED_YIELD 24
+#define SYS_IOCTL     16
+#define SYS_NANOSLEEP 35
 
 /* What the assembler files cannot ask the headers. */
 _Static_assert(SW_IOC_EXIT == 0x5712, "entry.S: IOC_EXIT");
@@ -23,34 +24,41 @@ _Static_assert(SEG_BASE + SW_EXIT_OFF == 0x6000001ff000, "entry.S: EXIT_ADDRESS"
 _Static_assert(SEG_BASE + SEG_IMAGE_OFF == 0x600000200000, "image.ld: start");
 _Static_assert(SEG_IMAGE_MAX == 0x800000, "image.ld: size");
 
-static long sys(long nr, long a, long b)
+static long sys(long nr, long a, long b, long c)
 {
 	long ret;
 
 	__asm__ volatile("syscall"
 			 : "=a"(ret)
-			 : "0"(nr), "D"(a), "S"(b), "d"(0l)
+			 : "0"(nr), "D"(a), "S"(b), "d"(c)
 			 : "rcx", "r11", "memory");
 	return ret;
 }
 
 /*
- * The daemon waits for the lock in the one thread that adopts orphans, and the lock's owner may be
- * one: so it adopts from here, nested in its own call. The module brings it back to this point.
+ * The module hears whose lock this is: the owner may be off the CPU for any time, and is then made
+ * an orphan (sandwire_uapi.h, YIELD; what it calls context i is our i + 1). The daemon waits in the
+ * one thread that adopts orphans: so it adopts from here, nested in its own call. The module brings
+ * it back to this point.
  */
 void sandbox_relax(struct ctx *ctx)
 {
+	uint32_t owner = stack_lock_owner(&sandbox);
+	const int64_t nap[2] = {0, 50000}; /* struct timespec */
 	long ret = -1;
 
+	if (owner >= SEG_CTX_COUNT)
+		owner = 0; /* nobody's */
 	if (ctx->kind == CTX_DAEMON && ctx->fd)
-		ret = sys(SYS_IOCTL, (int)ctx->fd, SW_IOC_NET_ADOPT);
+		ret = sys(SYS_IOCTL, (int)ctx->fd, SW_IOC_NET_ADOPT, owner);
 	else if (ctx->kind == CTX_UPCALL)
-		ret = sys(SYS_IOCTL, (int)ctx->fd, SW_IOC_YIELD);
+		ret = sys(SYS_IOCTL, (int)ctx->fd, SW_IOC_YIELD, owner);
 	/* An adopter has other descriptors than the dead thread had; it is the daemon. */
 	if (ret < 0 && ctx->kind == CTX_UPCALL)
-		ret = sys(SYS_IOCTL, (int)ctx_at(0)->fd, SW_IOC_YIELD);
+		ret = sys(SYS_IOCTL, (int)ctx_at(0)->fd, SW_IOC_YIELD, owner);
+	/* Asleep: sched_yield would not let a program run beside a daemon of higher priority. */
 	if (ret < 0)
-		sys(SYS_SCHED_YIELD, 0, 0);
+		sys(SYS_NANOSLEEP, (long)nap, 0, 0);
 }
 
 struct crossing upcall_main(struct ctx *ctx, uint32_t client, uint32_t sock, uint64_t slot_flags,

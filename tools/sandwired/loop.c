@@ -9,10 +9,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#define SLEPT_NS 50000u	  /* a wait as long as this gave others their turn */
+#define AWAKE_NS 4000000u /* the most at a stretch, then: */
+#define NAP_NS	 1000000u
+
 int loop_init(struct loop *l)
 {
 	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	l->stop = false;
+	l->realtime = false;
+	l->awake_since = 0;
 	l->n_batch = 0;
 	return l->epoll_fd < 0 ? -errno : 0;
 }
@@ -57,6 +63,27 @@ void loop_del(struct loop *l, struct watch *w)
 			l->batch[i].data.ptr = NULL;
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* With real-time priority, a program that keeps us busy would have this CPU idle for all others. */
+static void share_cpu(struct loop *l, uint64_t before_wait)
+{
+	const struct timespec nap = {.tv_nsec = NAP_NS};
+	uint64_t now = now_ns();
+
+	if (now - before_wait < SLEPT_NS && now - l->awake_since < AWAKE_NS)
+		return;
+	if (now - before_wait < SLEPT_NS)
+		nanosleep(&nap, NULL);
+	l->awake_since = now_ns();
+}
+
 void loop_run(struct loop *l)
 {
 	uint64_t sleep_ns = 0;
@@ -64,8 +91,11 @@ void loop_run(struct loop *l)
 	while (!l->stop) {
 		struct timespec ts = {(time_t)(sleep_ns / 1000000000),
 				      (long)(sleep_ns % 1000000000)};
+		uint64_t before = l->realtime ? now_ns() : 0;
 
 		l->n_batch = epoll_pwait2(l->epoll_fd, l->batch, LOOP_BATCH, &ts, NULL);
+		if (l->realtime)
+			share_cpu(l, before);
 		for (int i = 0; i < l->n_batch && !l->stop; i++) {
 			struct watch *w = l->batch[i].data.ptr;
 

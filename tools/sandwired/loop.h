@@ -21,6 +21,8 @@ struct watch {
 struct loop {
 	int epoll_fd;
 	bool stop;
+	bool realtime; /* leaves the CPU to others now and then: nobody else can take it */
+	uint64_t awake_since;
 	/* Runs after each batch of events; returns ns to sleep at most (0: look again at once). */
 	uint64_t (*after)(void *arg);
 	void *arg;

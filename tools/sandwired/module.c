@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -150,6 +151,21 @@ static int open_device(struct failure *f)
 	return fd;
 }
 
+/*
+ * Everybody waits for a lock that the daemon holds, and for an orphan that holds one, which only
+ * the daemon can finish: no busy program may keep it from the CPU. In other modes no program waits
+ * for it like that.
+ */
+static void become_realtime(struct net *net)
+{
+	struct sched_param p = {.sched_priority = 1};
+
+	net->loop.realtime = !sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &p);
+	if (!net->loop.realtime)
+		log_error("no real-time priority (%s): busy programs can delay the net",
+			  strerror(errno));
+}
+
 int module_open(struct net *net, struct failure *f)
 {
 	struct sw_net_create create;
@@ -173,6 +189,7 @@ int module_open(struct net *net, struct failure *f)
 		close(fd);
 		return failed_errno(f, SW_DEVICE, -r);
 	}
+	become_realtime(net);
 	ctx_at(0)->fd = (uint32_t)fd; /* sandbox_relax adopts by it */
 	for (unsigned i = 0; i < net->seg.n_regions; i++) {
 		const struct segment_region *region = &net->seg.region[i];

@@ -45,8 +45,8 @@ struct sw_net {
 	struct mm_struct *mm; /* the daemon's, NULL when its file is closed */
 	bool dead;	      /* the daemon is gone, or the image failed */
 	struct work_struct free_work, strip_work, reap_work;
-	unsigned long *ctx_map; /* upcall contexts */
-	struct sw_view bare;	/* no app memory at all: for adopted upcalls */
+	struct sw_crossing **running; /* by context; NULL: free */
+	struct sw_view bare;	      /* no app memory at all: for adopted upcalls */
 
 	/* the sandbox's own page tables, shared by every view */
 	struct mutex map_lock; /* map and unmap */
@@ -141,8 +141,8 @@ bool sw_in_upcall(void);
 bool sw_retry_fault(void);
 long sw_enter(struct file *file, struct sw_client *client, u32 sock_id, u32 slot);
 long sw_exit(void);
-long sw_yield(void);
-long sw_adopt(struct file *file, struct sw_net *net);
+long sw_yield(unsigned long owner);
+long sw_adopt(struct file *file, struct sw_net *net, unsigned long owner);
 void sw_orphans_drop(struct sw_net *net);
 int sw_upcall_init(void);
 void sw_upcall_exit(void);

@@ -103,7 +103,7 @@ static void net_free(struct work_struct *work)
 
 	irq_work_sync(&net->kick);
 	cancel_work_sync(&net->reap_work);
-	bitmap_free(net->ctx_map);
+	kvfree(net->running);
 	kvfree(net->socks);
 	kfree(net);
 }
@@ -206,10 +206,10 @@ static long net_create(struct sw_file *f, const struct sw_net_create __user *arg
 	INIT_LIST_HEAD(&net->windows);
 	net->mm = f->mm;
 	rc = -ENOMEM;
-	net->ctx_map = bitmap_zalloc(net->cfg.ctx_count, GFP_KERNEL_ACCOUNT);
+	net->running = kvcalloc(net->cfg.ctx_count, sizeof(*net->running), GFP_KERNEL_ACCOUNT);
 	net->socks = kvcalloc(net->cfg.sock_count, sizeof(*net->socks), GFP_KERNEL_ACCOUNT);
 	net->pud = (unsigned long *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	if (!net->ctx_map || !net->socks || !net->pud ||
+	if (!net->running || !net->socks || !net->pud ||
 	    sw_view_init(&net->bare, net->cfg.slot_base, net->pud))
 		goto free;
 	rc = 0;
@@ -223,7 +223,7 @@ static long net_create(struct sw_file *f, const struct sw_net_create __user *arg
 free:
 	free_page((unsigned long)net->pud);
 	kvfree(net->socks);
-	bitmap_free(net->ctx_map);
+	kvfree(net->running);
 	kfree(net);
 	return rc;
 }
@@ -402,7 +402,7 @@ static long net_ioctl(struct file *file, struct sw_net *net, unsigned int cmd, v
 	case SW_IOC_NET_EVENT:
 		return net_event(net, arg);
 	case SW_IOC_NET_ADOPT:
-		return sw_adopt(file, net);
+		return sw_adopt(file, net, (unsigned long)arg);
 	case SW_IOC_NET_WAKE:
 		sw_wake_drain(net);
 		return 0;
@@ -446,7 +446,7 @@ long sw_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	if (cmd == SW_IOC_EXIT)
 		return sw_exit();
 	if (cmd == SW_IOC_YIELD)
-		return sw_yield();
+		return sw_yield(arg);
 	/* In an upcall a user pointer could lead into the sandbox: nothing else is served. */
 	if (sw_in_upcall())
 		return -EBUSY;

@@ -13,8 +13,9 @@
  * caller's registers, blocks signals, opens the sandbox for this thread alone and goes on at the
  * net's entry point with
  *   rdi = address of the upcall context   rsi = client id
- *   rdx = socket id (0: client file)	   rcx = slot (low 32 bits) | SW_ENTER_* flags
+ *   rdx = socket id (0: client file)	   r9  = slot (low 32 bits) | SW_ENTER_* flags
  *   r8  = fd the caller used		   rsp = top of the context's stack, 16-byte aligned - 8
+ *   rcx = the entry point, r11 = flags, as SYSRET leaves them
  * and every other general register zero; DF, TF, AC, NT clear. The image leaves with
  * ioctl(fd, SW_IOC_EXIT, result) with rdx = result, r10 = socket id to make a descriptor for or 0,
  * r8 = O_CLOEXEC/O_NONBLOCK for it. The caller's ENTER then returns: rax = 0 or -errno of the
@@ -33,8 +34,9 @@
  *		system calls or has a shadow stack; or it is not 64-bit code
  *   ESTALE	another process's client file (after fork): attach again
  *   ENETDOWN	the daemon is gone or the image faulted
- *   EINTR	the thread was stopped, traced, frozen or took a signal in mid-upcall: the daemon
- *		finishes the upcall. Do NOT repeat it.
+ *   EINTR	the thread was stopped, traced, frozen or took a signal in mid-upcall, or got no CPU
+ *		while others waited for a lock of its: the daemon finishes the upcall. Do NOT
+ *		repeat it.
  */
 #ifndef SANDWIRE_UAPI_H
 #define SANDWIRE_UAPI_H
@@ -45,7 +47,7 @@
 #define SW_DEVICE      "/dev/sandwire"
 #define SW_ABI_VERSION 1
 
-/* Flags in rcx at entry. */
+/* Flags in r9 at entry. */
 #define SW_ENTER_NONBLOCK (1ull << 32) /* the socket file has O_NONBLOCK */
 
 /* Events of a net file, taken by the daemon. */
@@ -124,7 +126,7 @@ struct sw_sock_info {
  * -ENOENT when there is none, -EAGAIN when it went back because it did YIELD, waiting for a lock,
  * and there are other orphans. The adopted upcall sees the slot and no app memory at all: a copy
  * fails with fault_fixup. Its EXIT may come with any descriptor; a socket it asks for goes to the
- * closed ring.
+ * closed ring. The argument is as of YIELD, for a daemon that waits for a lock.
  */
 #define SW_IOC_NET_ADOPT _IO(SW_IOC_MAGIC, 6)
 /* Drains the wake ring (the daemon runs the image by plain calls, without EXIT). */
@@ -133,8 +135,13 @@ struct sw_sock_info {
 #define SW_IOC_ENTER	 _IO(SW_IOC_MAGIC, 16)
 #define SW_IOC_SOCK_INFO _IOR(SW_IOC_MAGIC, 17, struct sw_sock_info)
 /* inside an upcall only (any file of the module) */
-#define SW_IOC_EXIT  _IO(SW_IOC_MAGIC, 18)
-#define SW_IOC_YIELD _IO(SW_IOC_MAGIC, 19) /* a lock is held by somebody else: let others run */
+#define SW_IOC_EXIT _IO(SW_IOC_MAGIC, 18)
+/*
+ * A lock is held by somebody else: lets others run. The argument is 1 + the number of the context
+ * that holds it, 0 if that is not an upcall's: if that context's thread has been off the CPU for
+ * some milliseconds, its upcall becomes an orphan.
+ */
+#define SW_IOC_YIELD _IO(SW_IOC_MAGIC, 19)
 
 /* A page of the slot that is never mapped; a write to it by image code leaves the upcall. */
 #define SW_EXIT_OFF 0x1ff000ull

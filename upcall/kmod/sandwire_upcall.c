@@ -9,6 +9,7 @@
  *        killed -> abandon: the upcall goes on as an orphan
  *        stopped, traced or frozen -> surrender, in sched_out: an orphan too; the thread finds its
  *        own registers and -EINTR when it runs again
+ *        off the CPU while others wait for its lock -> steal: likewise, seen in sched_in
  *        image bug -> (task work) the net fails, -ENETDOWN
  *
  * What the kernel would do in the thread's name meanwhile, with the sandbox open, is turned off:
@@ -19,6 +20,7 @@
 
 #include <linux/file.h>
 #include <linux/hrtimer.h>
+#include <linux/nospec.h>
 #include <linux/sched/task_stack.h>
 #include <linux/task_work.h>
 #include <linux/tracepoint.h>
@@ -33,17 +35,30 @@ enum act {
 	ACT_ADOPT,	 /* begin */
 };
 
+/* Of the thread: whose the upcall is while it is off the CPU. */
+enum place {
+	KEPT,	/* the thread's: it runs, or sleeps where nobody can go on for it */
+	OFF,	/* the thread's, and `regs` is where it is */
+	STOLEN, /* an orphan, or finished */
+};
+
+#define STEAL_AFTER (2 * NSEC_PER_MSEC) /* more than a lock is held for, less than a time slice */
+
 struct sw_crossing {
-	refcount_t ref; /* the upcall (running or orphan), its queued task work */
+	refcount_t ref; /* the upcall (running or orphan), its queued task work, a thief */
 	unsigned long acts;
 	bool in, adopting, moved; /* moved: was off the CPU since it began */
 	bool healed; /* the fault being handled came with the official root: try again */
 
 	/* the upcall; moves to whoever adopts it */
-	u32 ctx;
+	struct sw_net *net;
+	u32 ctx; /* net->running[ctx] is this, from ENTER to EXIT or to the adoption */
 	struct sw_client *client;
-	struct pt_regs regs; /* where an orphan goes on */
+	struct pt_regs regs; /* where an orphan goes on; at OFF already */
 	struct llist_node orphan;
+	atomic_t place; /* enum place: sched_out and sched_in against steal */
+	u64 off_since;
+	unsigned long fault_ip; /* of the last page fault: may be in the kernel for it */
 
 	/* the thread that runs it */
 	struct sw_view *view;
@@ -83,7 +98,8 @@ static void crossing_put(struct sw_crossing *t)
 /* What a crossing keeps of its client; the net's memory may go with it. */
 static void crossing_leave(struct sw_crossing *t)
 {
-	sw_net_leave(t->client->net);
+	smp_store_release(&t->net->running[t->ctx], NULL);
+	sw_net_leave(t->net);
 	sw_client_unuse(t->client);
 	crossing_put(t);
 }
@@ -101,19 +117,13 @@ static void request(struct sw_crossing *t, enum act act)
 }
 
 /* Each CPU has a part of its own, where it takes the first: that stack is in its cache. */
-static int ctx_alloc(struct sw_net *net)
+static int ctx_alloc(struct sw_net *net, struct sw_crossing *t)
 {
-	u32 n = net->cfg.ctx_count, from = raw_smp_processor_id() * n / nr_cpu_ids, i, tries;
+	u32 n = net->cfg.ctx_count, i = raw_smp_processor_id() * n / nr_cpu_ids, tries;
 
-	for (tries = 0; tries < 2 * n; tries++) {
-		i = find_next_zero_bit(net->ctx_map, n, from);
-		if (i >= n)
-			i = find_first_zero_bit(net->ctx_map, n);
-		if (i >= n)
-			break;
-		if (!test_and_set_bit_lock(i, net->ctx_map))
+	for (tries = 0; tries < n; tries++, i = i + 1 < n ? i + 1 : 0)
+		if (!READ_ONCE(net->running[i]) && !cmpxchg(&net->running[i], NULL, t))
 			return i;
-	}
 	return -EAGAIN;
 }
 
@@ -135,7 +145,6 @@ static void crossing_begin(struct sw_crossing *t, const struct pt_regs *go)
 	regs->flags = X86_EFLAGS_IF | X86_EFLAGS_FIXED |
 		      (go->flags & (X86_EFLAGS_CF | X86_EFLAGS_PF | X86_EFLAGS_AF | X86_EFLAGS_ZF |
 				    X86_EFLAGS_SF | X86_EFLAGS_OF | X86_EFLAGS_DF));
-	regs->orig_ax = -1;
 	/* The kernel would go on at an abort address of the app's choosing, in the sandbox. */
 	t->rseq = current->rseq;
 	current->rseq = NULL;
@@ -171,7 +180,8 @@ static void unhook(struct sw_crossing *t, long rc)
 	unsigned long flags;
 
 	local_irq_save(flags);
-	sw_view_close(t->view, t->mm);
+	if (this_cpu_read(sw_cur) == t) /* else it was stolen, and its view may be gone */
+		sw_view_close(t->view, t->mm);
 	this_cpu_write(sw_cur, NULL);
 	t->in = false;
 	if (cpu_feature_enabled(X86_FEATURE_OSPKE) && t->pkru & 3)
@@ -218,7 +228,6 @@ static long crossing_exit(struct sw_crossing *t)
 	bool adopting = t->adopting;
 
 	atomic_inc(&net->inside);
-	clear_bit_unlock(t->ctx, net->ctx_map);
 	crossing_end(t, 0, regs->dx);
 	this_cpu_inc(sw_stats.exits);
 	sw_wake_drain(net);
@@ -230,14 +239,17 @@ static long crossing_exit(struct sw_crossing *t)
 	return 0;
 }
 
+static bool in_copy(const struct sw_crossing *t, unsigned long ip)
+{
+	return ip >= t->net->cfg.copy_start && ip < t->net->cfg.copy_end;
+}
+
 /* The code that may touch app memory fails with -EFAULT where its caller cannot wait for it. */
 static bool copy_failed(struct sw_crossing *t, struct pt_regs *regs)
 {
-	const struct sw_net_create *cfg = &t->client->net->cfg;
-
-	if (regs->ip < cfg->copy_start || regs->ip >= cfg->copy_end || !cfg->fault_fixup)
+	if (!in_copy(t, regs->ip) || !t->net->cfg.fault_fixup)
 		return false;
-	regs->ip = cfg->fault_fixup;
+	regs->ip = t->net->cfg.fault_fixup;
 	return true;
 }
 
@@ -262,6 +274,7 @@ static void orphan_make(struct sw_crossing *t)
 		t->regs.ip -= 2;
 		t->regs.ax = t->regs.orig_ax;
 	}
+	t->regs.orig_ax = -1;
 	copy_failed(t, &t->regs);
 	unhook(t, -EINTR);
 }
@@ -280,6 +293,7 @@ static void abandon(struct sw_crossing *t)
 static void crossing_sched_out(struct preempt_notifier *pn, struct task_struct *next)
 {
 	struct sw_crossing *t = container_of(pn, struct sw_crossing, pn);
+	struct pt_regs *regs = task_pt_regs(current);
 
 	if (!t->in)
 		return;
@@ -294,6 +308,17 @@ static void crossing_sched_out(struct preempt_notifier *pn, struct task_struct *
 	}
 	sw_view_close(t->view, t->mm);
 	this_cpu_write(sw_cur, NULL);
+	/*
+	 * In a system call (ENTER, YIELD, EXIT) or a copy it holds no lock. In a page fault the
+	 * kernel goes on to look at its registers. Else an interrupt came, and all that is left
+	 * to do in the kernel is to return.
+	 */
+	if (t->adopting || t->acts || (long)regs->orig_ax != -1 || regs->ip == t->fault_ip ||
+	    in_copy(t, regs->ip))
+		return;
+	t->regs = *regs;
+	t->off_since = ktime_get_mono_fast_ns();
+	atomic_set_release(&t->place, OFF);
 }
 
 static void crossing_sched_in(struct preempt_notifier *pn, int cpu)
@@ -303,12 +328,43 @@ static void crossing_sched_in(struct preempt_notifier *pn, int cpu)
 
 	if (!t->in)
 		return;
+	if (atomic_xchg(&t->place, KEPT) == STOLEN) {
+		unhook(t, -EINTR);
+		request(t, ACT_SURRENDERED);
+		return;
+	}
 	local_irq_save(flags);
 	this_cpu_write(sw_cur, t);
 	/* An exiting thread may have lost its mm, and with it the root to come back to. */
 	if (current->mm == t->mm)
 		sw_view_open(t->view);
 	local_irq_restore(flags);
+}
+
+/*
+ * Somebody waits for a lock of the upcall in context number owner - 1. If its thread was off the
+ * CPU for long, it gets no more of it now: the upcall becomes an orphan. The thread learns of it in
+ * sched_in; the thief's reference is then its.
+ */
+static void steal(struct sw_net *net, unsigned long owner)
+{
+	struct sw_crossing *t;
+
+	if (!owner || owner > net->cfg.ctx_count)
+		return;
+	rcu_read_lock(); /* the memory stays a crossing's */
+	t = READ_ONCE(net->running[array_index_nospec(owner - 1, net->cfg.ctx_count)]);
+	if (t && !refcount_inc_not_zero(&t->ref))
+		t = NULL;
+	rcu_read_unlock();
+	if (!t)
+		return;
+	if (t->net == net && t->ctx == owner - 1 && atomic_read_acquire(&t->place) == OFF &&
+	    ktime_get_mono_fast_ns() - t->off_since > STEAL_AFTER &&
+	    atomic_cmpxchg(&t->place, OFF, STOLEN) == OFF)
+		orphan_push(t);
+	else
+		crossing_put(t);
 }
 
 static struct preempt_ops sched_ops = {
@@ -330,16 +386,17 @@ static bool unfit(void)
 	       task_pt_regs(current)->cs != __USER_CS;
 }
 
-static struct sw_crossing *crossing_new(struct file *file, struct sw_view *view)
+static struct sw_crossing *crossing_new(struct file *file, struct sw_net *net, struct sw_view *view)
 {
 	struct sw_crossing *t = kmem_cache_zalloc(crossings, GFP_KERNEL);
 
 	if (!t)
 		return NULL;
-	refcount_set(&t->ref, 1);
+	t->net = net;
 	t->view = view;
 	t->mm = current->mm;
 	t->file = get_file(file);
+	refcount_set(&t->ref, 1); /* last: a thief with an old pointer may look from here on */
 	return t;
 }
 
@@ -347,7 +404,14 @@ static struct sw_crossing *crossing_new(struct file *file, struct sw_view *view)
 long sw_enter(struct file *file, struct sw_client *client, u32 sock_id, u32 slot)
 {
 	struct sw_net *net = client->net;
-	struct pt_regs go = {.ip = net->cfg.entry, .si = client->id, .dx = sock_id, .cx = slot};
+	/* rcx and r11 as SYSRET leaves them: else the kernel would take the slower IRET. */
+	struct pt_regs go = {.ip = net->cfg.entry,
+			     .cx = net->cfg.entry,
+			     .r11 = X86_EFLAGS_IF | X86_EFLAGS_FIXED,
+			     .orig_ax = __NR_ioctl,
+			     .si = client->id,
+			     .dx = sock_id,
+			     .r9 = slot};
 	struct sw_crossing *t = NULL;
 	int ctx = 0;
 
@@ -363,10 +427,10 @@ long sw_enter(struct file *file, struct sw_client *client, u32 sock_id, u32 slot
 		ctx = -ENXIO;
 	else if (fatal_signal_pending(current))
 		ctx = -EINTR;
-	else if (!(t = crossing_new(file, &client->view)))
+	else if (!(t = crossing_new(file, net, &client->view)))
 		ctx = -ENOMEM;
 	if (!ctx)
-		ctx = ctx_alloc(net);
+		ctx = ctx_alloc(net, t);
 	if (ctx < 0) {
 		if (t) {
 			fput(file);
@@ -380,7 +444,7 @@ long sw_enter(struct file *file, struct sw_client *client, u32 sock_id, u32 slot
 	t->ctx = ctx;
 	go.sp = net->cfg.stack_addr + (ctx + 1) * net->cfg.stack_stride - 8;
 	go.di = net->cfg.ctx_addr + ctx * net->cfg.ctx_stride;
-	go.cx |= sock_id && file->f_flags & O_NONBLOCK ? SW_ENTER_NONBLOCK : 0;
+	go.r9 |= sock_id && file->f_flags & O_NONBLOCK ? SW_ENTER_NONBLOCK : 0;
 	go.r8 = (u32)task_pt_regs(current)->di;
 	this_cpu_inc(sw_stats.enters);
 	crossing_begin(t, &go);
@@ -416,14 +480,15 @@ static long requeue(struct sw_crossing *t)
 }
 
 /* Long enough for the holder of a lock to be scheduled. Signals do not cut it short. */
-long sw_yield(void)
+long sw_yield(unsigned long owner)
 {
 	struct sw_crossing *t = this_cpu_read(sw_cur);
 	ktime_t wait = ns_to_ktime(50 * NSEC_PER_USEC);
 
 	if (!t)
 		return -EPERM;
-	if (t->adopting && !llist_empty(&t->client->net->orphans))
+	steal(t->net, owner);
+	if (t->adopting && !llist_empty(&t->net->orphans))
 		return requeue(t);
 	set_current_state(TASK_UNINTERRUPTIBLE);
 	schedule_hrtimeout(&wait, HRTIMER_MODE_REL);
@@ -442,7 +507,7 @@ static struct sw_crossing *orphan_take(struct sw_net *net)
  * space, so a touch faults and the copy fails. An ioctl's result would overwrite rax: the registers
  * are put in place by task work.
  */
-long sw_adopt(struct file *file, struct sw_net *net)
+long sw_adopt(struct file *file, struct sw_net *net, unsigned long owner)
 {
 	struct sw_crossing *t, *orphan;
 
@@ -450,9 +515,10 @@ long sw_adopt(struct file *file, struct sw_net *net)
 		return -ESTALE;
 	if (unfit())
 		return -EPERM;
-	t = crossing_new(file, &net->bare);
+	t = crossing_new(file, net, &net->bare);
 	if (!t)
 		return -ENOMEM;
+	steal(net, owner);
 	orphan = orphan_take(net);
 	if (!orphan) {
 		fput(file);
@@ -463,6 +529,7 @@ long sw_adopt(struct file *file, struct sw_net *net)
 	t->client = orphan->client;
 	t->ctx = orphan->ctx;
 	t->regs = orphan->regs;
+	smp_store_release(&net->running[t->ctx], t);
 	crossing_put(orphan);
 	request(t, ACT_ADOPT);
 	return 0;
@@ -569,6 +636,7 @@ static void on_fault(void *data, unsigned long addr, struct pt_regs *regs, unsig
 		return;
 	local_irq_save(flags);
 	/* Text patching in a system call, among others, puts the official root back. */
+	t->fault_ip = regs->ip;
 	t->healed = sw_view_open(t->view);
 	if (t->healed)
 		this_cpu_inc(sw_stats.heals);
@@ -656,7 +724,7 @@ int sw_upcall_init(void)
 	siginitsetinv(&upcall_mask, sigmask(SIGKILL) | sigmask(SIGSEGV) | sigmask(SIGBUS) |
 					    sigmask(SIGILL) | sigmask(SIGFPE) | sigmask(SIGTRAP) |
 					    sigmask(SIGSYS));
-	crossings = KMEM_CACHE(sw_crossing, 0);
+	crossings = KMEM_CACHE(sw_crossing, SLAB_TYPESAFE_BY_RCU);
 	if (!crossings)
 		return -ENOMEM;
 	for_each_kernel_tracepoint(probe_match, NULL);

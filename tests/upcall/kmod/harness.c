@@ -160,7 +160,8 @@ static void handle_event(const struct sw_event *e)
 	atomic_fetch_add(&events[e->type], 1);
 	if (e->type == SW_EVENT_CLIENT_GONE)
 		atomic_store(&last_gone, e->id);
-	if (e->type == SW_EVENT_ORPHAN && ioctl(net_fd, SW_IOC_NET_ADOPT) && errno != ENOENT)
+	if (e->type == SW_EVENT_ORPHAN && ioctl(net_fd, SW_IOC_NET_ADOPT) && errno != ENOENT &&
+	    errno != EAGAIN)
 		printf("# adopt: %s\n", strerror(errno));
 }
 
@@ -189,6 +190,11 @@ static void admit_one(void)
 
 static void *daemon_main(void *unused)
 {
+	struct sched_param p = {2};
+
+	/* As sandwired: what it adopts others wait for. */
+	if (sched_setscheduler(0, SCHED_FIFO, &p))
+		die("SCHED_FIFO");
 	while (!atomic_load(&daemon_stop)) {
 		struct pollfd p[2] = {{admit_sock[0], POLLIN, 0}, {net_fd, POLLIN, 0}};
 		struct sw_event e;

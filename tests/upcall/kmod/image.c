@@ -4,6 +4,7 @@
  * image_entry.S in an upcall; freestanding.
  */
 #include <errno.h>
+#include <stdbool.h>
 #include "tests/upcall/kmod/image.h"
 #include "upcall/kmod/sandwire_uapi.h"
 
@@ -11,7 +12,7 @@ void image_main(void *ctx, uint64_t client, uint64_t sock, uint64_t slot, uint64
 		uint64_t regs);
 _Noreturn void image_leave(uint64_t fd, uint64_t result, uint64_t sock, uint64_t flags,
 			   uint64_t how);
-long image_yield(uint64_t fd);
+long image_yield(uint64_t fd, uint64_t owner);
 long app_read(uint64_t addr);
 long app_write(uint64_t addr, uint64_t byte);
 
@@ -39,6 +40,26 @@ static uint64_t section(uint64_t n)
 	for (volatile uint64_t i = 0; i < n; i++)
 		;
 	return add(&DATA->done);
+}
+
+/* As the stack lock: sandbox/lock.c, sandbox_relax. */
+static uint64_t locked(void *ctx, uint64_t n, uint64_t fd)
+{
+	uint64_t me = ((uint64_t)ctx - SEG_BASE - SEG_CTX_OFF) / SEG_CTX_STRIDE, free = 0, r;
+
+	add(&DATA->begun);
+	for (unsigned spins = 1; !__atomic_compare_exchange_n(&DATA->lock, &free, me, false,
+							      __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+	     spins++, free = 0)
+		if (spins % 100 == 0)
+			image_yield(fd, free);
+	r = DATA->exact;
+	for (volatile uint64_t i = 0; i < n; i++)
+		;
+	DATA->exact = ++r;
+	__atomic_store_n(&DATA->lock, 0, __ATOMIC_RELEASE);
+	add(&DATA->done);
+	return r;
 }
 
 static uint64_t read_app(uint64_t addr, uint64_t len)
@@ -159,13 +180,16 @@ void image_main(void *ctx, uint64_t client, uint64_t sock, uint64_t slot, uint64
 	case T_NONBLOCK:
 		r = !!(slot & SW_ENTER_NONBLOCK);
 		break;
+	case T_LOCKED:
+		r = locked(ctx, a, fd);
+		break;
 	case T_YIELD:
 		while (a--)
-			r += !image_yield(fd);
+			r += !image_yield(fd, 0);
 		break;
 	case T_HOLD:
 		while (!__atomic_load_n(&DATA->scratch[0], __ATOMIC_ACQUIRE))
-			image_yield(fd);
+			image_yield(fd, 0);
 		r = 1;
 		break;
 	case T_BYPAGE:

@@ -38,6 +38,7 @@ enum t_op {
 	T_NONBLOCK, /* result: 1 if SW_ENTER_NONBLOCK was set */
 	T_YIELD,    /* a: times */
 	T_HOLD,	    /* stays until the daemon sets scratch[0] */
+	T_LOCKED,   /* a: loops in the middle of ++exact, under the lock; result: exact after it */
 	T_BYPAGE,   /* leaves by the exit page */
 	T_BADEXIT,  /* leaves with a descriptor that is not the module's: must fall back to the page
 		     */
@@ -51,6 +52,8 @@ struct t_req {
 
 struct t_data {
 	uint64_t counter, begun, done;
+	uint64_t exact; /* under the lock */
+	uint64_t lock;	/* 1 + the number of the context that holds it */
 	uint64_t scratch[32];
 };
 

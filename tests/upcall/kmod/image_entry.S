@@ -3,7 +3,8 @@
 	.section .text.start, "ax"
 	.globl image_entry
 image_entry:
-	/* What must be zero, before anything is touched: rax may not be. */
+	/* What must be zero, before anything is touched. */
+	movq %r9, %rcx			/* the slot */
 	pushfq
 	popq %r9
 	andl $0x44500, %r9d		/* TF DF NT AC */
@@ -12,7 +13,6 @@ image_entry:
 	orq %rbx, %r9
 	orq %rbp, %r9
 	orq %r10, %r9
-	orq %r11, %r9
 	orq %r12, %r9
 	orq %r13, %r9
 	orq %r14, %r9
@@ -39,7 +39,8 @@ image_leave:
 	ud2
 
 	.globl image_yield
-image_yield:
+image_yield:				/* (fd, owner) */
+	movq %rsi, %rdx
 	movl $16, %eax
 	movl $0x5713, %esi		/* SW_IOC_YIELD */
 	syscall

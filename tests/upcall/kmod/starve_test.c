@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The holder of a lock is off the CPU for long: it gets none (SCHED_IDLE or nice 19 beside busy
+ * programs, a quota), is stopped, frozen or traced. Others must wait 10 ms at most, and what the
+ * holder began is done once. A waiter of high priority takes the lock again and again and times it;
+ * what the machine below took from all (a thread above everybody else is late by it) is not
+ * counted.
+ */
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include "tests/upcall/kmod/harness.h"
+
+#define SECTION	   50000 /* loops with the lock held: some 200 us */
+#define ROUNDS	   25
+#define TAKEN	   3 /* times the holder must have lost its upcall, where nobody torments it */
+#define STALL_MAX  0.010
+#define TIMER_LATE 0.001 /* what is ordinary in an emulated machine */
+
+enum { STOP, MADE, EINTRS, LATE }; /* sh->words */
+
+static const char group[] = "/sys/fs/cgroup/sandwire-starve";
+
+static int put(const char *file, const char *value)
+{
+	char path[128];
+	int fd, n;
+
+	snprintf(path, sizeof(path), "%s/%s", group, file);
+	fd = open(path, O_WRONLY);
+	if (fd < 0)
+		return -1;
+	n = (int)write(fd, value, strlen(value));
+	close(fd);
+	return n == (int)strlen(value) ? 0 : -1;
+}
+
+static int put_number(const char *file, int value)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", value);
+	return put(file, text);
+}
+
+static void priority(int policy, int level)
+{
+	struct sched_param p = {level};
+
+	if (sched_setscheduler(0, policy, &p))
+		result("a priority", false, "%s", strerror(errno));
+}
+
+static void pin(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+/* Above everybody else: how late it wakes is what the machine below took. In ns, on each CPU. */
+static void *metronome(void *cpu)
+{
+	struct timespec tick;
+	double due, t;
+
+	pin((int)(long)cpu);
+	priority(SCHED_FIFO, 90);
+	for (due = now(); !atomic_load(&sh->words[STOP]);) {
+		due += TIMER_LATE;
+		tick = (struct timespec){(time_t)due, (long)((due - (double)(time_t)due) * 1e9)};
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &tick, NULL);
+		t = now();
+		if (t - due > TIMER_LATE)
+			atomic_fetch_add(&sh->words[LATE], (unsigned long)((t - due) * 1e9));
+		due = t - due > TIMER_LATE ? t : due;
+	}
+	return NULL;
+}
+
+static int hog(void *cpu)
+{
+	pin((int)(long)cpu);
+	for (volatile int on = 1; on;)
+		;
+	return 0;
+}
+
+/* Takes the signals that an upcall blocks, so that a stop finds the other in the middle. */
+static void *sibling(void *unused)
+{
+	for (;;)
+		pause();
+	return NULL;
+}
+
+static int victim(void *fn)
+{
+	int fd = attach();
+	pthread_t t;
+	long r;
+
+	pthread_create(&t, NULL, sibling, NULL);
+	if (fn)
+		((void (*)(void))fn)();
+	while (!atomic_load(&sh->words[STOP])) {
+		r = up(fd, T_LOCKED, SECTION, 0, 0);
+		atomic_fetch_add(&sh->words[r == -EINTR ? EINTRS : MADE], 1);
+	}
+	return 0;
+}
+
+static void be_idle(void)
+{
+	priority(SCHED_IDLE, 0);
+}
+
+static void be_nice(void)
+{
+	setpriority(PRIO_PROCESS, 0, 19);
+}
+
+static void be_limited(void)
+{
+	if (put_number("cgroup.procs", getpid()) || put("cpu.max", "2000 100000"))
+		result("a quota", false, "%s", strerror(errno));
+}
+
+/* Takes the lock until told to stop; its exit status is 1 if it ever waited too long. */
+static int waiter(void *unused)
+{
+	int fd = attach();
+	double worst = 0, t;
+	unsigned long late;
+
+	priority(SCHED_FIFO, 1);
+	while (!atomic_load(&sh->words[STOP])) {
+		late = atomic_load(&sh->words[LATE]);
+		t = now();
+		if (up(fd, T_LOCKED, 0, 0, 0) <= 0)
+			return 2;
+		t = now() - t;
+		usleep(t > STALL_MAX ? 3000 : 200); /* the metronomes have told */
+		late = atomic_load(&sh->words[LATE]) - late;
+		t -= (double)late * 1e-9;
+		worst = t > worst ? t : worst;
+	}
+	printf("# longest wait %.1f ms\n", worst * 1e3);
+	return worst > STALL_MAX;
+}
+
+static bool level(void)
+{
+	return DATA->begun == DATA->done;
+}
+
+static bool taken(void)
+{
+	return atomic_load(&sh->words[EINTRS]) >= TAKEN;
+}
+
+/* `torment` runs beside the victim, in the daemon's process; hogs: busy programs on each CPU. */
+static void starve(const char *name, int hogs, void (*become)(void), void (*torment)(pid_t pid))
+{
+	int cpus = (int)sysconf(_SC_NPROCESSORS_ONLN), n = 0, st, st2;
+	struct sw_info before = stats();
+	pthread_t beat[64];
+	pid_t pids[64], who, waits;
+
+	if (cpus > 16)
+		cpus = 16;
+	for (int i = 0; i < 8; i++)
+		sh->words[i] = 0;
+	DATA->begun = DATA->done = DATA->exact = 0;
+	for (int i = 0; i < cpus; i++)
+		pthread_create(&beat[i], NULL, metronome, (void *)(long)i);
+	who = child(victim, (void *)become);
+	while (!sh->words[MADE])
+		usleep(1000);
+	waits = child(waiter, NULL);
+	for (int i = 0; i < hogs * cpus; i++)
+		pids[n++] = child(hog, (void *)(long)(i % cpus));
+	if (torment)
+		torment(who);
+	else
+		eventually(taken, 30);
+	while (n) {
+		kill(pids[--n], SIGKILL);
+		wait_child(pids[n]);
+	}
+	sh->words[STOP] = 1;
+	st = wait_child(waits);
+	st2 = wait_child(who);
+	for (int i = 0; i < cpus; i++)
+		pthread_join(beat[i], NULL);
+	eventually(level, 5);
+	printf("# %lu calls of the victim, %lu taken over, %lu by anybody, host late %.0f ms\n",
+	       sh->words[MADE] + sh->words[EINTRS], sh->words[EINTRS], DATA->done,
+	       (double)sh->words[LATE] * 1e-6);
+	CHECK(name,
+	      !st && !st2 && level() && DATA->done == DATA->exact && sh->words[EINTRS] &&
+		      stats().orphans - before.orphans == sh->words[EINTRS],
+	      "waiter %x victim %x begun %lu done %lu exact %lu eintr %lu orphans %lu", st, st2,
+	      DATA->begun, DATA->done, DATA->exact, sh->words[EINTRS],
+	      (unsigned long)(stats().orphans - before.orphans));
+}
+
+static void stop(pid_t pid)
+{
+	for (int i = 0; i < ROUNDS; i++) {
+		kill(pid, SIGSTOP);
+		usleep(15000);
+		kill(pid, SIGCONT);
+		usleep(2000 + (unsigned)rand() % 1000);
+	}
+}
+
+static void freeze(pid_t pid)
+{
+	bool bad = put_number("cgroup.procs", pid);
+
+	for (int i = 0; i < ROUNDS && !bad; i++) {
+		bad |= put("cgroup.freeze", "1");
+		usleep(15000);
+		bad |= put("cgroup.freeze", "0");
+		usleep(2000 + (unsigned)rand() % 1000);
+	}
+	if (bad)
+		result("the freezer", false, "%s", strerror(errno));
+}
+
+static void trace(pid_t pid)
+{
+	int st;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		if (ptrace(PTRACE_SEIZE, pid, 0, 0) || ptrace(PTRACE_INTERRUPT, pid, 0, 0))
+			result("ptrace", false, "%s", strerror(errno));
+		waitpid(pid, &st, __WALL);
+		usleep(15000);
+		ptrace(PTRACE_DETACH, pid, 0, 0);
+		usleep(2000 + (unsigned)rand() % 1000);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	FILE *f = fopen("/sys/fs/cgroup/cgroup.subtree_control", "w");
+
+	if (f) {
+		fputs("+cpu", f);
+		fclose(f);
+	}
+	mkdir(group, 0755);
+	srand(1);
+	net_up(argv[1]);
+	starve("SCHED_IDLE beside busy programs", 1, be_idle, NULL);
+	starve("nice 19 beside busy programs", 2, be_nice, NULL);
+	starve("a cgroup's quota of CPU time", 0, be_limited, NULL);
+	starve("stopped", 0, NULL, stop);
+	starve("frozen", 0, NULL, freeze);
+	starve("traced", 0, NULL, trace);
+	net_down();
+	rmdir(group);
+	return atomic_load(&sh->failed) != 0;
+}
