@@ -354,15 +354,15 @@ END_TEST
 static void enter(struct ctx *ctx, uint32_t client, uint32_t sock, uint64_t n)
 {
 	uint64_t sp = SEG_BASE + SEG_STACK_OFF + (ctx->id + 1) * SEG_STACK_STRIDE - 8;
-	register uint64_t entry __asm__("r9");
+	register uint64_t slot __asm__("r9");
 
 	if (sigsetjmp(out_of_it, 1))
 		return;
-	entry = seg.hdr->entry;
-	__asm__ volatile("movq %%rax, %%rsp\n\tmovq %%rbx, %%r8\n\tjmp *%%r9"
+	slot = n;
+	__asm__ volatile("movq %%rax, %%rsp\n\tmovq %%rbx, %%r8\n\tjmp *%%rcx"
 			 :
-			 : "a"(sp), "D"(ctx), "S"((uint64_t)client), "d"((uint64_t)sock), "c"(n),
-			   "b"(999999ll), "r"(entry)
+			 : "a"(sp), "D"(ctx), "S"((uint64_t)client), "d"((uint64_t)sock),
+			   "c"(seg.hdr->entry), "b"(999999ll), "r"(slot)
 			 : "memory", "r8");
 	__builtin_unreachable();
 }
