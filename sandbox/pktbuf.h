@@ -139,6 +139,15 @@ static inline void pktbuf_queue_put(struct pktbuf_queue *q, struct pktbuf *p)
 	q->count++;
 }
 
+static inline void pktbuf_queue_put_first(struct pktbuf_queue *q, struct pktbuf *p)
+{
+	p->next = q->head;
+	if (!q->head)
+		q->tail = &p->next;
+	q->head = p;
+	q->count++;
+}
+
 static inline struct pktbuf *pktbuf_queue_take(struct pktbuf_queue *q)
 {
 	struct pktbuf *p = q->head;

@@ -288,6 +288,19 @@ void sock_recv_done(struct socket *so, struct sock_slice *slices, unsigned n)
 		tcp_recv_done(so);
 }
 
+void sock_recv_undo(struct socket *so, int flags, struct sock_slice *slices, unsigned n)
+{
+	while (n--) {
+		if (flags & MSG_PEEK)
+			pktbuf_free(slices[n].buf);
+		else if (so->kind == SOCK_KIND_TCP)
+			tcp_recv_undo(so, &slices[n]);
+		else
+			udp_recv_undo(so, &slices[n]);
+	}
+	sock_ready(so, true); /* others may sleep on it since it was taken */
+}
+
 /* FIONREAD on a datagram socket: the length of the next one. */
 int64_t sock_readable(struct socket *so)
 {

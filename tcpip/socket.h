@@ -69,6 +69,7 @@ int64_t udp_send_reserve(struct socket *so, uint64_t len, const struct sock_addr
 			 struct pktbuf **out);
 int64_t udp_recv_take(struct socket *so, uint64_t max, int flags, struct sock_slice *slice,
 		      unsigned *n_slices, struct sock_addr *from, uint64_t *full);
+void udp_recv_undo(struct socket *so, const struct sock_slice *s);
 int64_t udp_send_commit(struct socket *so, struct pktbuf *p, const struct sock_addr *to, int flags);
 /* icmp.c hands echo replies to echo sockets by identifier (local_port). */
 bool ping_deliver(struct stack *st, struct pktbuf *p, const struct ip4_hdr *ip);
@@ -88,6 +89,7 @@ int64_t tcp_send_reserve(struct socket *so, uint64_t len, int flags, struct pktb
 int64_t tcp_send_commit(struct socket *so, struct pktbuf *list, uint64_t len, int flags);
 int64_t tcp_recv_take(struct socket *so, uint64_t max, int flags, struct sock_slice *slices,
 		      unsigned *n_slices);
+void tcp_recv_undo(struct socket *so, const struct sock_slice *s); /* the last one first */
 void tcp_recv_done(struct socket *so); /* data was consumed: maybe announce the window */
 uint32_t tcp_events(const struct socket *so);
 int tcp_setopt(struct socket *so, int name, const void *value, uint32_t len); /* IPPROTO_TCP */

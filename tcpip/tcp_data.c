@@ -261,6 +261,46 @@ int64_t tcp_recv_take(struct socket *so, uint64_t max, int flags, struct sock_sl
 	return sum;
 }
 
+/* A buffer of its own for a slice whose buffer others hold too; NULL where there is none. */
+static struct pktbuf *apart(struct tcp_pcb *pcb, const struct sock_slice *s)
+{
+	struct pktbuf *p = pktbuf_alloc(pcb->st->pool);
+
+	if (p)
+		memcpy(p->buf + (s->data - s->buf->buf), s->data, s->len);
+	pktbuf_free(s->buf);
+	return p;
+}
+
+/*
+ * Puts back a slice that could not be delivered. Of the last slice of a take the rest may be at the
+ * queue's head, in the same buffer. If another reader holds a part of the buffer, or has taken that
+ * rest since, the slice is put apart; then the order is no better than that of the readers.
+ */
+void tcp_recv_undo(struct socket *so, const struct sock_slice *s)
+{
+	struct tcp_pcb *pcb = so->tcp;
+	struct pktbuf *p = s->buf;
+
+	if (p == pcb->rcvq.head && pktbuf_data(p) == s->data + s->len) {
+		(void)pktbuf_push(p, (uint16_t)s->len);
+		pktbuf_free(p); /* the queue has its own reference */
+	} else {
+		uint16_t off = (uint16_t)(s->data - p->buf);
+
+		if (p->refs > 1)
+			p = apart(pcb, s);
+		if (!p)
+			return; /* lost: no buffer is left */
+		p->off = off;
+		p->len = (uint16_t)s->len;
+		pktbuf_queue_put_first(&pcb->rcvq, p);
+		pcb->rcv_bufs++;
+	}
+	pcb->rcvq_bytes += s->len;
+	pcb->copied_seq -= s->len;
+}
+
 /* The application made room: tell the peer if it is worth a segment (RFC 9293 3.8.6.2.2), and send
  * an ACK that only waited for the reader's answer. */
 void tcp_recv_done(struct socket *so)

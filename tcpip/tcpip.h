@@ -173,7 +173,8 @@ int64_t sock_send_commit(struct socket *so, struct pktbuf *list, uint64_t len,
  * reference to its buffer. Result: bytes (0: end of stream, or an empty datagram), or -EAGAIN,
  * -ENOTCONN, the pending error. For a datagram, `*full` is its whole length (more than the result
  * when truncated). MSG_PEEK leaves the data. The caller copies the slices out, then gives them back
- * with sock_recv_done (which may also announce the new window).
+ * with sock_recv_done (which may also announce the new window), or, where they could not be
+ * delivered, with sock_recv_undo and the same flags: the data is the next to be read again.
  */
 #define SOCK_SLICES 64u
 struct sock_slice {
@@ -184,6 +185,7 @@ struct sock_slice {
 int64_t sock_recv_take(struct socket *so, uint64_t max, int flags, struct sock_slice *slices,
 		       unsigned *n_slices, struct sock_addr *from, uint64_t *full);
 void sock_recv_done(struct socket *so, struct sock_slice *slices, unsigned n);
+void sock_recv_undo(struct socket *so, int flags, struct sock_slice *slices, unsigned n);
 
 /* Values are as in Linux. getsockopt: *len in: room; out: bytes written. */
 int sock_setopt(struct socket *so, int level, int name, const void *value, uint32_t len);

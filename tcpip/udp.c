@@ -552,3 +552,10 @@ int64_t udp_recv_take(struct socket *so, uint64_t max, int flags, struct sock_sl
 	}
 	return slice->len;
 }
+
+/* What was read of it was at most the head: the datagram itself is whole. */
+void udp_recv_undo(struct socket *so, const struct sock_slice *s)
+{
+	pktbuf_queue_put_first(&so->rxq, s->buf);
+	so->rxq_bytes += PKTBUF_SIZE;
+}

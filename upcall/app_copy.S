@@ -10,7 +10,7 @@
  */
 	.text
 	.global app_copy_start, app_copy_end, app_fault_fixup
-	.global app_copy_in, app_copy_out, app_prefault_write
+	.global app_copy_in, app_copy_out
 
 	.balign 64
 app_copy_start:
@@ -30,21 +30,6 @@ app_copy_out:
 	ret
 	.size app_copy_in, . - app_copy_in
 	.size app_copy_out, . - app_copy_out
-
-/* rdi: at, rsi: n. Locked, as another thread may be writing there. */
-	.type app_prefault_write, @function
-app_prefault_write:
-	xorl	%eax, %eax
-	testq	%rsi, %rsi
-	jz	2f
-	leaq	-1(%rdi,%rsi), %rsi	/* the last byte */
-1:	lock orb $0, (%rdi)
-	orq	$0xfff, %rdi
-	incq	%rdi			/* the next page */
-	cmpq	%rsi, %rdi
-	jbe	1b
-2:	ret
-	.size app_prefault_write, . - app_prefault_write
 
 app_copy_end:
 

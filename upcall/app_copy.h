@@ -18,8 +18,6 @@
 
 int app_copy_in(void *to, uint64_t from, size_t n);
 int app_copy_out(uint64_t to, const void *from, size_t n);
-/* Makes the pages present and writable, by writing back what is there. */
-int app_prefault_write(uint64_t at, size_t n);
 
 /* In image_exports: the range of the above, and where the module lets a fault go on. */
 extern const char app_copy_start[], app_copy_end[], app_fault_fixup[];

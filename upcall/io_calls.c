@@ -4,7 +4,8 @@
  * made with no lock held, as a page fault there can be made to last for ever. Called by calls.c.
  *
  *	send:	lock: reserve room and buffers, unlock; copy in; lock: commit and send, unlock
- *	recv:	make the target writable; lock: take references, unlock; copy out; lock: give back
+ *	recv:	lock: take references, unlock; copy out; lock: give back, or put back what the copy
+ *failed for
  *
  * Between the sections another thread may close the socket: it is looked up again each time.
  */
@@ -107,21 +108,6 @@ static int walk_out(struct walk *w, const uint8_t *from, size_t n)
 	return 0;
 }
 
-static int walk_prefault(struct walk w, uint64_t n)
-{
-	while (n && w.c->where == CALL_DATA_APP) {
-		uint64_t at = 0;
-		size_t piece = walk_piece(&w, n, &at);
-
-		if (!piece)
-			return 0;
-		if (app_prefault_write(at, piece))
-			return -EFAULT;
-		n -= piece;
-	}
-	return 0;
-}
-
 /* ---- send ---------------------------------------------------------------------------------- */
 
 struct sending {
@@ -214,10 +200,14 @@ static int64_t take(struct call *c, struct receiving *r, uint64_t max)
 	return ret;
 }
 
-static void give_back(struct call *c, struct receiving *r)
+/* After a copy that was cut off, by missing memory or a stop of the thread: nothing is consumed. */
+static void give_back(struct call *c, struct receiving *r, bool copied)
 {
 	if (!call_begin(c)) {
-		sock_recv_done(c->so, r->slices, r->n);
+		if (copied)
+			sock_recv_done(c->so, r->slices, r->n);
+		else
+			sock_recv_undo(c->so, (int)c->in.arg[0], r->slices, r->n);
 		call_end(c);
 		return;
 	}
@@ -240,9 +230,6 @@ int64_t call_recv(struct call *c)
 	if (total < 0)
 		return total;
 	max = total < (int64_t)RECV_MAX ? (uint64_t)total : RECV_MAX;
-	/* Before anything is taken: what cannot be delivered stays in the queue. */
-	if (walk_prefault(w, max))
-		return -EFAULT;
 	r.n = 0;
 	r.full = 0;
 	memset(&r.from, 0, sizeof(r.from));
@@ -252,7 +239,7 @@ int64_t call_recv(struct call *c)
 	for (unsigned i = 0; i < r.n && !fault; i++)
 		fault = walk_out(&w, r.slices[i].data, r.slices[i].len);
 	if (r.n)
-		give_back(c, &r);
+		give_back(c, &r, !fault);
 	if (fault)
 		return -EFAULT;
 	io->addr.family = r.from.family;

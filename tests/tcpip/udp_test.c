@@ -102,6 +102,29 @@ START_TEST(a_short_buffer_cuts_the_datagram_and_says_its_length)
 }
 END_TEST
 
+START_TEST(a_datagram_that_was_not_delivered_is_the_next_again)
+{
+	struct sock_slice s;
+	uint64_t full;
+	unsigned n;
+
+	desk_bind(so, 0, 53);
+	desk_udp(&d, PEER, 9, US, 53, "first", 5);
+	desk_udp(&d, PEER, 9, US, 53, "2nd", 3);
+	ck_assert_int_eq(sock_recv_take(so, 2, 0, &s, &n, NULL, &full), 2);
+	sock_recv_undo(so, 0, &s, n);
+	ck_assert_int_eq(sock_readable(so), 5);
+	ck_assert_int_eq(got(so), 5);
+	ck_assert_mem_eq(buf, "first", 5);
+	ck_assert_int_eq(sock_recv_take(so, 9, 0, &s, &n, NULL, &full), 3);
+	sock_recv_undo(so, 0, &s, n);
+	desk_udp(&d, PEER, 9, US, 53, "third", 5);
+	ck_assert_int_eq(got(so), 3);
+	ck_assert_int_eq(got(so), 5);
+	ck_assert_int_eq(got(so), -EAGAIN);
+}
+END_TEST
+
 START_TEST(a_peek_leaves_the_datagram)
 {
 	desk_bind(so, 0, 53);
@@ -577,6 +600,7 @@ int main(void)
 		"udp",
 		CASES(a_datagram_comes_with_its_sender, datagrams_keep_their_order_and_bounds,
 		      a_short_buffer_cuts_the_datagram_and_says_its_length,
+		      a_datagram_that_was_not_delivered_is_the_next_again,
 		      a_peek_leaves_the_datagram, a_closed_port_is_answered_with_port_unreachable,
 		      a_broadcast_to_a_closed_port_is_not_answered,
 		      a_wrong_checksum_is_dropped_and_none_is_accepted,

@@ -261,6 +261,19 @@ void sock_recv_done(struct socket *so, struct sock_slice *slices, unsigned n)
 		pktbuf_free(slices[i].buf);
 }
 
+void sock_recv_undo(struct socket *so, int flags, struct sock_slice *slices, unsigned n)
+{
+	locked();
+	fake.undone++;
+	ck_assert_int_eq(flags, so->flags);
+	while (n--) {
+		memmove(so->queue + slices[n].len, so->queue, so->n_queue);
+		memcpy(so->queue, slices[n].data, slices[n].len);
+		so->n_queue += slices[n].len;
+		pktbuf_free(slices[n].buf);
+	}
+}
+
 /* ---- the net ------------------------------------------------------------------------------- */
 
 int stack_route_lookup(struct stack *st, const struct ip_addr *dst, struct ip_addr *src)

@@ -32,7 +32,7 @@ struct fake_stack {
 	int64_t answer;	    /* of verbs without data, and of reserve and take when negative */
 	uint64_t full;	    /* what sock_recv_take says of a datagram's length; 0: the result */
 	bool close_between; /* the socket goes away after reserve or take */
-	unsigned reserved, committed, taken, done, turns;
+	unsigned reserved, committed, taken, done, undone, turns;
 	struct pktbuf_pool pool;
 	struct pktbuf headers[16];
 	uint8_t data[16 * PKTBUF_SIZE];

@@ -341,7 +341,7 @@ START_TEST(missing_memory_is_efault_and_the_net_goes_on)
 	ck_assert_int_eq(transfer(CALL_SEND, a, p + 4000, 2000), -EFAULT);
 	pass(a, b, 1000);
 	ck_assert_int_eq(transfer(CALL_SEND, a, "again", 5), 5);
-	ck_assert_int_eq(transfer(CALL_RECV, b, p + 4000, 2000), -EFAULT);
+	ck_assert_int_eq(transfer(CALL_RECV, b, p + 4096, 2000), -EFAULT);
 	ck_assert_uint_eq(faults, 2);
 	ck_assert_int_eq(transfer(CALL_RECV, b, in, 100), 5);
 	ck_assert_mem_eq(in, "again", 5);
