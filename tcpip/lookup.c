@@ -16,7 +16,7 @@ struct four_tuple {
 	uint32_t purpose; /* so that hash, ISN and offset tell nothing about each other */
 };
 
-enum { FOR_HASH, FOR_ISS, FOR_TS, FOR_PORT, FOR_LISTEN };
+enum { FOR_HASH, FOR_ISS, FOR_TS, FOR_PORT, FOR_LISTEN, FOR_COOKIE };
 
 static uint64_t tuple_hash(const struct stack *st, uint32_t lip, uint16_t lport, uint32_t rip,
 			   uint16_t rport, uint32_t purpose)
@@ -44,6 +44,8 @@ int tcp_create_table(struct stack *st, uint32_t max_pcbs)
 	t->pending_tail = &t->pending;
 	t->tw_tail = &t->tw;
 	t->tw_max = max_pcbs / 2 ? max_pcbs / 2 : 1;
+	t->syn_max = max_pcbs / 4 ? max_pcbs / 4 : 1;
+	tcp_settings_init(&t->set);
 	t->port_counter = stack_random(st);
 	st->tcp = t;
 	return 0;
@@ -237,8 +239,21 @@ uint32_t tcp_iss(struct tcp_pcb *pcb)
 	return (uint32_t)h + (uint32_t)(pcb->st->now >> 6);
 }
 
-uint32_t tcp_ts_offset(struct tcp_pcb *pcb)
+uint32_t tcp_ts_offset(const struct stack *st, uint32_t lip, uint32_t rip)
 {
 	/* By addresses alone: TIME-WAIT reuse (RFC 6191) needs one clock a pair of hosts. */
-	return (uint32_t)tuple_hash(pcb->st, pcb->local_ip, 0, pcb->remote_ip, 0, FOR_TS);
+	return (uint32_t)tuple_hash(st, lip, 0, rip, 0, FOR_TS);
+}
+
+uint32_t tcp_cookie_hash(const struct stack *st, const struct tcp_seg *seg, uint32_t irs,
+			 uint32_t salt)
+{
+	uint32_t in[3] = {irs, salt, FOR_COOKIE};
+	uint64_t h =
+		tuple_hash(st, seg->ip->dst, seg->h.dport, seg->ip->src, seg->h.sport, FOR_COOKIE);
+	uint8_t key[16];
+
+	memcpy(key, &h, 8); /* the tuple's own key: neither part can be moved to another */
+	memcpy(key + 8, st->secret, 8);
+	return (uint32_t)siphash24(key, in, sizeof(in));
 }

@@ -31,7 +31,8 @@ struct socket {
 	uint16_t local_port, remote_port;
 
 	/* Options every kind has. */
-	uint32_t rcvbuf, sndbuf; /* bytes, already doubled as Linux does */
+	uint32_t rcvbuf, sndbuf;     /* bytes, already doubled as Linux does */
+	bool rcvbuf_set, sndbuf_set; /* by the application; TCP tunes the others (tcp_tune.c) */
 	bool reuseaddr, reuseport, broadcast, keepalive, oobinline, dontroute, timestamp;
 	bool recvttl, recvtos, bind_no_port; /* stored */
 	int rcvlowat;			     /* stored */

@@ -53,24 +53,26 @@ static uint32_t doubled(int value, uint32_t min)
 static int set_rcvbuf(struct socket *so, int value)
 {
 	so->rcvbuf = doubled(value, RCVBUF_MIN);
+	so->rcvbuf_set = true; /* from now on it does not tune itself */
 	return 0;
 }
 
 static int set_sndbuf(struct socket *so, int value)
 {
 	so->sndbuf = doubled(value, SNDBUF_MIN);
+	so->sndbuf_set = true;
 	return 0;
 }
 
 static int get_rcvbuf(struct socket *so, int *value)
 {
-	*value = (int)so->rcvbuf;
+	*value = (int)(so->kind == SOCK_KIND_TCP ? so->tcp->rcvbuf : so->rcvbuf);
 	return 0;
 }
 
 static int get_sndbuf(struct socket *so, int *value)
 {
-	*value = (int)so->sndbuf;
+	*value = (int)(so->kind == SOCK_KIND_TCP ? so->tcp->sndbuf : so->sndbuf);
 	return 0;
 }
 

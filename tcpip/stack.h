@@ -73,6 +73,9 @@
 	X(TcpKeepalives)                                                                           \
 	X(TcpListenDrops)                                                                          \
 	X(TcpListenOverflows)                                                                      \
+	X(TcpSyncookiesSent)                                                                       \
+	X(TcpSyncookiesRecv)                                                                       \
+	X(TcpSyncookiesFailed)                                                                     \
 	X(TcpTimeWaits)                                                                            \
 	X(TcpRcvQDrops)                                                                            \
 	X(TcpMemoryPressure)                                                                       \

@@ -41,7 +41,9 @@
 #define TCP_MSS_MAX	  (PKTBUF_SIZE - PKTBUF_HEADROOM) /* one segment is one buffer */
 #define TCP_WSCALE	  8u
 #define TCP_OUT_BURST	  64u /* segments per connection and call; then others get their turn */
-#define TCP_BUF_DEFAULT	  (512u << 10) /* of each kind; half of it is the window */
+#define TCP_BUF_DEFAULT	  (128u << 10) /* of each kind; half of it is the window; both grow */
+#define TCP_RMEM_MAX	  (6u << 20)   /* what tuning makes of it, as Linux's tcp_rmem[2] */
+#define TCP_WMEM_MAX	  (4u << 20)   /* tcp_wmem[2] */
 #define TCP_CWND_MAX	  65535u
 #define TCP_SSTHRESH_INF  0x7fffffffu
 #define TCP_PORT_FIRST	  32768u
@@ -78,6 +80,9 @@ enum tcp_mark {
 	TCP_EVER = 8,	 /* was sent more than once (Karn) */
 };
 
+/* Beside the header's eight flags in tcp_emit's argument: the packet may be marked (RFC 3168). */
+#define TCP_EMIT_ECT 0x100u
+
 /* What the rexmit timer waits for. */
 enum tcp_rexmit_kind {
 	TCP_T_NONE,
@@ -101,16 +106,16 @@ struct tcp_pcb {
 	struct tcp_pcb *bind_next, **bind_pprev; /* owners of local_port */
 	uint32_t local_ip, remote_ip;		 /* network byte order */
 	uint16_t local_port, remote_port;
-	uint8_t state;	     /* enum tcp_state */
-	uint8_t shut;	     /* bit 0: no more receiving, bit 1: no more sending */
-	bool port_chosen;    /* bind() named the port or the stack chose it for bind() */
-	bool dead;	     /* on the list of blocks to free */
-	bool ever_accepted;  /* or connected: counts as the application's */
-	bool passive;	     /* came from a listener */
-	bool fin_owed;	     /* shut for sending, but no buffer was there for the FIN yet */
-	bool reuse_at_bind;  /* SO_REUSEADDR when it was bound: outlives the socket */
-	bool reuseport_bind; /* SO_REUSEPORT likewise */
-	uint8_t spare0[3];
+	uint8_t state;		     /* enum tcp_state */
+	uint8_t shut;		     /* bit 0: no more receiving, bit 1: no more sending */
+	bool port_chosen;	     /* bind() named the port or the stack chose it for bind() */
+	bool dead;		     /* on the list of blocks to free */
+	bool ever_accepted;	     /* or connected: counts as the application's */
+	bool passive;		     /* came from a listener */
+	bool fin_owed;		     /* shut for sending, but no buffer was there for the FIN yet */
+	bool reuse_at_bind;	     /* SO_REUSEADDR when it was bound: outlives the socket */
+	bool reuseport_bind;	     /* SO_REUSEPORT likewise */
+	bool rcvbuf_set, sndbuf_set; /* by the application: not tuned */
 	uint32_t client; /* who owns the socket: SO_REUSEPORT only shares with the same */
 
 	/* ---- The stack's lists. Written by tcp_out.c, tcp_listen.c, tcp_pcb.c. */
@@ -120,6 +125,7 @@ struct tcp_pcb {
 	/* Of a listener: */
 	struct tcp_pcb *syn_q, *accept_q, **accept_tail;
 	uint32_t syn_n, accept_n, backlog;
+	uint64_t cookie_at; /* ns: last SYN cookie sent; 0: never */
 
 	/* ---- Timers. Written by tcp_timer.c. */
 	struct timer rexmit; /* one of enum tcp_rexmit_kind */
@@ -185,6 +191,13 @@ struct tcp_pcb {
 	bool cwnd_limited;
 	uint64_t cc_priv[8];
 
+	/* ---- ECN, RFC 3168. Written by tcp_ecn.c. */
+	bool ecn_ok;		/* both ends agreed */
+	bool ecn_echo;		/* a mark came in: ECE on every ACK until the peer's CWR */
+	bool ecn_cwr;		/* we reduced: CWR on the next new data */
+	bool ecn_seen;		/* a packet came that the path could have marked */
+	uint32_t ce_in, ce_out; /* segments marked on the way to us; delivered under ECE */
+
 	/* ---- Receiving. Written by tcp_rcv.c and tcp_in.c. */
 	uint32_t irs, rcv_nxt;
 	uint32_t rcv_adv;	  /* right edge of the window announced: never moves left */
@@ -202,6 +215,11 @@ struct tcp_pcb {
 	struct tcp_sack_block sack[4]; /* what ooo holds, most recent first */
 	bool has_dsack;
 	struct tcp_sack_block dsack; /* to be reported with the next ACK, RFC 2883 */
+	/* Tuning the buffer, tcp_tune.c. */
+	uint32_t rcv_rtt_us;	       /* round trip as the receiver sees it; 0: not yet */
+	uint32_t rcv_rtt_seq;	       /* without timestamps: a window from here is a round trip */
+	uint64_t rcv_rtt_at, space_at; /* ns: when that and the count below began */
+	uint32_t space_seq, space;     /* copied_seq then; most the application took in one */
 
 	/* ---- Acknowledging. Written by tcp_in.c, tcp_out.c. */
 	uint8_t ack_owed;    /* enum tcp_ack_owed */
@@ -235,8 +253,17 @@ struct tcp_pcb {
 	uint32_t delivered, reord_count, dsack_dups, rcv_ooopack;
 };
 
+/* What an administrator may turn, a stack; defaults are Linux's. See tcp_settings.c. */
+struct tcp_settings {
+	uint32_t syncookies; /* 0: never, 1: when a SYN queue is full, 2: always */
+	uint32_t ecn;	     /* 0: no, 1: ask for it too, 2: when the peer asks */
+	uint32_t sack, timestamps, window_scaling;
+	uint32_t rmem_default, rmem_max, wmem_default, wmem_max; /* bytes */
+};
+
 /* 4-tuples, listeners, bound ports, and the lists of a stack's connections. */
 struct tcp_table {
+	struct tcp_settings set;
 	uint32_t mask;
 	struct tcp_pcb **conn;	 /* by 4-tuple, SipHash with the stack's secret */
 	struct tcp_pcb **bound;	 /* by local port, TCP_BOUND_SLOTS */
@@ -249,6 +276,7 @@ struct tcp_table {
 	uint32_t port_counter; /* RFC 6056 algorithm 3 */
 	struct timer more;     /* a pass left connections with more to send */
 	uint32_t syn_n;	       /* embryonic connections of all listeners */
+	uint32_t syn_max;      /* at most so many: then cookies */
 };
 #define TCP_BOUND_SLOTS	 4096u
 #define TCP_LISTEN_SLOTS 64u
@@ -267,7 +295,7 @@ struct tcp_ack_result {
 	uint32_t prior_una, prior_flight;
 	uint32_t delivered; /* segments newly ACKed or SACKed */
 	uint32_t lost;	    /* newly marked lost */
-	bool advanced, sacked, dsack, win_update, dup, data_acked;
+	bool advanced, sacked, dsack, win_update, dup, data_acked, ece;
 	uint32_t ecr;	     /* echoed timestamp, 0: none */
 	bool orig_sacked;    /* one never retransmitted, RFC 5682 */
 	int64_t rtt_us;	     /* -1: none */
@@ -325,8 +353,12 @@ int tcp_port_claim(struct tcp_pcb *pcb, uint32_t ip, uint16_t *port);
 bool tcp_port_conflict(const struct tcp_pcb *pcb, uint32_t ip, uint16_t port);
 /* A local port for pcb's local_ip and remote pair: 0 or -EADDRNOTAVAIL. */
 int tcp_port_ephemeral(struct tcp_pcb *pcb);
-uint32_t tcp_iss(struct tcp_pcb *pcb);	     /* RFC 6528 */
-uint32_t tcp_ts_offset(struct tcp_pcb *pcb); /* RFC 7323 5.4: clocks unrelated between flows */
+uint32_t tcp_iss(struct tcp_pcb *pcb); /* RFC 6528 */
+/* RFC 7323 5.4: clocks unrelated between pairs of hosts. */
+uint32_t tcp_ts_offset(const struct stack *st, uint32_t lip, uint32_t rip);
+/* What a SYN cookie (RFC 4987) signs: the 4-tuple, the peer's number, time and MSS. */
+uint32_t tcp_cookie_hash(const struct stack *st, const struct tcp_seg *seg, uint32_t irs,
+			 uint32_t salt);
 
 /* ---- tcp_pcb.c */
 struct tcp_pcb *tcp_pcb_alloc(struct stack *st);
@@ -346,14 +378,38 @@ void tcp_purge_rcv(struct tcp_pcb *pcb);
 void tcp_wake(struct tcp_pcb *pcb); /* sock_ready with wake, if there is a socket */
 void tcp_sync_mss(struct tcp_pcb *pcb);
 bool tcp_pool_low(const struct stack *st); /* buffers are nearly out: the least useful go first */
+bool tcp_pool_out(const struct stack *st); /* the greedy lose even what is useful */
 
 /* ---- tcp_listen.c */
-void tcp_listen_in(struct tcp_pcb *listener, struct tcp_seg *seg);
+/* The connection that a SYN cookie came back for, in SYN-RECEIVED: seg goes on to it. Else NULL. */
+struct tcp_pcb *tcp_listen_in(struct tcp_pcb *listener, struct tcp_seg *seg);
+/* A block for the peer that sent seg, in SYN-RECEIVED and in the listener's queue; or NULL. */
+struct tcp_pcb *tcp_listen_child(struct tcp_pcb *listener, const struct tcp_seg *seg,
+				 const struct tcp_hdr *syn, uint32_t irs, uint32_t iss);
 bool tcp_accept_full(const struct tcp_pcb *listener);
 void tcp_accept_enqueue(struct tcp_pcb *pcb); /* from SYN queue to accept queue */
 void tcp_listener_forget(struct tcp_pcb *pcb);
 void tcp_listen_stop(struct tcp_pcb *listener);
 void tcp_parse_syn_opts(struct tcp_pcb *pcb, const struct tcp_hdr *h);
+
+/* ---- tcp_syncookie.c */
+void tcp_cookie_send(struct tcp_pcb *listener, const struct tcp_seg *seg);
+/* False: seg brings no cookie of ours back. `out`: its connection, NULL when there was no room. */
+bool tcp_cookie_in(struct tcp_pcb *listener, const struct tcp_seg *seg, struct tcp_pcb **out);
+
+/* ---- tcp_ecn.c */
+void tcp_ecn_syn_in(struct tcp_pcb *pcb, const struct tcp_seg *seg);	/* a SYN, from whom */
+void tcp_ecn_synack_in(struct tcp_pcb *pcb, const struct tcp_seg *seg); /* the answer to ours */
+void tcp_ecn_in(struct tcp_pcb *pcb, const struct tcp_seg *seg);	/* an acceptable segment */
+uint8_t tcp_ecn_flags(struct tcp_pcb *pcb, unsigned flags);		/* to add to a header */
+
+/* ---- tcp_tune.c */
+void tcp_tune_rtt(struct tcp_pcb *pcb, const struct tcp_seg *seg); /* data came */
+void tcp_tune_rcv(struct tcp_pcb *pcb);				   /* the application took some */
+void tcp_tune_snd(struct tcp_pcb *pcb);				   /* cwnd may have grown */
+
+/* ---- tcp_settings.c */
+void tcp_settings_init(struct tcp_settings *set);
 
 /* ---- tcp_ack.c: false: the segment is not to be looked at further */
 bool tcp_ack(struct tcp_pcb *pcb, struct tcp_seg *seg);
@@ -398,7 +454,8 @@ bool tcp_split(struct tcp_pcb *pcb, struct pktbuf *p, uint32_t len);
 
 /* ---- tcp_ctl.c: headers, and segments without data */
 /* Puts the TCP header in front of p's data and sends it; takes over one reference. */
-void tcp_emit(struct tcp_pcb *pcb, struct pktbuf *p, uint32_t seq, uint8_t flags);
+void tcp_emit(struct tcp_pcb *pcb, struct pktbuf *p, uint32_t seq, unsigned flags);
+uint16_t tcp_mss_to_announce(struct tcp_pcb *pcb); /* the MSS option of a SYN */
 void tcp_send_ack(struct tcp_pcb *pcb);
 void tcp_send_probe(struct tcp_pcb *pcb); /* an old byte: the answer shows life and window */
 int tcp_send_syn(struct tcp_pcb *pcb);	  /* SYN, or SYN-ACK in SYN-RECEIVED */

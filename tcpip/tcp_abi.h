@@ -26,7 +26,13 @@ enum tcp_sockopt {
 	TCPO_CC_INFO = 26,
 };
 
-enum tcp_info_options { TCPI_TIMESTAMPS = 1, TCPI_SACK = 2, TCPI_WSCALE = 4 };
+enum tcp_info_options {
+	TCPI_TIMESTAMPS = 1,
+	TCPI_SACK = 2,
+	TCPI_WSCALE = 4,
+	TCPI_ECN = 8,
+	TCPI_ECN_SEEN = 16
+};
 
 /* struct tcp_info as of Linux 6.12. */
 struct tcp_info_abi {

@@ -170,6 +170,7 @@ bool tcp_ack(struct tcp_pcb *pcb, struct tcp_seg *seg)
 		return false;
 	}
 	pcb->probes_out = 0;
+	r.ece = pcb->ecn_ok && (seg->h.flags & (TCP_ECE | TCP_SYN)) == TCP_ECE;
 	if (pcb->sack_ok && seg->h.opts.n_sack && pcb->packets_out)
 		tcp_sack_in(pcb, seg, &r);
 	if (seq_ge(ack, pcb->snd_una)) {
@@ -188,8 +189,10 @@ bool tcp_ack(struct tcp_pcb *pcb, struct tcp_seg *seg)
 	if (pcb->tlp_high_seq)
 		tcp_probe_acked(pcb, ack, &r);
 	pcb->delivered += r.delivered;
+	pcb->ce_out += r.ece ? r.delivered : 0;
 	if (pcb->packets_out || r.advanced || r.dsack)
 		tcp_recover(pcb, &r);
+	tcp_tune_snd(pcb);
 	after_probe(pcb);
 	if (pcb->snd_next || pcb->lost_out > pcb->retrans_out || pcb->fin_owed)
 		tcp_mark_pending(pcb);

@@ -26,7 +26,7 @@ static void sack_options(const struct tcp_pcb *pcb, struct tcp_opts *o, uint32_t
 }
 
 /* MSS option: what one datagram of the path's MTU holds (RFC 6691: no options taken off). */
-static uint16_t mss_to_announce(struct tcp_pcb *pcb)
+uint16_t tcp_mss_to_announce(struct tcp_pcb *pcb)
 {
 	uint32_t mtu = ip4_mtu(pcb->st, pcb->remote_ip), mss = TCP_MSS_DEFAULT;
 
@@ -41,13 +41,14 @@ static uint16_t mss_to_announce(struct tcp_pcb *pcb)
 static void syn_options(struct tcp_pcb *pcb, struct tcp_opts *o)
 {
 	bool offer = pcb->state == TCPS_SYN_SENT; /* everything; an answer, what was offered */
+	const struct tcp_settings *set = &pcb->st->tcp->set;
 
 	o->has_mss = true;
-	o->mss = mss_to_announce(pcb);
-	o->sack_ok = offer || pcb->sack_ok;
-	o->has_wscale = offer || pcb->wscale_ok;
+	o->mss = tcp_mss_to_announce(pcb);
+	o->sack_ok = offer ? set->sack : pcb->sack_ok;
+	o->has_wscale = offer ? set->window_scaling : pcb->wscale_ok;
 	o->wscale = TCP_WSCALE;
-	o->has_ts = offer || pcb->ts_ok;
+	o->has_ts = offer ? set->timestamps : pcb->ts_ok;
 }
 
 static void ack_was_sent(struct tcp_pcb *pcb)
@@ -58,14 +59,14 @@ static void ack_was_sent(struct tcp_pcb *pcb)
 	timer_cancel(&pcb->st->timers, &pcb->delack);
 }
 
-static void send_frame(struct tcp_pcb *pcb, struct pktbuf *p)
+static void send_frame(struct tcp_pcb *pcb, struct pktbuf *p, bool ect)
 {
 	struct ip4_args to = {
 		.src = pcb->local_ip,
 		.dst = pcb->remote_ip,
 		.protocol = 6,
 		.ttl = pcb->ttl,
-		.tos = pcb->tos,
+		.tos = (uint8_t)((pcb->tos & ~3) | (ect ? IP_ECT0 : 0)),
 		.df = true,
 	};
 
@@ -76,7 +77,7 @@ static void send_frame(struct tcp_pcb *pcb, struct pktbuf *p)
 		tcp_sync_mss(pcb);
 }
 
-void tcp_emit(struct tcp_pcb *pcb, struct pktbuf *p, uint32_t seq, uint8_t flags)
+void tcp_emit(struct tcp_pcb *pcb, struct pktbuf *p, uint32_t seq, unsigned flags)
 {
 	uint32_t wnd = tcp_rcv_window(pcb);
 	struct tcp_hdr h = {
@@ -84,9 +85,10 @@ void tcp_emit(struct tcp_pcb *pcb, struct pktbuf *p, uint32_t seq, uint8_t flags
 		.dport = pcb->remote_port,
 		.seq = seq,
 		.ack = flags & TCP_ACK ? pcb->rcv_nxt : 0,
-		.flags = flags,
+		.flags = (uint8_t)flags,
 	};
 
+	h.flags |= tcp_ecn_flags(pcb, flags);
 	if (flags & TCP_SYN) {
 		syn_options(pcb, &h.opts);
 		h.window = (uint16_t)(wnd > 65535 ? 65535 : wnd);
@@ -106,7 +108,7 @@ void tcp_emit(struct tcp_pcb *pcb, struct pktbuf *p, uint32_t seq, uint8_t flags
 	p->flags = 0;
 	(void)pktbuf_push(p, (uint16_t)tcp_build_len(&h));
 	(void)tcp_build(pktbuf_data(p), &h);
-	send_frame(pcb, p);
+	send_frame(pcb, p, pcb->ecn_ok && (flags & TCP_EMIT_ECT));
 }
 
 void tcp_send_ack(struct tcp_pcb *pcb)

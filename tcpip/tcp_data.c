@@ -257,6 +257,8 @@ int64_t tcp_recv_take(struct socket *so, uint64_t max, int flags, struct sock_sl
 	*n_slices = flags & MSG_PEEK ? peek(pcb, max, slices) : take(pcb, max, slices);
 	for (i = 0; i < *n_slices; i++)
 		sum += slices[i].len;
+	if (!(flags & MSG_PEEK))
+		tcp_tune_rcv(pcb);
 	sock_ready(so, false);
 	return sum;
 }

@@ -95,6 +95,8 @@ static void measure_handshake(struct tcp_pcb *pcb, const struct tcp_seg *seg)
 {
 	uint32_t ms;
 
+	if (!pcb->snd_time) /* a cookie came back: nobody knows when it was sent */
+		return;
 	if (!pcb->syn_tries) {
 		uint32_t us = (uint32_t)((pcb->st->now - pcb->snd_time) / TCP_US);
 
@@ -256,6 +258,8 @@ static void synced_in(struct tcp_pcb *pcb, struct tcp_seg *seg)
 		return;
 	pcb->heard_time = pcb->st->now;
 	update_ts_recent(pcb, seg);
+	if (pcb->ecn_ok)
+		tcp_ecn_in(pcb, seg);
 	if (ack_in(pcb, seg))
 		data_in(pcb, seg);
 	if (pcb->ack_owed == TCP_ACK_NOW)
@@ -303,6 +307,7 @@ static void syn_sent_in(struct tcp_pcb *pcb, struct tcp_seg *seg)
 	pcb->snd_wnd = seg->h.window; /* not scaled in a SYN */
 	pcb->snd_wl1 = seg->seq;
 	if (flags & TCP_ACK) {
+		tcp_ecn_synack_in(pcb, seg);
 		syn_sent_established(pcb, seg);
 		return;
 	}
@@ -404,9 +409,12 @@ static void dispatch(struct stack *st, struct tcp_seg *seg)
 		return;
 	}
 	pcb->segs_in++;
-	if (pcb->state == TCPS_LISTEN)
-		tcp_listen_in(pcb, seg);
-	else if (pcb->state == TCPS_SYN_SENT)
+	if (pcb->state == TCPS_LISTEN) {
+		pcb = tcp_listen_in(pcb, seg);
+		if (!pcb)
+			return;
+	}
+	if (pcb->state == TCPS_SYN_SENT)
 		syn_sent_in(pcb, seg);
 	else
 		synced_in(pcb, seg);

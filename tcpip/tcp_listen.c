@@ -4,9 +4,9 @@
  * segments that no connection claims and when a handshake ends; by tcp_user.c to stop listening.
  *
  * As on Linux: a SYN is dropped while the accept queue is full (the peer tries again), the SYN
- * queue holds at most `backlog` too, and the last ACK of a handshake is ignored while the accept
- * queue is full (the SYN-ACK is sent again). A handshake costs a whole control block, so the bound
- * counts.
+ * queue holds at most `backlog` too and answers with cookies when it does (tcp_syncookie.c), and
+ * the last ACK of a handshake is ignored while the accept queue is full (the SYN-ACK is sent
+ * again). A handshake costs a whole control block, so all listeners together have a bound as well.
  */
 #include "tcpip/tcp.h"
 
@@ -79,54 +79,47 @@ void tcp_listen_stop(struct tcp_pcb *listener)
 
 void tcp_parse_syn_opts(struct tcp_pcb *pcb, const struct tcp_hdr *h)
 {
+	const struct tcp_settings *set = &pcb->st->tcp->set;
 	const struct tcp_opts *o = &h->opts;
 
 	pcb->peer_mss = o->has_mss && o->mss ? o->mss : TCP_MSS_DEFAULT;
-	pcb->sack_ok = o->sack_ok;
-	pcb->ts_ok = o->has_ts;
-	pcb->wscale_ok = o->has_wscale;
-	if (o->has_wscale) { /* RFC 7323 2.3: more than 14 means 14 */
+	pcb->sack_ok = o->sack_ok && set->sack;
+	pcb->ts_ok = o->has_ts && set->timestamps;
+	pcb->wscale_ok = o->has_wscale && set->window_scaling;
+	if (pcb->wscale_ok) { /* RFC 7323 2.3: more than 14 means 14 */
 		pcb->snd_wscale = o->wscale > 14 ? 14 : o->wscale;
 		pcb->rcv_wscale = TCP_WSCALE;
 	}
-	if (o->has_ts) {
+	if (pcb->ts_ok) {
 		pcb->ts_recent = o->ts_val;
 		pcb->ts_recent_time = pcb->st->now;
 	}
 }
 
-static void syn_in(struct tcp_pcb *l, const struct tcp_seg *seg)
+struct tcp_pcb *tcp_listen_child(struct tcp_pcb *l, const struct tcp_seg *seg,
+				 const struct tcp_hdr *syn, uint32_t irs, uint32_t iss)
 {
 	struct stack *st = l->st;
-	struct tcp_pcb *pcb;
+	struct tcp_pcb *pcb = tcp_pcb_alloc(st);
 
-	if (tcp_accept_full(l) || l->syn_n > l->backlog) {
-		COUNT(st, TcpListenOverflows);
-		COUNT(st, TcpListenDrops);
-		return;
-	}
-	pcb = tcp_pcb_alloc(st);
-	if (!pcb) {
-		COUNT(st, TcpListenDrops);
-		return;
-	}
+	if (!pcb)
+		return NULL;
 	pcb->passive = true;
 	pcb->local_ip = seg->ip->dst;
 	pcb->remote_ip = seg->ip->src;
 	pcb->local_port = seg->h.dport;
 	pcb->remote_port = seg->h.sport;
 	tcp_inherit(pcb, l);
-	tcp_parse_syn_opts(pcb, &seg->h);
-	pcb->irs = seg->seq;
-	pcb->rcv_nxt = seg->seq + 1;
+	tcp_parse_syn_opts(pcb, syn);
+	pcb->irs = irs;
+	pcb->rcv_nxt = irs + 1;
 	tcp_rcv_init(pcb);
-	pcb->iss = tcp_iss(pcb);
-	pcb->ts_offset = tcp_ts_offset(pcb);
+	pcb->iss = iss ? iss : tcp_iss(pcb);
+	pcb->ts_offset = tcp_ts_offset(st, pcb->local_ip, pcb->remote_ip);
 	pcb->snd_una = pcb->iss;
 	pcb->snd_nxt = pcb->snd_end = pcb->pushed = pcb->snd_sml = pcb->iss + 1;
 	pcb->snd_wnd = seg->h.window;
-	pcb->snd_wl1 = seg->seq;
-	pcb->snd_time = st->now;
+	pcb->snd_wl1 = irs;
 	tcp_set_state(pcb, TCPS_SYN_RCVD);
 	tcp_hash_insert(pcb);
 	tcp_bind_insert(pcb);
@@ -134,19 +127,49 @@ static void syn_in(struct tcp_pcb *l, const struct tcp_seg *seg)
 	queue_push(&l->syn_q, pcb);
 	l->syn_n++;
 	st->tcp->syn_n++;
+	return pcb;
+}
+
+static void syn_in(struct tcp_pcb *l, const struct tcp_seg *seg)
+{
+	struct stack *st = l->st;
+	const struct tcp_table *t = st->tcp;
+	bool full = l->syn_n > l->backlog || t->syn_n >= t->syn_max;
+	struct tcp_pcb *pcb = NULL;
+
+	if (tcp_accept_full(l)) {
+		COUNT(st, TcpListenOverflows);
+		COUNT(st, TcpListenDrops);
+		return;
+	}
+	if (!full && t->set.syncookies < 2)
+		pcb = tcp_listen_child(l, seg, &seg->h, seg->seq, 0);
+	if (!pcb) {
+		if (t->set.syncookies)
+			tcp_cookie_send(l, seg);
+		else
+			COUNT(st, TcpListenDrops);
+		return;
+	}
+	tcp_ecn_syn_in(pcb, seg);
+	pcb->snd_time = st->now;
 	(void)tcp_send_syn(pcb); /* no buffer: the timer sends it again */
 	tcp_rexmit_arm(pcb, TCP_T_RTO, tcp_rto_ns(pcb));
 }
 
 /* RFC 9293 3.10.7.2. */
-void tcp_listen_in(struct tcp_pcb *l, struct tcp_seg *seg)
+struct tcp_pcb *tcp_listen_in(struct tcp_pcb *l, struct tcp_seg *seg)
 {
+	struct tcp_pcb *pcb = NULL;
+
 	if (seg->h.flags & TCP_RST)
-		return;
+		return NULL;
 	if (seg->h.flags & TCP_ACK) {
-		tcp_answer_rst(l->st, seg);
-		return;
+		if ((seg->h.flags & TCP_SYN) || !tcp_cookie_in(l, seg, &pcb))
+			tcp_answer_rst(l->st, seg);
+		return pcb;
 	}
 	if ((seg->h.flags & (TCP_SYN | TCP_FIN)) == TCP_SYN)
 		syn_in(l, seg);
+	return NULL;
 }

@@ -96,7 +96,7 @@ bool tcp_split(struct tcp_pcb *pcb, struct pktbuf *p, uint32_t len)
 }
 
 /* Sends the payload of p, in place or, while the device holds p, from a copy. */
-static bool send_payload(struct tcp_pcb *pcb, struct pktbuf *p)
+static bool send_payload(struct tcp_pcb *pcb, struct pktbuf *p, bool again)
 {
 	struct pktbuf *frame = p;
 
@@ -113,7 +113,9 @@ static bool send_payload(struct tcp_pcb *pcb, struct pktbuf *p)
 	p->time = pcb->st->now;
 	if (p->tcp.tx_count < 255)
 		p->tcp.tx_count++;
-	tcp_emit(pcb, frame, p->tcp.seq, TCP_ACK | p->tcp.flags);
+	/* RFC 3168 6.1.5: a mark on a repetition would say nothing about this round trip. */
+	tcp_emit(pcb, frame, p->tcp.seq,
+		 TCP_ACK | p->tcp.flags | (again || !p->tcp.payload_len ? 0 : TCP_EMIT_ECT));
 	pcb->bytes_sent += p->tcp.payload_len;
 	if (p->tcp.payload_len)
 		pcb->data_segs_out++;
@@ -132,7 +134,7 @@ static void send_new(struct tcp_pcb *pcb, struct pktbuf *p)
 	pcb->snd_nxt = p->tcp.seq_end;
 	p->tcp.sacked = 0;
 	pcb->packets_out++;
-	(void)send_payload(pcb, p); /* refs is 1: cannot fail */
+	(void)send_payload(pcb, p, false); /* refs is 1: cannot fail */
 	pcb->snd_time = now;
 	/* Data that follows data from the peer at once is an answer: ACKs may ride on such. */
 	if (pcb->rcv_time && now - pcb->rcv_time < TCP_DELACK_MIN)
@@ -147,7 +149,7 @@ bool tcp_retransmit(struct tcp_pcb *pcb, struct pktbuf *p)
 		return false;
 	if (p->tcp.payload_len > pcb->snd_mss && !tcp_split(pcb, p, pcb->snd_mss))
 		return false;
-	if (!send_payload(pcb, p))
+	if (!send_payload(pcb, p, true))
 		return false;
 	if (!(p->tcp.sacked & TCP_RETRANS)) {
 		p->tcp.sacked |= TCP_RETRANS | TCP_EVER;

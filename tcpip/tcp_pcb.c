@@ -28,6 +28,11 @@ bool tcp_pool_low(const struct stack *st)
 	return st->pool->avail < st->pool->count / 16;
 }
 
+bool tcp_pool_out(const struct stack *st)
+{
+	return st->pool->avail < st->pool->count / 32;
+}
+
 struct tcp_pcb *tcp_pcb_alloc(struct stack *st)
 {
 	struct tcp_pcb *pcb = pool_get(&st->tcp_pcbs);

@@ -13,6 +13,7 @@
 #include "tcpip/tcp.h"
 
 #define SMALL_SEGMENT 256u
+#define MODEST	      (64u << 10) /* what a connection may hold while the stack runs dry */
 
 static uint32_t rcv_mem(const struct tcp_pcb *pcb)
 {
@@ -37,6 +38,9 @@ void tcp_rcv_init(struct tcp_pcb *pcb)
 	/* The window of a SYN is not scaled (RFC 7323 2.2). */
 	pcb->rcv_adv = pcb->rcv_nxt + (space > 65535 ? 65535 : space);
 	pcb->rcv_wup = pcb->rcv_nxt;
+	pcb->space_seq = pcb->rcv_rtt_seq = pcb->rcv_nxt;
+	pcb->space_at = pcb->rcv_rtt_at = pcb->st->now;
+	pcb->space = TCP_IW * TCP_MSS_DEFAULT;
 }
 
 uint32_t tcp_rcv_could(const struct tcp_pcb *pcb)
@@ -277,6 +281,8 @@ static bool have_memory(struct tcp_pcb *pcb, bool in_order)
 
 	if (!in_order)
 		return rcv_mem(pcb) < limit && !tcp_pool_low(pcb->st);
+	if (tcp_pool_out(pcb->st) && rcv_mem(pcb) > MODEST)
+		return false;
 	if (rcv_mem(pcb) >= limit || (tcp_pool_low(pcb->st) && pcb->ooo_head)) {
 		COUNT(pcb->st, TcpMemoryPressure);
 		tcp_ooo_drop(pcb);
@@ -384,6 +390,7 @@ void tcp_rcv_data(struct tcp_pcb *pcb, struct tcp_seg *seg)
 		pcb->data_segs_in++;
 		pcb->rcv_time = pcb->st->now;
 		measure_mss(pcb, seg->len);
+		tcp_tune_rtt(pcb, seg);
 		payload(pcb, seg);
 	} else if (fin && pcb->fin_seen) {
 		duplicate(pcb, seg->end - 1, seg->end);

@@ -28,6 +28,8 @@ static void start_reduction(struct tcp_pcb *pcb, enum tcp_ca_state state)
 		pcb->prr_delivered = 0;
 		pcb->prr_out = 0;
 		pcb->cwnd_cnt = 0;
+		pcb->ecn_cwr =
+			pcb->ecn_ok; /* RFC 3168 6.1.2: the peer is told, whatever the cause */
 	}
 	pcb->tlp_high_seq = 0;
 	pcb->high_seq = pcb->snd_nxt;
@@ -38,6 +40,13 @@ static void enter_recovery(struct tcp_pcb *pcb)
 {
 	COUNT(pcb->st, TcpFastRetrans);
 	start_reduction(pcb, TCP_CA_RECOVERY);
+}
+
+/* RFC 3168 6.1.2: as a loss, once a round trip, but nothing is missing. */
+static void congestion_marked(struct tcp_pcb *pcb)
+{
+	start_reduction(pcb, TCP_CA_CWR);
+	pcb->undo_on = false;
 }
 
 /* RFC 6937 3. */
@@ -169,17 +178,28 @@ static bool window_used(const struct tcp_pcb *pcb)
 	return pcb->cwnd_limited;
 }
 
+/* After a mark, only when something sent later is acknowledged: the CWR must have arrived, else the
+ * echo of that same mark would reduce again. */
+static bool episode_over(const struct tcp_pcb *pcb)
+{
+	if (pcb->ca_state == TCP_CA_CWR && pcb->snd_next)
+		return seq_gt(pcb->snd_una, pcb->high_seq);
+	return seq_ge(pcb->snd_una, pcb->high_seq);
+}
+
 void tcp_recover(struct tcp_pcb *pcb, struct tcp_ack_result *r)
 {
 	if (!pcb->sack_ok)
 		count_dup_acks(pcb, r);
 	if ((pcb->ca_state >= TCP_CA_RECOVERY || r->dsack) && was_needless(pcb, r))
 		take_back(pcb);
-	if (pcb->ca_state >= TCP_CA_CWR && seq_ge(pcb->snd_una, pcb->high_seq))
+	if (pcb->ca_state >= TCP_CA_CWR && episode_over(pcb))
 		leave(pcb);
 	find_lost(pcb, r);
 	if (pcb->ca_state < TCP_CA_RECOVERY && pcb->lost_out)
 		enter_recovery(pcb);
+	else if (r->ece && pcb->ca_state < TCP_CA_CWR)
+		congestion_marked(pcb);
 	if (pcb->ca_state <= TCP_CA_DISORDER)
 		to_open(pcb);
 	if (tcp_in_reduction(pcb)) {
@@ -206,6 +226,7 @@ void tcp_enter_loss(struct tcp_pcb *pcb)
 		if (!tcp_in_reduction(pcb)) {
 			remember_for_undo(pcb);
 			pcb->ssthresh = pcb->cc->ssthresh(pcb);
+			pcb->ecn_cwr = pcb->ecn_ok;
 		}
 		if (pcb->cc->timeout)
 			pcb->cc->timeout(pcb);

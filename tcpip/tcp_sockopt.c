@@ -151,6 +151,8 @@ static void info_counts(const struct tcp_pcb *pcb, struct tcp_info_abi *i)
 	i->data_segs_in = pcb->data_segs_in;
 	i->data_segs_out = pcb->data_segs_out;
 	i->delivered = pcb->delivered;
+	i->delivered_ce = pcb->ce_out;
+	i->received_ce = pcb->ce_in;
 	i->dsack_dups = pcb->dsack_dups;
 	i->reord_seen = pcb->reord_count;
 	i->rcv_ooopack = pcb->rcv_ooopack;
@@ -168,7 +170,8 @@ static void fill_info(struct tcp_pcb *pcb, struct tcp_info_abi *i)
 	i->probes = pcb->probes_out;
 	i->backoff = pcb->backoff;
 	i->options = (uint8_t)((pcb->ts_ok ? TCPI_TIMESTAMPS : 0) | (pcb->sack_ok ? TCPI_SACK : 0) |
-			       (pcb->wscale_ok ? TCPI_WSCALE : 0));
+			       (pcb->wscale_ok ? TCPI_WSCALE : 0) | (pcb->ecn_ok ? TCPI_ECN : 0) |
+			       (pcb->ecn_seen ? TCPI_ECN_SEEN : 0));
 	i->wscale = (uint8_t)(pcb->snd_wscale | pcb->rcv_wscale << 4);
 	if (pcb->state == TCPS_LISTEN) {
 		i->unacked = pcb->accept_n;
@@ -193,7 +196,8 @@ static void fill_info(struct tcp_pcb *pcb, struct tcp_info_abi *i)
 	i->snd_cwnd = pcb->cwnd;
 	i->advmss = pcb->adv_mss;
 	i->reordering = TCP_DUPTHRESH;
-	i->rcv_space = pcb->rcvbuf / 2;
+	i->rcv_rtt = pcb->rcv_rtt_us;
+	i->rcv_space = pcb->space;
 	i->rcv_ssthresh = pcb->rcvbuf / 2;
 	i->min_rtt = pcb->min_rtt_us;
 	i->notsent_bytes = pcb->snd_end - pcb->snd_nxt;

@@ -18,6 +18,8 @@ void tcp_inherit(struct tcp_pcb *child, const struct tcp_pcb *from)
 	child->client = from->client;
 	child->rcvbuf = from->rcvbuf;
 	child->sndbuf = from->sndbuf;
+	child->rcvbuf_set = from->rcvbuf_set;
+	child->sndbuf_set = from->sndbuf_set;
 	child->linger_on = from->linger_on;
 	child->linger_s = from->linger_s;
 	child->nodelay = from->nodelay;
@@ -45,8 +47,12 @@ void tcp_sockopt_changed(struct socket *so)
 	struct tcp_pcb *pcb = so->tcp;
 	bool keepalive = pcb->keepalive;
 
-	pcb->rcvbuf = so->rcvbuf;
-	pcb->sndbuf = so->sndbuf;
+	if (so->rcvbuf_set)
+		pcb->rcvbuf = so->rcvbuf;
+	if (so->sndbuf_set)
+		pcb->sndbuf = so->sndbuf;
+	pcb->rcvbuf_set = so->rcvbuf_set;
+	pcb->sndbuf_set = so->sndbuf_set;
 	pcb->linger_on = so->linger_on;
 	pcb->linger_s = so->linger_s;
 	pcb->keepalive = so->keepalive;
@@ -68,7 +74,8 @@ int tcp_open(struct socket *so)
 	pcb->so = so;
 	pcb->client = so->client;
 	so->tcp = pcb;
-	so->rcvbuf = so->sndbuf = TCP_BUF_DEFAULT;
+	pcb->rcvbuf = so->st->tcp->set.rmem_default;
+	pcb->sndbuf = so->st->tcp->set.wmem_default;
 	tcp_sockopt_changed(so);
 	return 0;
 }
@@ -201,7 +208,7 @@ static int start(struct socket *so, uint32_t ip, uint16_t port)
 	r = claim_tuple(pcb);
 	if (r < 0)
 		return r;
-	pcb->ts_offset = tcp_ts_offset(pcb);
+	pcb->ts_offset = tcp_ts_offset(st, pcb->local_ip, pcb->remote_ip);
 	pcb->snd_una = pcb->iss;
 	pcb->snd_nxt = pcb->snd_end = pcb->pushed = pcb->snd_sml = pcb->iss + 1;
 	pcb->snd_time = st->now;
@@ -283,6 +290,8 @@ int tcp_accept(struct socket *listener, struct socket *so)
 	so->rcvlowat = listener->rcvlowat;
 	so->rcvbuf = pcb->rcvbuf;
 	so->sndbuf = pcb->sndbuf;
+	so->rcvbuf_set = pcb->rcvbuf_set;
+	so->sndbuf_set = pcb->sndbuf_set;
 	so->keepalive = pcb->keepalive;
 	so->linger_on = pcb->linger_on;
 	so->linger_s = pcb->linger_s;

@@ -57,6 +57,10 @@ uint64_t stack_deadline(const struct stack *st);
 /* Sends ACKs and data held back for the end of a batch. Call before port_flush(). */
 void stack_output(struct stack *st);
 
+/* Turns one of TCP's settings, by Linux's name without "tcp_" (the table in tcp_settings.c): 0,
+ * -ENOENT, -EINVAL. For connections that begin later. */
+int stack_tcp_set(struct stack *st, const char *name, uint32_t value);
+
 /* ---- ports, addresses, routes, neighbours ------------------------------------------------ */
 
 struct ip_addr {

@@ -69,6 +69,9 @@ enum icmp_unreach_code {
 	ICMP4_FRAG_NEEDED = 4,
 };
 
+/* The low bits of TOS, RFC 3168 5. */
+enum ip_ecn { IP_NOT_ECT, IP_ECT1, IP_ECT0, IP_CE };
+
 enum tcp_flags {
 	TCP_FIN = 1,
 	TCP_SYN = 2,

@@ -56,6 +56,7 @@ void peer_send_opts(struct peer *p, uint8_t flags, uint32_t seq, uint32_t ack, u
 	unsigned n, i;
 	uint16_t sum;
 
+	iph.tos = p->tos;
 	h.seq = p->iss + seq;
 	h.ack = flags & TCP_ACK ? p->stack_iss + ack : 0;
 	h.window = p->window;
@@ -103,6 +104,7 @@ bool peer_got(struct peer *p, struct segment *s)
 		p->stack_iss = s->h.seq;
 	if (s->h.opts.has_ts)
 		p->ts_ecr = s->h.opts.ts_val;
+	s->tos = pk.ip.tos;
 	s->seq = s->h.seq - p->stack_iss;
 	s->ack = s->h.flags & TCP_ACK ? s->h.ack - p->iss : 0;
 	s->len = pk.l4_len - s->h.hdr_len;

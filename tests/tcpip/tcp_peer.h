@@ -18,6 +18,7 @@ struct peer {
 	uint32_t iss;	    /* the peer's */
 	uint32_t stack_iss; /* learned */
 	bool sack, ts, wscale;
+	uint8_t tos; /* of what the peer sends */
 	uint16_t mss, window;
 	uint64_t rtt;		 /* ns, of the handshake */
 	uint32_t ts_val, ts_ecr; /* ours to send; the stack's last */
@@ -27,6 +28,7 @@ struct segment {
 	struct tcp_hdr h;
 	uint32_t seq, ack; /* relative */
 	uint32_t len;
+	uint8_t tos;
 	const uint8_t *payload;
 };
 

@@ -299,6 +299,17 @@ static void deliver(struct sim *s, struct sim_packet p)
 	free(p.bytes);
 }
 
+void sim_inject(struct sim *s, int to, const uint8_t *bytes, uint16_t len)
+{
+	struct sim_packet p = {.to = (uint8_t)to, .len = len, .bytes = malloc(len)};
+
+	if (!p.bytes)
+		abort();
+	memcpy(p.bytes, bytes, len);
+	deliver(s, p);
+	sim_flush(s);
+}
+
 bool sim_step(struct sim *s, uint64_t until)
 {
 	uint64_t next = s->n ? s->heap[0].at : UINT64_MAX, d;

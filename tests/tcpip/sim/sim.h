@@ -62,6 +62,8 @@ uint64_t sim_random(struct sim *s);
 uint32_t sim_below(struct sim *s, uint32_t n);
 /* The next thing that happens before `until`; false: nothing, and it is `until` now. */
 bool sim_step(struct sim *s, uint64_t until);
+/* A packet of somebody else's arrives at host `to` now. */
+void sim_inject(struct sim *s, int to, const uint8_t *bytes, uint16_t len);
 void sim_flush(struct sim *s); /* what the stacks want to send after calls from outside */
 
 /* ---- a transfer: bytes both ways over one connection, checked as they arrive */

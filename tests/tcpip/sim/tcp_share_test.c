@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Several on one simulated link: what a flow gets beside a flood of SYNs, beside flows of the same
+ * and of the other congestion control, and beside the theoretical limit, over random seeds.
+ */
+#include <check.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "tests/tcpip/sim/sim.h"
+
+#define FLOOD 100000u
+#define SEEDS 24
+
+static double megabits(uint64_t bytes, uint64_t ns)
+{
+	return (double)bytes * 8e3 / (double)ns;
+}
+
+static void both(struct sim *s, struct sim_path p)
+{
+	s->path[0] = s->path[1] = p;
+}
+
+/* ---- a flood ---- */
+
+static void flood_one(struct sim *s, uint16_t port)
+{
+	struct ip4_hdr ip = {.protocol = 6, .ttl = 50, .dst = s->host[1].ip};
+	struct tcp_hdr h = {.dport = port, .flags = TCP_SYN, .window = 1024};
+	uint8_t bytes[IP4_HDR_LEN + 60];
+	unsigned n;
+	uint16_t sum;
+
+	do
+		ip.src = (uint32_t)sim_random(s);
+	while ((ip.src & 0xff) == 0 || (ip.src & 0xff) == 10 || (ip.src & 0xff) == 127 ||
+	       (ip.src & 0xff) >= 224);
+	h.sport = (uint16_t)(1 + sim_below(s, 65535));
+	h.seq = (uint32_t)sim_random(s);
+	h.opts.has_mss = true;
+	h.opts.mss = 1460;
+	h.opts.has_ts = h.opts.sack_ok = h.opts.has_wscale = sim_below(s, 2);
+	n = tcp_build(bytes + IP4_HDR_LEN, &h);
+	sum = csum_fold(
+		csum_add(csum_pseudo4(ip.src, ip.dst, 6, (uint16_t)n), bytes + IP4_HDR_LEN, n));
+	memcpy(bytes + IP4_HDR_LEN + 16, &sum, 2);
+	ip.total_len = (uint16_t)(IP4_HDR_LEN + n);
+	ip4_build(bytes, &ip);
+	sim_inject(s, 1, bytes, ip.total_len);
+}
+
+/* A download from the flooded host, `floods` SYNs evenly in its way; its time. */
+static uint64_t flooded_download(uint64_t bytes, uint32_t floods, uint64_t over)
+{
+	struct sim_path path = {.delay = 2 * SIM_MS, .rate = 100000000, .queue = 200};
+	struct ip_addr all = {.family = AF_INET};
+	struct sim_flow f, late = {0};
+	struct sim s;
+	uint64_t start, due;
+	uint32_t sent = 0, most = 0, low, before;
+	bool opened = false;
+
+	sim_open(&s, 11, 8192, 1500);
+	both(&s, path);
+	ck_assert_int_eq(stack_route_add(s.host[1].st, &all, NULL, &s.host[1].port, 1), 0);
+	sim_flow_open(&f, &s, 80, 0, bytes);
+	start = s.now;
+	before = s.host[1].pool.count;
+	while (!sim_flow_pump(&f)) {
+		due = floods ? start + over / floods * sent : UINT64_MAX;
+		if (sent >= floods)
+			due = UINT64_MAX;
+		s.host[0].dirty = s.host[1].dirty = false;
+		while (!s.host[0].dirty && !s.host[1].dirty &&
+		       sim_step(&s, due < s.now ? s.now : due))
+			;
+		for (; sent < floods && start + over / floods * sent <= s.now; sent++)
+			flood_one(&s, 80);
+		if (s.host[1].st->tcp_pcbs.used > most)
+			most = s.host[1].st->tcp_pcbs.used;
+		/* Somebody honest comes in the middle of it. */
+		if (!opened && sent > floods / 2) {
+			struct sock_addr a = {.family = AF_INET, .port = 80};
+
+			memcpy(a.addr, &s.host[1].ip, 4);
+			ck_assert_int_eq(sock_create(s.host[0].st, AF_INET, SOCK_STREAM, 0, 1,
+						     &late.end[0].so),
+					 0);
+			ck_assert_int_eq(sock_connect(late.end[0].so, &a), -EINPROGRESS);
+			opened = true;
+		}
+		ck_assert(s.now - start < 60 * SIM_S);
+	}
+	f.finished = s.now;
+	ck_assert_uint_eq(f.end[0].got, bytes);
+	if (floods) {
+		ck_assert_uint_eq(sent, floods);
+		ck_assert_uint_gt(s.host[1].st->counters[CNT_TcpSyncookiesSent], floods / 2);
+		ck_assert_uint_eq(late.end[0].so->tcp->state, TCPS_ESTABLISHED);
+		ck_assert_uint_ge(s.host[1].st->counters[CNT_TcpSyncookiesRecv], 1);
+		sock_close(late.end[0].so);
+	}
+	/* The listener, its backlog of 8 and one, the flow, the honest one. */
+	ck_assert_uint_le(most, 1 + 9 + 2);
+	low = s.host[1].pool.low_water;
+	ck_assert_uint_gt(low, before / 2);
+	sim_flow_close(&f);
+	ck_assert(sim_all_returned(&s));
+	sim_close(&s);
+	return f.finished - f.started;
+}
+
+START_TEST(a_flood_of_syns_leaves_a_transfer_four_fifths_of_its_speed)
+{
+	uint64_t bytes = 40u << 20, quiet = flooded_download(bytes, 0, 0);
+	uint64_t flooded = flooded_download(bytes, FLOOD, quiet);
+
+	printf("download at 100 Mbit/s: %.1f Mbit/s, with %u SYNs from random addresses meanwhile "
+	       "%.1f\n",
+	       megabits(bytes, quiet), FLOOD, megabits(bytes, flooded));
+	ck_assert(quiet * 10 > flooded * 8);
+}
+END_TEST
+
+/* ---- fairness ---- */
+
+struct share {
+	double sum, first, second, fairness; /* Mbit/s; of the even flows, of the odd ones */
+};
+
+/* n flows for a minute, the odd ones with another congestion control. */
+static struct share share(uint64_t seed, struct sim_path path, int n, const char *even,
+			  const char *odd, bool ecn)
+{
+	struct sim_flow *f = calloc((size_t)n, sizeof(*f));
+	struct share r = {0};
+	double squares = 0, x;
+	const char *cc;
+	struct sim s;
+	uint64_t end, from;
+	uint64_t *base = calloc((size_t)n, sizeof(*base));
+	int i;
+
+	ck_assert(f && base);
+	sim_open(&s, seed, 8192, 1500);
+	both(&s, path);
+	if (ecn)
+		ck_assert_int_eq(stack_tcp_set(s.host[0].st, "ecn", 1), 0);
+	for (i = 0; i < n; i++) {
+		cc = i % 2 ? odd : even;
+		sim_flow_open(&f[i], &s, (uint16_t)(100 + i), 1u << 30, 0);
+		ck_assert_int_eq(sock_setopt(f[i].end[0].so, IPPROTO_TCP, TCPO_CONGESTION, cc,
+					     (uint32_t)strlen(cc)),
+				 0);
+	}
+	from = s.now + 20 * SIM_S; /* who began first is forgotten by then */
+	for (end = s.now + 100 * SIM_S; s.now < end;) {
+		for (i = 0; i < n; i++)
+			(void)sim_flow_pump(&f[i]);
+		for (i = 0; i < n && s.now < from; i++)
+			base[i] = f[i].end[1].got;
+		s.host[0].dirty = s.host[1].dirty = false;
+		while (!s.host[0].dirty && !s.host[1].dirty && sim_step(&s, end))
+			;
+	}
+	for (i = 0; i < n; i++) {
+		x = megabits(f[i].end[1].got - base[i], end - from);
+		r.sum += x;
+		squares += x * x;
+		*(i % 2 ? &r.second : &r.first) += x;
+		sim_flow_close(&f[i]);
+	}
+	r.fairness = r.sum * r.sum / (n * squares);
+	ck_assert(sim_all_returned(&s));
+	sim_close(&s);
+	free(base);
+	free(f);
+	return r;
+}
+
+static const struct sim_path shared = {.delay = 10 * SIM_MS, .rate = 40000000, .queue = 70};
+
+START_TEST(flows_of_one_kind_share_fairly)
+{
+	const char *cc = _i ? "reno" : "cubic";
+	struct share r = share(21 + (uint64_t)_i, shared, 8, cc, cc, false);
+
+	printf("8 %s flows on 40 Mbit/s: %.1f Mbit/s, fairness %.3f\n", cc, r.sum, r.fairness);
+	ck_assert(r.sum > 36);
+	ck_assert(r.fairness > 0.9);
+}
+END_TEST
+
+/* On a path where Reno would do well CUBIC must not take more than its share (RFC 9438 4.3). */
+START_TEST(cubic_is_friendly_to_reno)
+{
+	struct share r = share(31 + (uint64_t)_i, shared, 8, "cubic", "reno", false);
+
+	printf("4 cubic and 4 reno flows on 40 Mbit/s: %.1f and %.1f Mbit/s\n", r.first, r.second);
+	ck_assert(r.sum > 36);
+	ck_assert(r.first < 2.0 * r.second && r.second < 2.0 * r.first);
+}
+END_TEST
+
+/* ---- the theoretical limit ---- */
+
+/* Loss-free, with a queue of a bandwidth-delay product: nothing is in the way of all of it. */
+START_TEST(any_clean_wire_is_filled)
+{
+	static const uint64_t rates[] = {2000000, 10000000, 50000000, 200000000};
+	struct sim_path p = {0};
+	struct sim_flow f;
+	struct sim s;
+	uint64_t bdp, bytes;
+	double got, most;
+
+	sim_open(&s, 500 + (uint64_t)_i, 16384, 1500);
+	p.rate = rates[sim_below(&s, 4)];
+	p.delay = (1 + sim_below(&s, 40)) * SIM_MS / 2;
+	bdp = p.rate / 8 * 2 * p.delay / SIM_S;
+	p.queue = (uint32_t)(bdp / 1500) + 20;
+	both(&s, p);
+	bytes = p.rate / 8 * 12; /* some twelve seconds */
+	sim_flow_open(&f, &s, 80, bytes, 0);
+	ck_assert(sim_flow_run(&f, 600 * SIM_S));
+	got = megabits(bytes, f.finished - f.started);
+	most = (double)p.rate / 1e6 * 1448 / 1500;
+	ck_assert_msg(got > 0.9 * most, "seed %d: %.2f of %.2f Mbit/s, delay %lu ms, queue %u", _i,
+		      got, most, (unsigned long)(p.delay / SIM_MS), p.queue);
+	sim_flow_close(&f);
+	ck_assert(sim_all_returned(&s));
+	sim_close(&s);
+}
+END_TEST
+
+/* Mathis et al.: rate = MSS / RTT * sqrt(3 / 2) / sqrt(p) for Reno; CUBIC is no slower. */
+START_TEST(random_loss_costs_what_theory_says)
+{
+	struct sim_path p = {.delay = 20 * SIM_MS, .rate = 100000000, .queue = 500};
+	const char *cc = _i % 2 ? "reno" : "cubic";
+	struct sim_flow f;
+	struct sim s;
+	double got, theory, loss;
+
+	sim_open(&s, 700 + (uint64_t)_i, 8192, 1500);
+	p.loss = 20 + sim_below(&s, 180); /* of 10,000 */
+	s.path[0] = p;
+	p.loss = 0;
+	s.path[1] = p;
+	loss = s.path[0].loss / 1e4;
+	sim_flow_open(&f, &s, 80, 8 << 20, 0);
+	ck_assert_int_eq(
+		sock_setopt(f.end[0].so, IPPROTO_TCP, TCPO_CONGESTION, cc, (uint32_t)strlen(cc)),
+		0);
+	ck_assert(sim_flow_run(&f, 3600 * SIM_S));
+	got = megabits(8 << 20, f.finished - f.started);
+	/* x = 1448 * 8 / 0.04 * 1.22 / sqrt(loss), compared as squares: no libm here. */
+	theory = 1448 * 8 / 0.04 / 1e6 * 1.22;
+	ck_assert_msg(got * got * loss > 0.7 * 0.7 * theory * theory,
+		      "seed %d: %s, %.2f Mbit/s at %.2f %% loss", _i, cc, got, 100 * loss);
+	sim_flow_close(&f);
+	ck_assert(sim_all_returned(&s));
+	sim_close(&s);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *su = suite_create("several on a simulated link");
+	TCase *tc = tcase_create("share");
+	SRunner *sr = srunner_create(su);
+	int failed;
+
+	tcase_set_timeout(tc, 200);
+	tcase_add_test(tc, a_flood_of_syns_leaves_a_transfer_four_fifths_of_its_speed);
+	tcase_add_loop_test(tc, flows_of_one_kind_share_fairly, 0, 2);
+	tcase_add_loop_test(tc, cubic_is_friendly_to_reno, 0, 2);
+	tcase_add_loop_test(tc, any_clean_wire_is_filled, 0, SEEDS);
+	tcase_add_loop_test(tc, random_loss_costs_what_theory_says, 0, SEEDS);
+	suite_add_tcase(su, tc);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
