@@ -11,66 +11,36 @@
 
 #include <elf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "sandbox/elf_file.h"
 #include "sandbox/segment_map.h"
 
 #define PAGE	    4096ull
 #define IMAGE_START (SEG_BASE + SEG_IMAGE_OFF)
 #define IMAGE_END   (IMAGE_START + SEG_IMAGE_MAX)
-#define FILE_MAX    (64u << 20)
 
-/* The file under check, and where complaints go. */
-struct elf {
-	const uint8_t *bytes;
-	size_t size;
-	Elf64_Ehdr eh;
-	struct segment_error *err;
-};
+#define REFUSE ELF_REFUSE
 
-#define REFUSE(e, ...) segment_fail((e)->err, ENOEXEC, "sandbox image", __VA_ARGS__)
-
-static bool in_file(const struct elf *e, uint64_t off, uint64_t len)
+static int check_header(struct elf_file *e)
 {
-	return off <= e->size && len <= e->size - off;
-}
+	int ret = elf_header(e);
 
-/* Copied, as nothing says that a file is aligned. Zeroes where the file has ended. */
-static bool take(const struct elf *e, uint64_t off, void *to, size_t len)
-{
-	memset(to, 0, len);
-	if (!in_file(e, off, len))
-		return false;
-	memcpy(to, e->bytes + off, len);
-	return true;
-}
-
-static int check_header(struct elf *e)
-{
-	if (!take(e, 0, &e->eh, sizeof(e->eh)) || memcmp(e->eh.e_ident, ELFMAG, SELFMAG))
-		return REFUSE(e, "not an ELF file");
-	if (e->eh.e_ident[EI_CLASS] != ELFCLASS64 || e->eh.e_ident[EI_DATA] != ELFDATA2LSB ||
-	    e->eh.e_machine != EM_X86_64)
-		return REFUSE(e, "not for x86-64");
+	if (ret)
+		return ret;
 	if (e->eh.e_type != ET_EXEC)
 		return REFUSE(e, "not linked at a fixed address");
 	if (e->eh.e_phentsize != sizeof(Elf64_Phdr) || !e->eh.e_phnum || e->eh.e_phnum > 64 ||
-	    !in_file(e, e->eh.e_phoff, (uint64_t)e->eh.e_phnum * sizeof(Elf64_Phdr)))
+	    !elf_inside(e, e->eh.e_phoff, (uint64_t)e->eh.e_phnum * sizeof(Elf64_Phdr)))
 		return REFUSE(e, "its program headers are broken");
-	if (e->eh.e_shentsize != sizeof(Elf64_Shdr) || !e->eh.e_shnum || e->eh.e_shnum > 4096 ||
-	    e->eh.e_shstrndx >= e->eh.e_shnum ||
-	    !in_file(e, e->eh.e_shoff, (uint64_t)e->eh.e_shnum * sizeof(Elf64_Shdr)))
-		return REFUSE(e, "its section headers are broken");
 	return 0;
 }
 
-static int add_part(struct elf *e, struct image_plan *plan, const Elf64_Phdr *ph)
+static int add_part(struct elf_file *e, struct image_plan *plan, const Elf64_Phdr *ph)
 {
 	uint64_t start = ph->p_vaddr & ~(PAGE - 1), end;
 	int prot = (ph->p_flags & PF_R ? PROT_READ : 0) | (ph->p_flags & PF_W ? PROT_WRITE : 0) |
@@ -78,7 +48,7 @@ static int add_part(struct elf *e, struct image_plan *plan, const Elf64_Phdr *ph
 
 	if (!ph->p_memsz)
 		return 0;
-	if (ph->p_filesz > ph->p_memsz || !in_file(e, ph->p_offset, ph->p_filesz))
+	if (ph->p_filesz > ph->p_memsz || !elf_inside(e, ph->p_offset, ph->p_filesz))
 		return REFUSE(e, "a segment lies outside the file");
 	if (ph->p_vaddr < IMAGE_START || ph->p_vaddr >= IMAGE_END ||
 	    ph->p_memsz > IMAGE_END - ph->p_vaddr)
@@ -102,13 +72,13 @@ static int add_part(struct elf *e, struct image_plan *plan, const Elf64_Phdr *ph
 	return 0;
 }
 
-static int check_segments(struct elf *e, struct image_plan *plan)
+static int check_segments(struct elf_file *e, struct image_plan *plan)
 {
 	Elf64_Phdr ph;
 	int ret = 0;
 
 	for (unsigned i = 0; i < e->eh.e_phnum && !ret; i++) {
-		take(e, e->eh.e_phoff + i * sizeof(ph), &ph, sizeof(ph));
+		elf_take(e, e->eh.e_phoff + i * sizeof(ph), &ph, sizeof(ph));
 		if (ph.p_type == PT_LOAD)
 			ret = add_part(e, plan, &ph);
 		else if (ph.p_type == PT_INTERP || ph.p_type == PT_DYNAMIC)
@@ -121,32 +91,18 @@ static int check_segments(struct elf *e, struct image_plan *plan)
 	return ret;
 }
 
-/* A string of a string table that surely ends, or "". */
-static const char *string_at(const struct elf *e, const Elf64_Shdr *table, uint64_t at)
-{
-	if (table->sh_type != SHT_STRTAB || !in_file(e, table->sh_offset, table->sh_size) ||
-	    at >= table->sh_size || e->bytes[table->sh_offset + table->sh_size - 1])
-		return "";
-	return (const char *)e->bytes + table->sh_offset + at;
-}
-
-static bool section(const struct elf *e, uint64_t i, Elf64_Shdr *sh)
-{
-	memset(sh, 0, sizeof(*sh));
-	return i < e->eh.e_shnum && take(e, e->eh.e_shoff + i * sizeof(*sh), sh, sizeof(*sh));
-}
-
-static int check_symbols(struct elf *e, const Elf64_Shdr *table)
+static int check_symbols(struct elf_file *e, const Elf64_Shdr *table)
 {
 	Elf64_Shdr names;
 	Elf64_Sym sym;
 
-	if (!section(e, table->sh_link, &names) || !in_file(e, table->sh_offset, table->sh_size))
+	if (!elf_section(e, table->sh_link, &names) ||
+	    !elf_inside(e, table->sh_offset, table->sh_size))
 		return REFUSE(e, "its symbol table is broken");
 	for (uint64_t at = sizeof(sym); at + sizeof(sym) <= table->sh_size; at += sizeof(sym)) {
-		take(e, table->sh_offset + at, &sym, sizeof(sym));
-		if (sym.st_shndx == SHN_UNDEF && *string_at(e, &names, sym.st_name))
-			return REFUSE(e, "undefined symbol %s", string_at(e, &names, sym.st_name));
+		elf_take(e, table->sh_offset + at, &sym, sizeof(sym));
+		if (sym.st_shndx == SHN_UNDEF && *elf_string(e, &names, sym.st_name))
+			return REFUSE(e, "undefined symbol %s", elf_string(e, &names, sym.st_name));
 	}
 	return 0;
 }
@@ -163,12 +119,12 @@ static bool in_text(const struct image_plan *plan, uint64_t addr)
 	return false;
 }
 
-static int check_exports(struct elf *e, const Elf64_Shdr *sh, struct image_plan *plan)
+static int check_exports(struct elf_file *e, const Elf64_Shdr *sh, struct image_plan *plan)
 {
 	struct image_exports *x = &plan->exports;
 
 	if (sh->sh_size != sizeof(*x) || sh->sh_type != SHT_PROGBITS ||
-	    !take(e, sh->sh_offset, x, sizeof(*x)) || x->magic != IMAGE_EXPORTS_MAGIC)
+	    !elf_take(e, sh->sh_offset, x, sizeof(*x)) || x->magic != IMAGE_EXPORTS_MAGIC)
 		return REFUSE(e, "its exports are broken");
 	if (x->seg_version != SEG_VERSION || x->header_size != sizeof(struct seg_header))
 		return REFUSE(e, "built for another version of the segment (%u, this is %u)",
@@ -180,24 +136,24 @@ static int check_exports(struct elf *e, const Elf64_Shdr *sh, struct image_plan 
 	return 0;
 }
 
-static int check_sections(struct elf *e, struct image_plan *plan)
+static int check_sections(struct elf_file *e, struct image_plan *plan)
 {
 	bool exports = false;
 	Elf64_Shdr sh, names;
 	int ret;
 
-	section(e, e->eh.e_shstrndx, &names);
+	elf_section(e, e->eh.e_shstrndx, &names);
 	for (unsigned i = 0; i < e->eh.e_shnum; i++) {
-		section(e, i, &sh);
+		elf_section(e, i, &sh);
 		if ((sh.sh_type == SHT_RELA || sh.sh_type == SHT_REL) && sh.sh_size)
 			return REFUSE(e, "relocations are left in it (%s)",
-				      string_at(e, &names, sh.sh_name));
+				      elf_string(e, &names, sh.sh_name));
 		if (sh.sh_type == SHT_SYMTAB) {
 			ret = check_symbols(e, &sh);
 			if (ret)
 				return ret;
 		}
-		if (!strcmp(string_at(e, &names, sh.sh_name), ".exports")) {
+		if (!strcmp(elf_string(e, &names, sh.sh_name), ".exports")) {
 			ret = check_exports(e, &sh, plan);
 			if (ret)
 				return ret;
@@ -209,7 +165,7 @@ static int check_sections(struct elf *e, struct image_plan *plan)
 
 int image_check(const void *elf, size_t size, struct image_plan *plan, struct segment_error *err)
 {
-	struct elf e = {.bytes = elf, .size = size, .err = err};
+	struct elf_file e = {.bytes = elf, .size = size, .what = "sandbox image", .err = err};
 	int ret;
 
 	memset(plan, 0, sizeof(*plan));
@@ -219,42 +175,6 @@ int image_check(const void *elf, size_t size, struct image_plan *plan, struct se
 	if (!ret)
 		ret = check_sections(&e, plan);
 	return ret;
-}
-
-/* The whole file in memory from malloc, or NULL with errno. */
-static void *read_file(const char *path, size_t *size)
-{
-	struct stat st;
-	uint8_t *bytes = NULL;
-	int fd = open(path, O_RDONLY | O_CLOEXEC), saved;
-	size_t have = 0;
-	ssize_t n = 0;
-
-	if (fd < 0)
-		return NULL;
-	if (fstat(fd, &st) < 0)
-		goto out;
-	errno = ENOEXEC;
-	if (!S_ISREG(st.st_mode) || st.st_size <= 0 || st.st_size > FILE_MAX)
-		goto out;
-	*size = (size_t)st.st_size;
-	bytes = malloc(*size);
-	while (bytes && have < *size) {
-		n = read(fd, bytes + have, *size - have);
-		if (n <= 0)
-			break;
-		have += (size_t)n;
-	}
-	if (bytes && have < *size) {
-		free(bytes);
-		bytes = NULL;
-		errno = n < 0 ? errno : EIO;
-	}
-out:
-	saved = errno;
-	close(fd);
-	errno = saved;
-	return bytes;
 }
 
 static int put_parts(struct segment *seg, const struct image_plan *plan, const uint8_t *bytes)
@@ -294,7 +214,7 @@ int image_load(struct segment *seg, const char *path, struct segment_error *err)
 	struct seg_header *hdr = seg->hdr;
 	struct image_plan plan;
 	size_t size = 0;
-	uint8_t *bytes = read_file(path, &size);
+	uint8_t *bytes = elf_read_file(path, &size);
 	int ret;
 
 	if (!bytes)

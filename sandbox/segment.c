@@ -18,9 +18,6 @@
 #include "sandbox/ctx.h"
 #include "sandbox/segment_map.h"
 
-#ifndef MFD_EXEC
-#define MFD_EXEC 0x0010u
-#endif
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008u
 #endif
@@ -55,32 +52,39 @@ static uint64_t round_up(uint64_t n, uint64_t to)
 
 /* ---- memory -------------------------------------------------------------------------------- */
 
-/* A memfd of the segment's own, or -errno. Kernels before 6.3 know no MFD_EXEC. */
-static int memfd(struct segment *seg, const char *name, uint64_t size, unsigned flags)
+/* Kernels before 6.3 know no MFD_EXEC. */
+int segment_memfd(const char *name, uint64_t size, unsigned flags)
 {
 	unsigned exec = flags & MFD_HUGETLB ? 0 : flags & MFD_EXEC ? MFD_EXEC : MFD_NOEXEC_SEAL;
-	int fd;
+	int fd, err;
 
 	flags = (flags & ~MFD_EXEC) | MFD_CLOEXEC | MFD_ALLOW_SEALING;
-	if (seg->n_fds == SEGMENT_FDS)
-		return -EMFILE;
 	fd = memfd_create(name, flags | exec);
 	if (fd < 0 && errno == EINVAL)
 		fd = memfd_create(name, flags);
 	if (fd < 0)
 		return -errno;
-	seg->fd[seg->n_fds++] = fd;
-	if (ftruncate(fd, (off_t)size) < 0)
-		return -errno;
 	/* Nobody who gets the descriptor can make a mapped page go away. */
-	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0 &&
-	    errno != EINVAL)
-		return -errno;
+	if (!ftruncate(fd, (off_t)size) &&
+	    (!fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) || errno == EINVAL))
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+/* One that goes with the segment. */
+static int memfd(struct segment *seg, const char *name, uint64_t size, unsigned flags)
+{
+	int fd = seg->n_fds == SEGMENT_FDS ? -EMFILE : segment_memfd(name, size, flags);
+
+	if (fd >= 0)
+		seg->fd[seg->n_fds++] = fd;
 	return fd;
 }
 
 /* All pages there, now: -ENOMEM where a touch would be SIGBUS. */
-static int touch(void *addr, uint64_t len, uint64_t page)
+int segment_touch(void *addr, uint64_t len, uint64_t page)
 {
 	volatile uint8_t *p = addr;
 
@@ -110,7 +114,7 @@ static int part(struct segment *seg, const char *name, uint64_t off, uint64_t le
 	int ret = segment_map(off, len, PROT_READ | PROT_WRITE, fd, fd_off);
 
 	if (!ret)
-		ret = touch((void *)(uintptr_t)(SEG_BASE + off), len, SMALL_PAGE);
+		ret = segment_touch((void *)(uintptr_t)(SEG_BASE + off), len, SMALL_PAGE);
 	return ret ? ret : add(seg, name, off, len, prot, fd, fd_off, use);
 }
 
@@ -304,7 +308,7 @@ static int make_heap(struct segment *seg, const struct segment_conf *conf, uint6
 	bound = place(seg, addr, size, conf->numa_node);
 	if (bound < 0)
 		return heap_error(conf, size, -1, -bound, err);
-	ret = touch(addr, size, conf->page_size);
+	ret = segment_touch(addr, size, conf->page_size);
 	if (ret)
 		return heap_error(conf, size, bound ? conf->numa_node : -1, -ret, err);
 	return add(seg, "heap", SEG_HEAP_OFF, size, PROT_READ | PROT_WRITE, fd, 0, ALL_USERS);

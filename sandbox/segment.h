@@ -88,6 +88,15 @@ static inline void *segment_window(unsigned port_index)
 	return (void *)(uintptr_t)(SEG_BASE + SEG_WINDOW_OFF + port_index * SEG_WINDOW_STRIDE);
 }
 
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010u
+#endif
+/* Sealed memory of fixed size, executable only with MFD_EXEC; other flags as memfd_create's. A
+ * descriptor, the caller's, or -errno. */
+int segment_memfd(const char *name, uint64_t size, unsigned flags);
+/* Makes all pages be there now, as a touch under the stack lock must not fault: 0, -ENOMEM. */
+int segment_touch(void *addr, uint64_t len, uint64_t page);
+
 /* For those who fill one (NULL is fine): sets what and why, no hint, and returns -code. */
 int segment_fail(struct segment_error *err, int code, const char *what, const char *why, ...)
 	__attribute__((format(printf, 4, 5)));
