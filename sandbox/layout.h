@@ -12,6 +12,7 @@
  *   0x0000e00000  upcall contexts   struct ctx[SEG_CTX_COUNT]    written by the image
  *   0x0001000000  upcall stacks     one guard page below each
  *   0x0002000000  capture rings     SEG_CAPTURE_COUNT x SEG_CAPTURE_SIZE
+ *   0x0004000000  extensions        SEG_EXT_COUNT x SEG_EXT_STRIDE: text, constants, data, pool
  *   0x0040000000  heap              objects, then the DMA part: descriptor rings, packet data
  *   0x4000000000  windows           device registers, SEG_WINDOW_STRIDE a port
  *   0x5000000000  channels          SEG_CHANNEL_STRIDE an attached process
@@ -46,6 +47,11 @@
 #define SEG_CAPTURE_OFF	  0x2000000ull
 #define SEG_CAPTURE_COUNT 4u
 #define SEG_CAPTURE_SIZE  0x400000ull
+
+/* Native extensions, each in a place of its own. Near the image: calls reach it with 32 bits. */
+#define SEG_EXT_OFF    0x4000000ull
+#define SEG_EXT_COUNT  16u
+#define SEG_EXT_STRIDE 0x400000ull
 
 #define SEG_HEAP_OFF 0x40000000ull
 #define SEG_HEAP_MAX (0x4000000000ull - SEG_HEAP_OFF)
@@ -142,6 +148,9 @@ struct seg_kshared {
 _Static_assert(sizeof(struct seg_kshared) <= SEG_CTX_OFF - SEG_KSHARED_OFF, "kshared fits");
 _Static_assert((uint64_t)SEG_CTX_COUNT *SEG_CTX_STRIDE <= SEG_STACK_OFF - SEG_CTX_OFF, "ctx fit");
 _Static_assert(SEG_CTX_COUNT *SEG_STACK_STRIDE <= SEG_CAPTURE_OFF - SEG_STACK_OFF, "stacks fit");
+_Static_assert(SEG_CAPTURE_OFF + SEG_CAPTURE_COUNT * SEG_CAPTURE_SIZE <= SEG_EXT_OFF,
+	       "captures fit");
+_Static_assert(SEG_EXT_OFF + SEG_EXT_COUNT * SEG_EXT_STRIDE <= SEG_HEAP_OFF, "extensions fit");
 _Static_assert(SEG_CHANNEL_OFF + SEG_CLIENT_MAX * SEG_CHANNEL_STRIDE <= SEG_SLOT_SIZE, "slot");
 
 #endif

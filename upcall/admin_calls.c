@@ -11,6 +11,7 @@
 
 #include "drivers/capture.h"
 #include "sandbox/clock.h"
+#include "sandbox/ext_host.h"
 #include "sandbox/lock.h"
 #include "upcall/calls.h"
 #include "upcall/entry.h"
@@ -444,6 +445,39 @@ static int64_t admin_grant(struct ctx *ctx, struct call_slot *s)
 static int64_t admin_client_gone(struct ctx *ctx, struct call_slot *s)
 {
 	grants_drop_client(&grants, (uint32_t)s->arg[0]);
+	ext_client_gone((uint32_t)s->arg[0]);
+	return 0;
+}
+
+/* ---- extensions ---------------------------------------------------------------------------- */
+
+static int64_t admin_ext_add(struct ctx *ctx, struct call_slot *s)
+{
+	struct admin_ext *a = PTR(struct admin_ext, s->arg[0]);
+
+	return ext_add(&sandbox, (unsigned)a->place, a->desc, a->pool, a->pool_size, a->gen,
+		       &a->clash);
+}
+
+static int64_t admin_ext_close(struct ctx *ctx, struct call_slot *s)
+{
+	return ext_close((unsigned)s->arg[0]);
+}
+
+static int64_t admin_ext_reopen(struct ctx *ctx, struct call_slot *s)
+{
+	ext_reopen((unsigned)s->arg[0]);
+	return 0;
+}
+
+static int64_t admin_ext_calls(struct ctx *ctx, struct call_slot *s)
+{
+	return (int64_t)ext_calls((unsigned)s->arg[0]);
+}
+
+static int64_t admin_ext_symbol(struct ctx *ctx, struct call_slot *s)
+{
+	*PTR(uint64_t, s->arg[1]) = ext_symbol(PTR(const char, s->arg[0]));
 	return 0;
 }
 
@@ -523,6 +557,11 @@ static const struct {
 	[ADMIN_CLIENT_GONE - ADMIN_INIT] = {admin_client_gone, true},
 	[ADMIN_CLOCK - ADMIN_INIT] = {admin_clock, true},
 	[ADMIN_SHUTDOWN - ADMIN_INIT] = {admin_shutdown, false},
+	[ADMIN_EXT_ADD - ADMIN_INIT] = {admin_ext_add, true},
+	[ADMIN_EXT_CLOSE - ADMIN_INIT] = {admin_ext_close, true},
+	[ADMIN_EXT_REOPEN - ADMIN_INIT] = {admin_ext_reopen, true},
+	[ADMIN_EXT_CALLS - ADMIN_INIT] = {admin_ext_calls, true},
+	[ADMIN_EXT_SYMBOL - ADMIN_INIT] = {admin_ext_symbol, false},
 };
 
 int64_t admin_call(struct ctx *ctx, struct call_slot *slot)

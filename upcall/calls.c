@@ -332,6 +332,8 @@ static const struct {
 	[CALL_EVENTS] = {call_events, true},
 	[CALL_ROUTE] = {call_route, false},
 	[CALL_IS_LOCAL] = {call_is_local, false},
+	[CALL_SERVICE] = {call_service, false},
+	[CALL_SERVICE_NAME] = {call_service_name, false},
 };
 
 void call_run(struct call *c)

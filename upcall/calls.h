@@ -5,6 +5,7 @@
  *	entry.S, entry.c  how it comes in: an upcall, or a plain call
  *	calls.c		  takes the call block, finds the socket, runs it, hands the result back
  *	io_calls.c	  send and receive, which touch application memory (app_copy.S)
+ *	service_calls.c	  services of extensions
  *	admin_calls.c	  what only the daemon may do
  *	grants.c	  server mode: which process may name which socket
  */
@@ -72,6 +73,11 @@ static inline uint64_t index_nospec(uint64_t i, uint64_t n)
 
 int64_t call_send(struct call *c);
 int64_t call_recv(struct call *c);
+
+/* ---- service_calls.c ------------------------------------------------------------------------ */
+
+int64_t call_service(struct call *c);
+int64_t call_service_name(struct call *c);
 
 /* ---- admin_calls.c -------------------------------------------------------------------------- */
 

@@ -4,6 +4,7 @@
  * three modes, the table of descriptors.
  *
  *	api.c, api_io.c	   the verbs: build a call, wait when it would block
+ *	api_service.c	   calls of services
  *	attach.c	   who am I attached to; fork
  *	control_client.c   the daemon's control socket
  *	channel_client.c   slots
@@ -66,6 +67,8 @@ struct attachment {
 	uint8_t *data; /* server mode: data areas */
 	int control_fd, client_fd, doorbell_fd;
 	_Atomic uint32_t control_lock; /* futex: 0 free, 1 held, 2 held and waited for */
+	_Atomic uint32_t ext_lock;     /* direct mode: while extensions are being mapped */
+	_Atomic uint64_t ext_gen;      /* as of when all extensions are mapped */
 	char net[32];
 };
 
@@ -99,6 +102,9 @@ int control_send(int control, const char *packet, int send_fd);
 int control_recv(int control, char *reply, int *fds, unsigned *n_fds);
 /* Both, under the attachment's lock. -errno of the daemon's "error" where it has "errno". */
 int control_ask(struct attachment *at, const char *packet, int send_fd, char *reply, int *fd);
+/* A futex word: 0 free, 1 held, 2 held and waited for. Signals are blocked meanwhile. */
+void client_lock(_Atomic uint32_t *word);
+void client_unlock(_Atomic uint32_t *word);
 /* Reply fields: false if absent or of another type. Strings are cut to size. */
 bool json_u64(const char *object, const char *key, uint64_t *value);
 bool json_string(const char *object, const char *key, char *value, size_t size);

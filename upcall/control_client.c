@@ -7,6 +7,7 @@
  *	{"cmd":"attach","abi":1} + fd	{"ok":true,"mode":M,"client":I,"channel_size":S,...} + fds
  *	{"cmd":"sockfd","sock":I}	{"ok":true} + fd
  *	{"cmd":"prove"} + fd		{"ok":true,"sock":I}
+ *	{"cmd":"ext-map","place":I}	{"ok":true,"gen":G,"regions":[...]} + fd
  *	anything			{"error":"WHAT: WHY","hint":H,"errno":E}
  */
 #include <errno.h>
@@ -118,18 +119,18 @@ int control_recv(int control, char *reply, int *fds, unsigned *n_fds)
 	return ret ? (int)ret : -ECONNRESET;
 }
 
-static void lock(_Atomic uint32_t *word)
+void client_lock(_Atomic uint32_t *word)
 {
 	uint32_t zero = 0;
 
-	/* acquire; pairs with the exchange of unlock() */
+	/* acquire; pairs with the exchange of client_unlock() */
 	if (atomic_compare_exchange_strong(word, &zero, 1))
 		return;
 	while (atomic_exchange(word, 2) != 0)
 		RAW6(SYS_futex, word, FUTEX_WAIT_PRIVATE, 2, 0, 0, 0);
 }
 
-static void unlock(_Atomic uint32_t *word)
+void client_unlock(_Atomic uint32_t *word)
 {
 	if (atomic_exchange(word, 0) == 2)
 		RAW6(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
@@ -142,11 +143,11 @@ int control_ask(struct attachment *at, const char *packet, int send_fd, char *re
 	int fds[CONTROL_FDS], ret;
 	unsigned n = 0;
 
-	lock(&at->control_lock);
+	client_lock(&at->control_lock);
 	ret = control_send(at->control_fd, packet, send_fd);
 	if (!ret)
 		ret = control_recv(at->control_fd, reply, fds, &n);
-	unlock(&at->control_lock);
+	client_unlock(&at->control_lock);
 	raw_restore_signals(mask);
 
 	if (fd)

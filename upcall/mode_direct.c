@@ -4,6 +4,7 @@
  * trusted programs: nothing is protected. Called by api.c through struct mode_ops.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <sys/mman.h>
 
 #include "sandbox/ctx.h"
@@ -13,6 +14,7 @@
 #include "upcall/raw.h"
 
 #define MAX_REGIONS 64
+#define EXT_AREA    (SEG_EXT_COUNT * SEG_EXT_STRIDE)
 
 /* Contexts are few and calls short: a thread takes one for each call, mostly the same again. */
 static _Thread_local unsigned ctx_hint;
@@ -57,15 +59,12 @@ static void wake_daemon(struct attachment *at)
 		RAW3(SYS_write, at->doorbell_fd, &one, sizeof(one));
 }
 
-static int64_t cross(struct call *c, int *crossing)
+static void enter(struct call *c)
 {
 	struct call_slot *slot = c->slot;
 	uint64_t mask;
 	struct ctx *ctx;
 
-	*crossing = 0;
-	if (c->fd >= 0)
-		slot->sock = FD_ID(c->word);
 	/* A handler that ran in the middle would find the stack lock held by its own thread. */
 	mask = raw_block_signals();
 	ctx = ctx_take();
@@ -73,12 +72,9 @@ static int64_t cross(struct call *c, int *crossing)
 	ctx_give(ctx);
 	wake_daemon(c->at);
 	raw_restore_signals(mask);
-	if ((slot->nr != CALL_SOCKET && slot->nr != CALL_ACCEPT) || slot->ret < 0)
-		return slot->ret;
-	return pair_get(c->at, slot->sock, c->sock_flags);
 }
 
-static int map_region(const char *region, int fd)
+static int map_region(const char *region, int fd, int fixed)
 {
 	uint64_t off, len, prot, fd_off;
 	long map;
@@ -87,13 +83,94 @@ static int map_region(const char *region, int fd)
 	    !json_u64(region, "prot", &prot) || !json_u64(region, "fd_off", &fd_off) ||
 	    off >= SEG_SLOT_SIZE || len > SEG_SLOT_SIZE - off)
 		return -EPROTO;
-	map = RAW6(SYS_mmap, SEG_BASE + off, len, prot, MAP_SHARED | MAP_FIXED_NOREPLACE, fd,
-		   fd_off);
+	map = RAW6(SYS_mmap, SEG_BASE + off, len, prot, MAP_SHARED | fixed, fd, fd_off);
 	if (map < 0 && map > -4096)
 		return (int)map;
 	/* A child would find the stack lock held by threads it does not have: it maps anew. */
 	madvise((void *)map, len, MADV_DONTFORK);
 	return 0;
+}
+
+/*
+ * Extensions, place by place. What lay there is nobody's any more: the sandbox lets no one into an
+ * extension that came after the generation he says.
+ */
+static int map_places(struct attachment *at, uint64_t *gen)
+{
+	char reply[CONTROL_MAX], ask[48];
+	int ret = 0;
+
+	*gen = UINT64_MAX;
+	for (unsigned place = 0; place < SEG_EXT_COUNT && !ret; place++) {
+		const char *region;
+		uint64_t now;
+		int fd;
+
+		snprintf(ask, sizeof(ask), "{\"cmd\":\"ext-map\",\"place\":%u}", place);
+		ret = control_ask(at, ask, -1, reply, &fd);
+		if (ret)
+			return ret;
+		if (!json_u64(reply, "gen", &now))
+			ret = -EPROTO;
+		/* What came meanwhile may be missing. */
+		else if (now < *gen)
+			*gen = now;
+		for (unsigned i = 0; !ret && (region = json_element(reply, "regions", i)); i++)
+			ret = map_region(region, fd, MAP_FIXED);
+		if (fd >= 0)
+			RAW3(SYS_close, fd, 0, 0);
+	}
+	return ret;
+}
+
+static int map_extensions(struct attachment *at)
+{
+	uint64_t gen, mask = raw_block_signals();
+	int ret;
+
+	client_lock(&at->ext_lock);
+	ret = map_places(at, &gen);
+	if (!ret)
+		atomic_store(&at->ext_gen, gen);
+	client_unlock(&at->ext_lock);
+	raw_restore_signals(mask);
+	return ret;
+}
+
+/* A place where they can be mapped later. */
+static int reserve_extensions(struct attachment *at)
+{
+	long area = RAW6(SYS_mmap, SEG_BASE + SEG_EXT_OFF, EXT_AREA, PROT_NONE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+
+	if (area < 0 && area > -4096)
+		return (int)area;
+	madvise((void *)area, EXT_AREA, MADV_DONTFORK);
+	atomic_store(&at->ext_gen, 0);
+	return 0;
+}
+
+static int64_t cross(struct call *c, int *crossing)
+{
+	struct call_slot *slot = c->slot;
+
+	*crossing = 0;
+	if (c->fd >= 0)
+		slot->sock = FD_ID(c->word);
+	if (slot->nr == CALL_SERVICE)
+		slot->arg[2] = atomic_load(&c->at->ext_gen);
+	enter(c);
+	/* Its code is not mapped here yet: it was loaded after we last looked. */
+	while (slot->nr == CALL_SERVICE && slot->ret == -ESTALE && slot->ret2) {
+		*crossing = map_extensions(c->at);
+		if (*crossing)
+			return 0;
+		slot->arg[2] = atomic_load(&c->at->ext_gen);
+		enter(c);
+	}
+	if ((slot->nr != CALL_SOCKET && slot->nr != CALL_ACCEPT) || slot->ret < 0)
+		return slot->ret;
+	return pair_get(c->at, slot->sock, c->sock_flags);
 }
 
 static void detach(struct attachment *at)
@@ -109,7 +186,7 @@ static int map_regions(const char *reply, int *fds, unsigned n_fds, unsigned *do
 	int ret = 0;
 
 	for (i = 0; !ret && (region = json_element(reply, "regions", i)); i++)
-		ret = i < n_fds ? map_region(region, fds[i]) : -EPROTO;
+		ret = i < n_fds ? map_region(region, fds[i], MAP_FIXED_NOREPLACE) : -EPROTO;
 	*done += i;
 	for (unsigned k = 0; k < n_fds; k++) {
 		RAW3(SYS_close, fds[k], 0, 0);
@@ -137,6 +214,8 @@ static int attach(struct attachment *at, const char *reply, int *fds, unsigned n
 		if (ret > 0)
 			ret = map_regions(packet, more, n, &done);
 	}
+	if (!ret)
+		ret = reserve_extensions(at);
 	if (!ret && (hdr->magic != SEG_MAGIC || hdr->version != SEG_VERSION))
 		ret = -EPROTO;
 	return ret;

@@ -83,6 +83,21 @@ int sandwire_turn(void);
 /* A crossing that does nothing: 0. For measurements. */
 int sandwire_null(void);
 
+/*
+ * Calls the service of this name, which an extension of the net registered: hands it an argument
+ * block, gets a result block of at most `room` bytes. Bytes of result; -ENOENT: there is no such
+ * service; -ESHUTDOWN: it is being unloaded; -EMSGSIZE: a block larger than SANDWIRE_BLOCK_MAX, or
+ * a result than `room`; -EINTR: this thread was stopped in mid-call, and a result of more than
+ * SANDWIRE_BLOCK_SMALL bytes of room could not be delivered: the call was made or not; else what
+ * the service says.
+ */
+#define SANDWIRE_SERVICE_NAME 32   /* bytes, with the zero */
+#define SANDWIRE_BLOCK_MAX    2048 /* bytes */
+#define SANDWIRE_BLOCK_SMALL  336
+ssize_t sandwire_call(const char *service, const void *arg, size_t len, void *result, size_t room);
+/* The name of the i-th service there is now: 0, or -ENOENT. */
+int sandwire_service(unsigned i, char name[SANDWIRE_SERVICE_NAME]);
+
 /* Does the net route `dst`? 0 and, where src is not NULL, the source address it would use (port 0);
  * -ENETUNREACH if not. */
 int sandwire_route(const struct sockaddr *dst, socklen_t len, struct sockaddr_storage *src);

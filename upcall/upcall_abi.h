@@ -55,6 +55,10 @@ enum call_nr {
 	CALL_ROUTE, /* inline: call_addr of a destination; ret 0 and inline: source, or -ENETUNREACH
 		     */
 	CALL_IS_LOCAL, /* inline: call_addr; ret 1 if the address is the net's own */
+	CALL_SERVICE, /* a0 bytes of argument, a1 room for the result, a2 direct mode: generation of
+			 the extensions mapped; inline in/out: call_service; ret: bytes of result;
+			 ret2: 1 with -ESTALE: map them again */
+	CALL_SERVICE_NAME, /* a0: i; inline out: the name of the i-th service, or -ENOENT */
 	CALL_MAX,
 
 	/* Only client 0 (the daemon), by plain call; pointers are the daemon's own memory. */
@@ -81,6 +85,11 @@ enum call_nr {
 	ADMIN_CLIENT_GONE, /* a0: client id */
 	ADMIN_CLOCK,	   /* a0: const struct seg_clock *: newer calibration */
 	ADMIN_SHUTDOWN,	   /* RST to all connections, stop all ports */
+	ADMIN_EXT_ADD,	   /* a0: struct admin_ext * */
+	ADMIN_EXT_CLOSE,   /* a0: place; ret: callers still inside; 0: it is gone */
+	ADMIN_EXT_REOPEN,  /* a0: place: let callers in again */
+	ADMIN_EXT_CALLS,   /* a0: place; ret: calls so far */
+	ADMIN_EXT_SYMBOL,  /* a0: const char *name, a1: uint64_t *address, 0: not one of ours */
 };
 
 struct call_addr {
@@ -100,6 +109,20 @@ struct call_io {
 	struct call_iov iov[CHANNEL_IOV_MAX];
 };
 _Static_assert(sizeof(struct call_io) <= CHANNEL_INLINE, "call_io fits");
+
+/*
+ * A service's blocks are here if they fit, each for itself; else at the two places: addresses in
+ * the application, or offsets in the slot's data area.
+ */
+#define SERVICE_NAME	  32u /* bytes, with the zero */
+#define SERVICE_BLOCK_MAX 2048u
+#define SERVICE_INLINE	  336u
+struct call_service {
+	char name[SERVICE_NAME];
+	uint64_t arg_at, result_at;
+	uint8_t block[SERVICE_INLINE];
+};
+_Static_assert(sizeof(struct call_service) == CHANNEL_INLINE, "call_service fits");
 
 enum call_state { CALL_FREE = 0, CALL_POSTED = 1, CALL_DONE = 2 }; /* server mode */
 
@@ -137,6 +160,15 @@ struct admin_init {
 	uint8_t seed[32];
 	uint32_t max_sockets; /* 0: the most there can be */
 	uint32_t pktbufs;     /* 0: what the DMA part holds after rings (1 MiB a port kept back) */
+};
+
+struct ext_desc;
+struct admin_ext {
+	uint64_t place, gen; /* sandbox/ext_host.h */
+	const struct ext_desc *desc;
+	void *pool;
+	uint64_t pool_size;
+	const char *clash; /* out: with -EEXIST, the name that is taken */
 };
 
 /* One port for `stat` and `addr`. */

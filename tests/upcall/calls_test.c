@@ -133,7 +133,7 @@ START_TEST(a_stale_socket_is_refused_by_every_call_on_one)
 {
 	for (uint32_t nr = 0; nr < CALL_MAX; nr++) {
 		if (nr == CALL_NULL || nr == CALL_TURN || nr == CALL_SOCKET || nr == CALL_ROUTE ||
-		    nr == CALL_IS_LOCAL)
+		    nr == CALL_IS_LOCAL || nr == CALL_SERVICE || nr == CALL_SERVICE_NAME)
 			continue;
 		ck_assert_int_eq(call_as(1, nr, FAKE_ID(0) + (1u << SEG_SOCK_BITS)), -EBADF);
 		ck_assert_int_eq(call_as(1, nr, FAKE_ID(3)), -EBADF);
