@@ -48,6 +48,11 @@ int cli_show_rows(const struct cli *cli, const char *cmd, void (*print)(const js
 int cli_show_or_change(int argc, char **argv, const char *usage, void (*print)(const json_t *rows),
 		       int (*change)(const struct cli *cli, struct failure *f));
 
+/* ---- being a program of the net: attach.c ---- */
+
+/* To `net`; NULL: SANDWIRE_NET, "default". 0, or -1 with f filled. */
+int cli_attach(const char *net, struct failure *f);
+
 /* ---- tables: table.c ---- */
 
 enum column_kind { COL_TEXT, COL_NUMBER };

@@ -19,6 +19,8 @@ int cmd_ss(int argc, char **argv);
 int cmd_addr(int argc, char **argv);
 int cmd_route(int argc, char **argv);
 int cmd_neigh(int argc, char **argv);
+int cmd_ext(int argc, char **argv);
+int cmd_call(int argc, char **argv);
 int cmd_ping(int argc, char **argv);
 
 #endif

@@ -133,16 +133,10 @@ static int resolve(struct ping *p, struct failure *f)
 
 static int attach(struct ping *p, struct failure *f)
 {
-	const char *net = p->net ? p->net : getenv("SANDWIRE_NET");
-	int r = sandwire_attach(p->net);
+	int r = cli_attach(p->net, f);
 
-	if (r) {
-		const char *why = sandwire_why(), *colon = strstr(why, ": ");
-		char what[96];
-
-		snprintf(what, sizeof(what), "net %s", net && *net ? net : "default");
-		return failed(f, what, "%s", colon ? colon + 2 : strerror(-r));
-	}
+	if (r)
+		return r;
 	p->fd = sandwire_socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP);
 	if (p->fd < 0)
 		return failed(f, "ICMP socket", "%s", strerror(-p->fd));

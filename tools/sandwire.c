@@ -25,6 +25,8 @@ static const struct command {
 	{"route", cmd_route, "routes: list, add, del"},
 	{"neigh", cmd_neigh, "neighbours"},
 	{"ping", cmd_ping, "echo requests with round-trip times"},
+	{"ext", cmd_ext, "extensions: load, list, unload"},
+	{"call", cmd_call, "call a service of an extension"},
 	{"bench", cmd_bench, "side-by-side measurements"},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

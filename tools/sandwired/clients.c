@@ -173,6 +173,7 @@ static void free_contexts(struct client *c)
 				  c->comm);
 			image_give_up();
 		}
+		ctx->in_ext = 0;
 		/* release: pairs with the acquire in mode_direct.c, ctx_take() */
 		__atomic_store_n(&ctx->owner_tid, 0, __ATOMIC_RELEASE);
 	}

@@ -15,15 +15,14 @@
 #include <unistd.h>
 
 #include "tools/sandwired/clients.h"
+#include "tools/sandwired/extensions.h"
 #include "tools/sandwired/log.h"
 #include "tools/sandwired/net.h"
 #include "tools/sandwired/request.h"
 
 static const struct control_command *const tables[] = {
-	control_attach_commands,
-	control_show_commands,
-	control_change_commands,
-	control_capture_commands,
+	control_attach_commands,  control_show_commands, control_change_commands,
+	control_capture_commands, control_ext_commands,
 };
 
 static const struct control_command *find_command(const char *name)
@@ -41,6 +40,7 @@ static void conn_close(struct conn *c)
 
 	clients_conn_closed(c);
 	capture_conn_closed(c);
+	extensions_conn_closed(c);
 	loop_del(&c->net->loop, &c->watch);
 	close(fd);
 	if (c->got_fd >= 0)

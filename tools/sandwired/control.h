@@ -66,5 +66,6 @@ extern const struct control_command control_attach_commands[];	/* control_attach
 extern const struct control_command control_show_commands[];	/* control_show.c */
 extern const struct control_command control_change_commands[];	/* control_change.c */
 extern const struct control_command control_capture_commands[]; /* control_capture.c */
+extern const struct control_command control_ext_commands[];	/* control_ext.c */
 
 #endif

@@ -12,6 +12,7 @@
 #include "tools/sandwired/clock.h"
 #include "tools/sandwired/config.h"
 #include "tools/sandwired/control.h"
+#include "tools/sandwired/extensions.h"
 #include "tools/sandwired/loop.h"
 #include "tools/sandwired/pair_fd.h"
 #include "tools/sandwired/ports.h"
@@ -36,6 +37,8 @@ struct net {
 	struct pair_table pairs; /* server and direct mode */
 	struct client *clients[SEG_CLIENT_MAX];
 	unsigned n_clients, next_client;
+	struct extension ext[SEG_EXT_COUNT];
+	uint64_t ext_gen; /* loads and unloads so far */
 	struct control control;
 	bool image_up; /* ADMIN_INIT was done */
 

@@ -265,10 +265,10 @@ static const struct stage {
 	int (*up)(struct net *net, struct failure *f);
 	void (*down)(struct net *net);
 } stages[] = {
-	{mode_up, nothing},	   {dir_up, dir_down},	       {log_up, log_down},
-	{loop_up, loop_down},	   {segment_up, segment_down}, {clock_up, nothing},
-	{module_up, module_close}, {image_up, nothing},	       {pairs_up, pairs_free},
-	{ports_open, ports_down},  {addrs_up, nothing},	       {control_open, control_close},
+	{mode_up, nothing},	   {dir_up, dir_down},		{log_up, log_down},
+	{loop_up, loop_down},	   {segment_up, segment_down},	{clock_up, nothing},
+	{module_up, module_close}, {image_up, extensions_free}, {pairs_up, pairs_free},
+	{ports_open, ports_down},  {addrs_up, nothing},		{control_open, control_close},
 };
 #define STAGES (sizeof(stages) / sizeof(stages[0]))
 
