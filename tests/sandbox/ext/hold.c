@@ -1,25 +1,27 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * An extension whose callers stay inside, for tests of unloading: "hold" returns when "release" was
- * called as often, or after some seconds. Sleeps in system calls, outside the lock.
+ * An extension whose callers stay inside, for tests of unloading: "hold MS" returns when "release"
+ * was called, or after so many milliseconds. Sleeps in system calls, outside the lock.
  */
 #include <errno.h>
 
 #include "sandbox/ext.h"
 
 #define SYS_NANOSLEEP 35
-#define HOLD_MS	      8000
+#define HOLD_MS	      20000
 
 static uint64_t releases, inside;
 
 static int64_t hold(struct ext_call *call)
 {
 	static const long ms[2] = {0, 1000000}; /* struct timespec */
-	uint64_t until, mine;
+	uint64_t until, mine, limit = 0;
 
+	for (uint32_t i = 0; i < call->size; i++)
+		limit = limit * 10 + (uint64_t)(call->block[i] - '0');
 	ext_lock(call);
 	mine = releases;
-	until = ext_now(call->ext) + HOLD_MS * 1000000ull;
+	until = ext_now(call->ext) + (limit ? limit : HOLD_MS) * 1000000;
 	inside++;
 	ext_unlock(call);
 	for (;;) {
