@@ -85,11 +85,12 @@ int sandwire_null(void);
 
 /*
  * Calls the service of this name, which an extension of the net registered: hands it an argument
- * block, gets a result block of at most `room` bytes. Bytes of result; -ENOENT: there is no such
- * service; -ESHUTDOWN: it is being unloaded; -EMSGSIZE: a block larger than SANDWIRE_BLOCK_MAX, or
- * a result than `room`; -EINTR: this thread was stopped in mid-call, and a result of more than
- * SANDWIRE_BLOCK_SMALL bytes of room could not be delivered: the call was made or not; else what
- * the service says.
+ * block, gets a result block of at most `room` bytes. Bytes of result, or
+ *   -ENOENT	 there is no such service	-ESHUTDOWN  it is being unloaded
+ *   -EMSGSIZE	 an argument of more than SANDWIRE_BLOCK_MAX bytes, or a result of more than `room`
+ *   -EINTR	 this thread was stopped in mid-call, and `room` was more than SANDWIRE_BLOCK_SMALL:
+ *		 the call was made or not
+ *   or what the service says. What is in `result` after an error means nothing.
  */
 #define SANDWIRE_SERVICE_NAME 32   /* bytes, with the zero */
 #define SANDWIRE_BLOCK_MAX    2048 /* bytes */

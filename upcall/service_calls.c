@@ -40,8 +40,9 @@ static int block_in(struct call *c, uint8_t *block, uint64_t n)
 	return 0;
 }
 
-/* Before the service acts: a result that cannot be delivered would be lost. */
-static int result_reach(struct call *c, uint64_t room)
+/* Before the service acts, as a result that cannot be delivered would be lost: the place is written
+ * with what its owner gave us. */
+static int result_reach(struct call *c, const uint8_t *block, uint64_t room)
 {
 	const struct call_service *in = (const struct call_service *)c->in.inl;
 
@@ -49,7 +50,7 @@ static int result_reach(struct call *c, uint64_t room)
 		return 0;
 	if (!in_reach(c, in->result_at, room))
 		return -EFAULT;
-	return c->where == CALL_DATA_STAGED ? 0 : app_prefault_write(in->result_at, room);
+	return c->where == CALL_DATA_STAGED ? 0 : app_copy_out(in->result_at, block, room);
 }
 
 static int block_out(struct call *c, const uint8_t *block, uint64_t n, uint64_t room)
@@ -84,8 +85,10 @@ int64_t call_service(struct call *c)
 	if (size > EXT_BLOCK_MAX || room > EXT_BLOCK_MAX)
 		return -EMSGSIZE;
 	err = block_in(c, block, size);
+	if (room > size)
+		memset(block + size, 0, room - size); /* not what the stack held before */
 	if (!err)
-		err = result_reach(c, room);
+		err = result_reach(c, block, room);
 	if (err)
 		return err;
 	/* Only a direct-mode program runs what it mapped itself. */
