@@ -90,6 +90,7 @@ enum call_nr {
 	ADMIN_EXT_REOPEN,  /* a0: place: let callers in again */
 	ADMIN_EXT_CALLS,   /* a0: place; ret: calls so far */
 	ADMIN_EXT_SYMBOL,  /* a0: const char *name, a1: uint64_t *address, 0: not one of ours */
+	ADMIN_MAX,
 };
 
 struct call_addr {
