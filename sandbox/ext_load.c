@@ -46,6 +46,7 @@ struct link {
 	Elf64_Shdr symtab, strtab;
 	uint64_t desc; /* offset from base, or UNPLACED */
 	uint64_t got, got_end;
+	uint64_t tables; /* bytes of relocations and notes seen so far */
 };
 
 static uint64_t round_up(uint64_t n, uint64_t to)
@@ -129,6 +130,15 @@ static int lay_out_part(struct link *l, enum ext_part part, uint64_t *at)
 	return 0;
 }
 
+/* Tables that lie on top of each other would make a small file a long work. */
+static bool too_many_tables(struct link *l, const Elf64_Shdr *sh)
+{
+	if (!elf_inside(&l->e, sh->sh_offset, sh->sh_size))
+		return true;
+	l->tables += sh->sh_size;
+	return l->tables > l->e.size;
+}
+
 static bool via_got(uint64_t type)
 {
 	return type == R_X86_64_GOTPCREL || type == R_X86_64_GOTPCRELX ||
@@ -143,23 +153,25 @@ static bool relocates(const struct link *l, const Elf64_Shdr *rel, Elf64_Shdr *t
 }
 
 /* An entry each, even where several are alike. */
-static uint64_t count_got(const struct link *l)
+static int count_got(struct link *l, uint64_t *n)
 {
 	Elf64_Shdr rel, target;
-	uint64_t n = 0;
 	Elf64_Rela r;
 
+	*n = 0;
 	for (unsigned i = 1; i < l->e.eh.e_shnum; i++) {
 		elf_section(&l->e, i, &rel);
 		if (!relocates(l, &rel, &target))
 			continue;
+		if (too_many_tables(l, &rel))
+			return ELF_REFUSE(&l->e, "its relocations are broken (%s)",
+					  section_name(l, &target));
 		for (uint64_t at = 0; at + sizeof(r) <= rel.sh_size; at += sizeof(r)) {
-			if (!elf_take(&l->e, rel.sh_offset + at, &r, sizeof(r)))
-				break;
-			n += via_got(ELF64_R_TYPE(r.r_info));
+			elf_take(&l->e, rel.sh_offset + at, &r, sizeof(r));
+			*n += via_got(ELF64_R_TYPE(r.r_info));
 		}
 	}
-	return n;
+	return 0;
 }
 
 static int lay_out(struct link *l)
@@ -167,7 +179,7 @@ static int lay_out(struct link *l)
 	static const int prots[] = {[EXT_TEXT] = PROT_READ | PROT_EXEC,
 				    [EXT_CONST] = PROT_READ,
 				    [EXT_DATA] = PROT_READ | PROT_WRITE};
-	uint64_t at = 0;
+	uint64_t at = 0, n_got = 0;
 	Elf64_Shdr sh;
 	int ret = 0;
 
@@ -183,7 +195,8 @@ static int lay_out(struct link *l)
 		ret = lay_out_part(l, p, &at);
 		if (p == EXT_CONST && !ret) {
 			l->got = round_up(at, 8);
-			at = l->got_end = l->got + 8 * count_got(l);
+			ret = count_got(l, &n_got);
+			at = l->got_end = l->got + 8 * n_got;
 		}
 		at = round_up(at, PAGE);
 		if (!ret && at > SIZE_MAX_EXT)
@@ -339,8 +352,7 @@ static int relocate_section(struct link *l, const Elf64_Shdr *rel, const Elf64_S
 	Elf64_Rela r;
 	int ret = 0;
 
-	if (rel->sh_type != SHT_RELA || rel->sh_size % sizeof(r) ||
-	    !elf_inside(&l->e, rel->sh_offset, rel->sh_size) || target->sh_type != SHT_PROGBITS)
+	if (rel->sh_type != SHT_RELA || rel->sh_size % sizeof(r) || target->sh_type != SHT_PROGBITS)
 		return ELF_REFUSE(&l->e, "its relocations are broken (%s)", where);
 	for (uint64_t at = 0; at < rel->sh_size && !ret; at += sizeof(r)) {
 		elf_take(&l->e, rel->sh_offset + at, &r, sizeof(r));
@@ -391,8 +403,10 @@ static int check_notes(struct link *l)
 		uint64_t at, end;
 
 		elf_section(&l->e, i, &sh);
-		if (sh.sh_type != SHT_NOTE || !elf_inside(&l->e, sh.sh_offset, sh.sh_size))
+		if (sh.sh_type != SHT_NOTE)
 			continue;
+		if (too_many_tables(l, &sh))
+			return ELF_REFUSE(&l->e, "its notes are broken");
 		end = sh.sh_offset + sh.sh_size;
 		for (at = sh.sh_offset; at + sizeof(n) <= end;) {
 			elf_take(&l->e, at, &n, sizeof(n));

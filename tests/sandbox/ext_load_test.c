@@ -155,6 +155,26 @@ START_TEST(every_cut_of_a_file_is_survived)
 }
 END_TEST
 
+START_TEST(tables_on_top_of_each_other_are_refused)
+{
+	Elf64_Shdr *sh;
+	unsigned n;
+
+	read_object(good_dir, "counter");
+	n = ((const Elf64_Ehdr *)file)->e_shnum;
+	sh = (Elf64_Shdr *)(file + ((const Elf64_Ehdr *)file)->e_shoff);
+	for (unsigned i = 1; i < n; i++) {
+		if (sh[i].sh_type != SHT_RELA)
+			continue;
+		sh[i].sh_offset = 0;
+		sh[i].sh_size = size - size % sizeof(Elf64_Rela);
+	}
+	ck_assert_int_eq(link_it(), -ENOEXEC);
+	ck_assert_ptr_nonnull(strstr(err.why, "relocations are broken"));
+	ext_plan_free(&plan);
+}
+END_TEST
+
 static uint32_t seed = 1;
 
 static uint32_t rnd(void)
@@ -225,6 +245,7 @@ int main(int argc, char **argv)
 		tcase_add_test(c, vector_code_is_refused);
 	tcase_add_test(c, other_files_are_refused);
 	tcase_add_test(c, calls_that_do_not_reach_are_refused);
+	tcase_add_test(c, tables_on_top_of_each_other_are_refused);
 	tcase_add_test(c, every_cut_of_a_file_is_survived);
 	tcase_add_loop_test(c, spoiled_files_are_survived, 0, 2);
 	tcase_set_timeout(c, 60);
