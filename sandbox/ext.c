@@ -41,17 +41,21 @@ static const struct ext_service *find(const char *name, struct ext **in)
 	return NULL;
 }
 
-static const char *taken_name(const struct ext_desc *d)
+/* Is one of its names in use already? */
+static bool taken(const struct ext_desc *d, const char **name)
 {
 	struct ext *in;
 
+	*name = d->name;
 	for (unsigned i = 0; i < SEG_EXT_COUNT; i++)
 		if (exts[i].state && same_name(exts[i].desc.name, d->name))
-			return d->name;
-	for (unsigned k = 0; k < EXT_SERVICES && d->service[k].name[0]; k++)
-		if (find(d->service[k].name, &in))
-			return d->service[k].name;
-	return NULL;
+			return true;
+	for (unsigned k = 0; k < EXT_SERVICES && d->service[k].name[0]; k++) {
+		*name = d->service[k].name;
+		if (find(*name, &in))
+			return true;
+	}
+	return false;
 }
 
 static int make_client_data(struct ext *ext)
@@ -71,9 +75,9 @@ int ext_add(struct sandbox *sb, unsigned place, const struct ext_desc *desc, voi
 	struct ext *ext;
 	int ret;
 
-	*clash = taken_name(desc);
-	if (*clash)
+	if (taken(desc, clash))
 		return -EEXIST;
+	*clash = NULL;
 	if (place >= SEG_EXT_COUNT || exts[place].state)
 		return -EBUSY;
 	ext = &exts[place];

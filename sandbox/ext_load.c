@@ -510,7 +510,9 @@ int ext_link(const void *elf, size_t size, uint64_t base, ext_resolve_fn *resolv
 	if (ret)
 		return ret;
 	l.place = calloc(l.e.eh.e_shnum, sizeof(*l.place));
-	ret = l.place ? check_notes(&l) : segment_fail(err, ENOMEM, "extension", "no memory");
+	if (!l.place)
+		return segment_fail(err, ENOMEM, "extension", "no memory");
+	ret = check_notes(&l);
 	if (!ret)
 		ret = lay_out(&l);
 	if (!ret)
