@@ -69,7 +69,7 @@ struct sw_crossing {
 	bool ignored[2]; /* SIGSEGV, SIGBUS: what raising them would undo */
 	struct preempt_notifier pn;
 	struct callback_head work;
-	typeof(current->rseq) rseq;
+	sw_rseq rseq;
 	int __user *clear_child_tid;
 	struct robust_list_head __user *robust_list;
 	u32 pkru;
@@ -146,12 +146,11 @@ static void crossing_begin(struct sw_crossing *t, const struct pt_regs *go)
 		      (go->flags & (X86_EFLAGS_CF | X86_EFLAGS_PF | X86_EFLAGS_AF | X86_EFLAGS_ZF |
 				    X86_EFLAGS_SF | X86_EFLAGS_OF | X86_EFLAGS_DF));
 	/* The kernel would go on at an abort address of the app's choosing, in the sandbox. */
-	t->rseq = current->rseq;
-	current->rseq = NULL;
+	sw_rseq_hide(&t->rseq);
 	t->clear_child_tid = current->clear_child_tid;
 	current->clear_child_tid = NULL;
-	t->robust_list = current->robust_list;
-	current->robust_list = NULL;
+	t->robust_list = current->sw_robust_list;
+	current->sw_robust_list = NULL;
 
 	preempt_disable();
 	preempt_notifier_init(&t->pn, &sched_ops);
@@ -187,14 +186,9 @@ static void unhook(struct sw_crossing *t, long rc)
 	if (cpu_feature_enabled(X86_FEATURE_OSPKE) && t->pkru & 3)
 		wrpkru(t->pkru);
 	local_irq_restore(flags);
-	current->rseq = t->rseq;
-	if (t->rseq && t->moved) { /* has the kernel write the CPU number again */
-		set_bit(RSEQ_EVENT_PREEMPT_BIT, &current->rseq_event_mask);
-		set_bit(RSEQ_EVENT_MIGRATE_BIT, &current->rseq_event_mask);
-		set_tsk_thread_flag(current, TIF_NOTIFY_RESUME);
-	}
+	sw_rseq_show(&t->rseq, t->moved);
 	current->clear_child_tid = t->clear_child_tid;
-	current->robust_list = t->robust_list;
+	current->sw_robust_list = t->robust_list;
 	*regs = t->saved;
 	regs->ax = rc;
 	regs->orig_ax = -1; /* no restart */
