@@ -42,15 +42,14 @@ void tcp_rto_rearm(struct tcp_pcb *pcb)
 	}
 	left = pcb->rto_at > now ? pcb->rto_at - now : TCP_MS;
 	/* RFC 8985 7.2: a probe after two round trips where nothing else would show the loss of the
-	 * last segments; one alone may be waiting for a delayed ACK. */
+	 * last segments; one alone may be waiting for a delayed ACK. It takes the place of a
+	 * timeout that would come first. */
 	if (pcb->sack_ok && pcb->srtt_us && !pcb->tlp_high_seq && !pcb->backoff &&
 	    (pcb->ca_state == TCP_CA_OPEN || pcb->ca_state == TCP_CA_CWR)) {
 		probe = 2ull * pcb->srtt_us * TCP_US;
 		probe += pcb->packets_out == 1 ? TCP_RTO_MIN_US * TCP_US : 2 * TCP_MS;
-		if (probe < left) {
-			tcp_rexmit_arm(pcb, TCP_T_PROBE, probe);
-			return;
-		}
+		tcp_rexmit_arm(pcb, TCP_T_PROBE, probe < left ? probe : left);
+		return;
 	}
 	tcp_rexmit_arm(pcb, TCP_T_RTO, left);
 }

@@ -182,6 +182,25 @@ START_TEST(sack_blocks_of_nonsense_are_ignored)
 }
 END_TEST
 
+/* RFC 8985 7.2: a timeout due no later than the probe gives way to it, and cwnd is kept. */
+START_TEST(a_lone_segment_is_probed_when_the_timeout_would_come_first)
+{
+	uint32_t cwnd;
+
+	p.rtt = 100 * MS_NS;
+	peer_accepted(&p);
+	cwnd = peer_info(&p).snd_cwnd;
+	peer_write(&p, 500);
+	ck_assert_uint_eq(peer_drain(&p), 1);
+	desk_pass(&d, 320 * MS_NS);
+	ck_assert_uint_eq(peer_drain(&p), 1);
+	ck_assert_uint_eq(peer_info(&p).snd_cwnd, cwnd);
+	ck_assert_uint_eq(peer_info(&p).ca_state, TCP_CA_OPEN);
+	peer_send(&p, TCP_ACK, 1, 501, 0);
+	ck_assert_uint_eq(peer_info(&p).unacked, 0);
+}
+END_TEST
+
 int main(void)
 {
 	return run_cases(
@@ -191,6 +210,7 @@ int main(void)
 		      all_holes_are_filled_in_one_round_trip,
 		      reordering_is_not_loss_once_it_is_known,
 		      a_timeout_starts_again_with_one_segment, a_needless_timeout_is_taken_back,
-		      a_peer_that_reneges_gets_the_data_again, sack_blocks_of_nonsense_are_ignored),
+		      a_peer_that_reneges_gets_the_data_again, sack_blocks_of_nonsense_are_ignored,
+		      a_lone_segment_is_probed_when_the_timeout_would_come_first),
 		setup, teardown);
 }
