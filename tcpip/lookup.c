@@ -80,6 +80,8 @@ void tcp_hash_remove(struct tcp_pcb *pcb)
 {
 	if (!pcb->hash_pprev)
 		return;
+	if (pcb->st->tcp->last == pcb)
+		pcb->st->tcp->last = NULL;
 	*pcb->hash_pprev = pcb->hash_next;
 	if (pcb->hash_next)
 		pcb->hash_next->hash_pprev = pcb->hash_pprev;
@@ -87,17 +89,28 @@ void tcp_hash_remove(struct tcp_pcb *pcb)
 	pcb->hash_next = NULL;
 }
 
+static bool is_tuple(const struct tcp_pcb *pcb, uint32_t lip, uint16_t lport, uint32_t rip,
+		     uint16_t rport)
+{
+	return pcb->local_ip == lip && pcb->remote_ip == rip && pcb->local_port == lport &&
+	       pcb->remote_port == rport;
+}
+
+/* Segments come in trains: the last answer is often the next. */
 struct tcp_pcb *tcp_lookup(struct stack *st, uint32_t lip, uint16_t lport, uint32_t rip,
 			   uint16_t rport)
 {
 	struct tcp_table *t = st->tcp;
-	struct tcp_pcb *pcb;
+	struct tcp_pcb *pcb = t->last;
 
+	if (pcb && is_tuple(pcb, lip, lport, rip, rport))
+		return pcb;
 	pcb = t->conn[tuple_hash(st, lip, lport, rip, rport, FOR_HASH) & t->mask];
 	for (; pcb; pcb = pcb->hash_next)
-		if (pcb->local_ip == lip && pcb->remote_ip == rip && pcb->local_port == lport &&
-		    pcb->remote_port == rport)
+		if (is_tuple(pcb, lip, lport, rip, rport)) {
+			t->last = pcb;
 			return pcb;
+		}
 	return NULL;
 }
 

@@ -51,7 +51,8 @@ struct neigh {
 struct neigh_table {
 	struct pool pool;
 	struct neigh *bucket[NEIGH_BUCKETS];
-	uint32_t hand; /* where the search for one to give up goes on */
+	struct neigh *last; /* found last: packets come in trains; NULL: none */
+	uint32_t hand;	    /* where the search for one to give up goes on */
 };
 
 static struct neigh **bucket_of(struct stack *st, struct port *port, uint32_t ip)
@@ -63,10 +64,15 @@ static struct neigh **bucket_of(struct stack *st, struct port *port, uint32_t ip
 
 static struct neigh *find(struct stack *st, struct port *port, uint32_t ip)
 {
-	struct neigh *n = *bucket_of(st, port, ip);
+	struct neigh *n = st->neigh->last;
 
+	if (n && n->ip == ip && n->port == port)
+		return n;
+	n = *bucket_of(st, port, ip);
 	while (n && (n->ip != ip || n->port != port))
 		n = n->hash_next;
+	if (n)
+		st->neigh->last = n;
 	return n;
 }
 
@@ -114,6 +120,8 @@ static void remove_entry(struct stack *st, struct neigh *n)
 	while (*at != n)
 		at = &(*at)->hash_next;
 	*at = n->hash_next;
+	if (st->neigh->last == n)
+		st->neigh->last = NULL;
 	timer_cancel(&st->timers, &n->timer);
 	drop_queue(n);
 	n->state = 0;

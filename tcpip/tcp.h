@@ -225,6 +225,7 @@ struct tcp_pcb {
 	uint8_t ack_owed;    /* enum tcp_ack_owed */
 	uint8_t quick_acks;  /* segments still to be acknowledged at once */
 	bool pingpong;	     /* requests and answers alternate: delay ACKs to ride on data */
+	bool wake_owed;	     /* data came in this batch: the socket is not told yet */
 	bool starved;	     /* a writer was turned away for want of buffers in the stack */
 	uint64_t oow_ack_at; /* ns: when an unacceptable segment was last answered */
 	uint64_t rcv_time;   /* ns: last data received */
@@ -268,6 +269,7 @@ struct tcp_table {
 	struct tcp_pcb **conn;	 /* by 4-tuple, SipHash with the stack's secret */
 	struct tcp_pcb **bound;	 /* by local port, TCP_BOUND_SLOTS */
 	struct tcp_pcb **listen; /* by local port, TCP_LISTEN_SLOTS */
+	struct tcp_pcb *last;	 /* found last in conn; NULL: none */
 	struct tcp_pcb *pending; /* have something to send */
 	struct tcp_pcb **pending_tail;
 	struct tcp_pcb *dead;	       /* to be freed when nobody looks at them any more */
@@ -375,7 +377,8 @@ bool tcp_time_wait_recycle(struct stack *st);  /* the oldest goes; false: there 
 void tcp_reap(struct stack *st);	       /* frees what is dead; the end of every entry */
 void tcp_purge_send(struct tcp_pcb *pcb);
 void tcp_purge_rcv(struct tcp_pcb *pcb);
-void tcp_wake(struct tcp_pcb *pcb); /* sock_ready with wake, if there is a socket */
+void tcp_wake(struct tcp_pcb *pcb);	  /* sock_ready with wake, if there is a socket */
+void tcp_wake_later(struct tcp_pcb *pcb); /* once for all of a batch, by tcp_flush() */
 void tcp_sync_mss(struct tcp_pcb *pcb);
 bool tcp_pool_low(const struct stack *st); /* buffers are nearly out: the least useful go first */
 bool tcp_pool_out(const struct stack *st); /* the greedy lose even what is useful */

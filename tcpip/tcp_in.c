@@ -223,7 +223,7 @@ static void data_in(struct tcp_pcb *pcb, struct tcp_seg *seg)
 	if (pcb->fin_seen)
 		fin_in(pcb);
 	else if (pcb->rcv_nxt != nxt)
-		tcp_wake(pcb);
+		tcp_wake_later(pcb);
 }
 
 /* 3.10.7.4: SYN-RECEIVED and the states after it. */

@@ -296,6 +296,10 @@ static void retry_starved(struct tcp_pcb *pcb)
 
 void tcp_output(struct tcp_pcb *pcb)
 {
+	if (pcb->wake_owed) {
+		pcb->wake_owed = false;
+		tcp_wake(pcb);
+	}
 	if (pcb->fin_owed)
 		tcp_send_fin(pcb);
 	if (pcb->starved)

@@ -75,6 +75,12 @@ void tcp_wake(struct tcp_pcb *pcb)
 		sock_ready(pcb->so, true);
 }
 
+void tcp_wake_later(struct tcp_pcb *pcb)
+{
+	pcb->wake_owed = true;
+	tcp_mark_pending(pcb);
+}
+
 /* The payload of a segment: what the path, the peer and the application allow (RFC 9293 3.7.1),
  * less the options every segment carries (RFC 6691), in one buffer. */
 void tcp_sync_mss(struct tcp_pcb *pcb)

@@ -23,6 +23,7 @@
 #define OPT_TS	     8u
 #define WSCALE_MAX   14u
 #define TCP_OPT_ROOM 40u
+#define TS_ALIGNED   0x0101080au /* NOP, NOP, timestamps, 10 bytes */
 #define TS_ROOM	     12u /* with two NOPs before it, or SACK-permitted */
 #define SACK_ROOM(n) (4u + 8u * (n))
 
@@ -63,35 +64,60 @@ static uint32_t get_addr(const uint8_t *p)
  * are added at a time in the machine's order; the carries gather in the upper half. Pieces that
  * are summed one after another must have even lengths, but for the last.
  */
+/*
+ * All whole words of 8 bytes: one addition each, the carry kept in its flag, which no compiler can
+ * be brought to do. Checksums are a quarter of what a segment costs with it, half without.
+ */
+static uint64_t csum_words(uint64_t sum, const uint8_t *p, size_t len)
+{
+	size_t blocks = len / 64, words = len / 8 % 8;
+
+	__asm__("testq %2, %2\n\t" /* clears the carry */
+		"jz 2f\n"
+		"1:\n\t"
+		"adcq (%1), %0\n\t"
+		"adcq 8(%1), %0\n\t"
+		"adcq 16(%1), %0\n\t"
+		"adcq 24(%1), %0\n\t"
+		"adcq 32(%1), %0\n\t"
+		"adcq 40(%1), %0\n\t"
+		"adcq 48(%1), %0\n\t"
+		"adcq 56(%1), %0\n\t"
+		"leaq 64(%1), %1\n\t" /* neither this nor decq touches the carry */
+		"decq %2\n\t"
+		"jnz 1b\n"
+		"2:\n\t"
+		"adcq $0, %0\n\t"
+		"testq %3, %3\n\t"
+		"jz 4f\n"
+		"3:\n\t"
+		"adcq (%1), %0\n\t"
+		"leaq 8(%1), %1\n\t"
+		"decq %3\n\t"
+		"jnz 3b\n"
+		"4:\n\t"
+		"adcq $0, %0"
+		: "+r"(sum), "+r"(p), "+r"(blocks), "+r"(words)
+		:
+		: "cc", "memory");
+	return sum;
+}
+
 uint64_t csum_add(uint64_t sum, const void *data, size_t len)
 {
 	const uint8_t *p = data;
-	unsigned __int128 acc = sum;
-	uint64_t w, lo, hi;
+	uint8_t tail[8] = {0};
+	uint64_t w;
+	size_t i, whole = len & ~(size_t)7;
 
-	for (; len >= 32; len -= 32, p += 32) {
-		memcpy(&w, p, 8);
-		acc += w;
-		memcpy(&w, p + 8, 8);
-		acc += w;
-		memcpy(&w, p + 16, 8);
-		acc += w;
-		memcpy(&w, p + 24, 8);
-		acc += w;
-	}
-	for (; len >= 8; len -= 8, p += 8) {
-		memcpy(&w, p, 8);
-		acc += w;
-	}
-	if (len) {
-		w = 0;
-		memcpy(&w, p, len);
-		acc += w;
-	}
-	lo = (uint64_t)acc;
-	hi = (uint64_t)(acc >> 64);
-	lo += hi;
-	return lo + (lo < hi);
+	sum = csum_words(sum, p, len);
+	if (whole == len)
+		return sum;
+	for (i = whole; i < len; i++)
+		tail[i - whole] = p[i];
+	memcpy(&w, tail, 8);
+	sum += w;
+	return sum + (sum < w);
 }
 
 uint16_t csum_fold(uint64_t sum)
@@ -270,6 +296,13 @@ static void parse_opts(struct tcp_opts *o, const uint8_t *p, unsigned len, bool 
 {
 	unsigned n;
 
+	/* What nearly every segment has, in the form that nearly everybody sends. */
+	if (len == TS_ROOM && wire_get32(p) == TS_ALIGNED) {
+		o->has_ts = true;
+		o->ts_val = wire_get32(p + 4);
+		o->ts_ecr = wire_get32(p + 8);
+		return;
+	}
 	for (; len > 0 && p[0] != OPT_END; p += n, len -= n) {
 		if (p[0] == OPT_NOP) {
 			n = 1;
