@@ -24,7 +24,7 @@
 #define WSCALE_MAX   14u
 #define TCP_OPT_ROOM 40u
 #define TS_ALIGNED   0x0101080au /* NOP, NOP, timestamps, 10 bytes */
-#define TS_ROOM	     12u /* with two NOPs before it, or SACK-permitted */
+#define TS_ROOM	     12u	 /* with two NOPs before it, or SACK-permitted */
 #define SACK_ROOM(n) (4u + 8u * (n))
 
 void wire_put16(uint8_t *p, uint16_t host)
