@@ -565,5 +565,6 @@ static void __exit sandwire_exit(void)
 module_init(sandwire_init);
 module_exit(sandwire_exit);
 MODULE_LICENSE("GPL");
+MODULE_AUTHOR("The Sandwire project");
 MODULE_DESCRIPTION("Protected upcalls: opens a sandbox in user memory for one thread at a time");
 MODULE_VERSION("0.1.0");

@@ -129,6 +129,12 @@ static int ctx_alloc(struct sw_net *net, struct sw_crossing *t)
 
 /* ---- in and out ---------------------------------------------------------------------------- */
 
+/* A thread's own does not go while it runs. */
+static struct sighand_struct *own_sighand(void)
+{
+	return rcu_dereference_raw(current->sighand);
+}
+
 /* Starts or resumes an upcall in the current thread, whose user registers become *go. */
 static void crossing_begin(struct sw_crossing *t, const struct pt_regs *go)
 {
@@ -136,7 +142,7 @@ static void crossing_begin(struct sw_crossing *t, const struct pt_regs *go)
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(ignorable); i++)
-		t->ignored[i] = current->sighand->action[ignorable[i] - 1].sa.sa_handler == SIG_IGN;
+		t->ignored[i] = own_sighand()->action[ignorable[i] - 1].sa.sa_handler == SIG_IGN;
 	sigprocmask(SIG_SETMASK, &upcall_mask, &t->oldmask);
 	t->saved = *regs;
 	*regs = *go;
@@ -543,7 +549,7 @@ void sw_orphans_drop(struct sw_net *net)
 /* The signals that the CPU raised are ours, whatever the process would do about them. */
 static void take_raised(struct sw_crossing *t)
 {
-	struct sighand_struct *sighand = current->sighand;
+	struct sighand_struct *sighand = own_sighand();
 	struct k_sigaction *action;
 	kernel_siginfo_t info;
 	enum pid_type type;
