@@ -291,7 +291,9 @@ void sock_recv_done(struct socket *so, struct sock_slice *slices, unsigned n)
 void sock_recv_undo(struct socket *so, int flags, struct sock_slice *slices, unsigned n)
 {
 	while (n--) {
-		if (flags & MSG_PEEK)
+		if (flags & MSG_OOB && so->kind == SOCK_KIND_TCP)
+			tcp_urg_undo(so);
+		if (flags & (MSG_PEEK | MSG_OOB))
 			pktbuf_free(slices[n].buf);
 		else if (so->kind == SOCK_KIND_TCP)
 			tcp_recv_undo(so, &slices[n]);
@@ -307,6 +309,12 @@ int64_t sock_readable(struct socket *so)
 	if (so->kind == SOCK_KIND_TCP)
 		return tcp_readable(so);
 	return so->rxq.head ? so->rxq.head->len : 0;
+}
+
+bool sock_at_mark(const struct socket *so)
+{
+	return so->kind == SOCK_KIND_TCP && so->tcp->urg_state &&
+	       so->tcp->copied_seq == so->tcp->urg_seq;
 }
 
 int64_t sock_unsent(struct socket *so)

@@ -43,6 +43,7 @@ struct socket {
 	bool recverr, pktinfo;
 	int64_t rcvtimeo_us, sndtimeo_us; /* kept for the library, which does the waiting */
 	uint32_t priority, mark;
+	uint64_t max_pacing; /* bytes a second; 0: as fast as windows allow */
 
 	/* UDP and echo. */
 	struct pktbuf_queue rxq;

@@ -256,6 +256,27 @@ static int get_meminfo(struct socket *so, void *value, uint32_t *len)
 	return put_raw(value, len, w, sizeof(w));
 }
 
+/* Four bytes or eight; all ones is no limit. */
+static int set_pacing(struct socket *so, const void *value, uint32_t len)
+{
+	uint64_t rate = 0;
+
+	if (len < 4)
+		return -EINVAL;
+	memcpy(&rate, value, len < 8 ? 4 : 8);
+	so->max_pacing = rate == (len < 8 ? UINT32_MAX : UINT64_MAX) ? 0 : rate;
+	return 0;
+}
+
+static int get_pacing(struct socket *so, void *value, uint32_t *len)
+{
+	uint64_t rate = so->max_pacing ? so->max_pacing : UINT64_MAX;
+	uint32_t low = rate > UINT32_MAX ? UINT32_MAX : (uint32_t)rate;
+
+	return *len < 8 ? put_raw(value, len, &low, sizeof(low))
+			: put_raw(value, len, &rate, sizeof(rate));
+}
+
 /* ---- IPPROTO_IP --------------------------------------------------------------------------- */
 
 static int set_tos(struct socket *so, int value)
@@ -333,6 +354,7 @@ static const struct option options[] = {
 	{SOL = SO_SNDTIMEO, RAW(set_sndtimeo, get_sndtimeo)},
 	{SOL = SO_TIMEO_NEW_R, RAW(set_rcvtimeo, get_rcvtimeo)},
 	{SOL = SO_TIMEO_NEW_S, RAW(set_sndtimeo, get_sndtimeo)},
+	{SOL = SO_MAX_PACING_RATE, RAW(set_pacing, get_pacing)},
 	{SOL = SO_COOKIE, RAW(NULL, get_cookie)},
 	{SOL = SO_MEMINFO, RAW(NULL, get_meminfo)},
 	{IP = IP_TOS, CALL(set_tos, get_tos)},

@@ -70,6 +70,7 @@
 	X(TcpChallengeAcks)                                                                        \
 	X(TcpDelayedAcks)                                                                          \
 	X(TcpZeroWindowProbes)                                                                     \
+	X(TcpBlackHoles)                                                                           \
 	X(TcpKeepalives)                                                                           \
 	X(TcpListenDrops)                                                                          \
 	X(TcpListenOverflows)                                                                      \

@@ -3,7 +3,9 @@
  * The TCP control block, field by field in RFC names, and the calls between the tcp_*.c files.
  * Private to tcpip/. Reading order: lookup.c (whose is it), tcp_in.c (a segment arrives),
  * tcp_ack.c, tcp_sack.c, tcp_recovery.c (what an ACK means), tcp_rcv.c (data), tcp_out.c (what may
- * be sent), tcp_timer.c, tcp_listen.c, tcp_pcb.c (birth and death), tcp_user.c, tcp_sockopt.c.
+ * be sent), tcp_pace.c, tcp_timer.c, tcp_listen.c, tcp_syncookie.c, tcp_pcb.c (birth and death),
+ *tcp_user.c, tcp_sockopt.c, tcp_settings.c; beside them tcp_ecn.c, tcp_tune.c (buffer sizes),
+ *tcp_urg.c.
  *
  * The send queue is one list of buffers in sequence order, one segment each:
  *
@@ -64,6 +66,9 @@ enum tcp_state {
 	TCPS_CLOSING,
 };
 
+/* IP_MTU_DISCOVER, as in Linux's in.h. */
+enum { PMTUDISC_DONT, PMTUDISC_WANT, PMTUDISC_DO, PMTUDISC_PROBE, PMTUDISC_INTERFACE };
+
 /* Sets of states: bit (1 << state). */
 #define TCPS_IN(s, set) (((1u << (s)) & (set)) != 0)
 #define TCPS_CAN_SEND	((1u << TCPS_ESTABLISHED) | (1u << TCPS_CLOSE_WAIT))
@@ -94,6 +99,9 @@ enum tcp_rexmit_kind {
 
 /* As Linux's tcpi_ca_state. */
 enum tcp_ca_state { TCP_CA_OPEN, TCP_CA_DISORDER, TCP_CA_CWR, TCP_CA_RECOVERY, TCP_CA_LOSS };
+
+/* The peer's urgent byte: announced, here, taken by a receive with MSG_OOB. */
+enum tcp_urg_state { TCP_URG_NONE, TCP_URG_AWAITED, TCP_URG_HERE, TCP_URG_TAKEN };
 
 /* An ACK that is owed. */
 enum tcp_ack_owed { TCP_ACK_NONE, TCP_ACK_LATER, TCP_ACK_NOW };
@@ -136,21 +144,23 @@ struct tcp_pcb {
 	uint8_t probes_out; /* zero-window or keepalive probes without an answer */
 	uint8_t syn_tries;  /* SYNs or SYN-ACKs sent again */
 	uint8_t held;	    /* timeouts in a row that found the device still holding the segment */
+	struct timer pace;  /* the next segment may go, SO_MAX_PACING_RATE */
 	uint64_t rto_at;    /* when RTO ends, also while a probe comes first */
 	uint64_t stuck_since; /* first unanswered retransmission or probe; 0: none */
 
 	/* ---- Sending. RFC 9293 3.3.1. Written by tcp_ack.c (una, wnd), tcp_out.c (nxt),
 	 * tcp_user.c (end). */
 	uint32_t iss, snd_una, snd_nxt;
-	uint32_t snd_end;    /* one past the last byte (or FIN) queued */
-	uint32_t snd_wnd;    /* bytes, scaled */
-	uint32_t snd_wl1;    /* SEG.SEQ of the last window update */
-	uint32_t max_window; /* greatest snd_wnd seen */
-	uint32_t snd_sml;    /* end of the last small segment sent (Minshall's Nagle) */
-	uint32_t pushed;     /* snd_end at the last PSH */
-	uint16_t snd_mss;    /* payload bytes per segment: options already taken off */
-	uint16_t peer_mss;   /* the MSS option; 536 without */
-	uint16_t path_mtu;   /* what ICMP said, RFC 1191; 0: nothing */
+	uint32_t snd_end;     /* one past the last byte (or FIN) queued */
+	uint32_t snd_wnd;     /* bytes, scaled */
+	uint32_t snd_wl1;     /* SEG.SEQ of the last window update */
+	uint32_t max_window;  /* greatest snd_wnd seen */
+	uint32_t snd_sml;     /* end of the last small segment sent (Minshall's Nagle) */
+	uint32_t pushed;      /* snd_end at the last PSH */
+	uint16_t snd_mss;     /* payload bytes per segment: options already taken off */
+	uint16_t peer_mss;    /* the MSS option; 536 without */
+	uint16_t path_mtu;    /* what ICMP said, RFC 1191, or timeouts, RFC 4821; 0: nothing */
+	uint64_t path_mtu_at; /* ns: when; it may be raised again 10 minutes later */
 	uint8_t snd_wscale, rcv_wscale;
 	bool wscale_ok, ts_ok, sack_ok;
 	struct pktbuf *snd_head, *snd_next, *snd_tail;
@@ -232,6 +242,13 @@ struct tcp_pcb {
 	uint64_t snd_time;   /* ns: last data sent */
 	uint64_t heard_time; /* ns: last acceptable segment */
 
+	/* ---- Urgent data, tcp_urg.c. */
+	uint8_t urg_state; /* enum tcp_urg_state */
+	uint8_t urg_byte;
+	bool snd_urg;	  /* snd_up is ahead of snd_una */
+	uint32_t urg_seq; /* of the urgent byte */
+	uint32_t snd_up;  /* one past the urgent byte we sent */
+
 	/* ---- Timestamps, RFC 7323. */
 	uint32_t ts_recent, ts_offset;
 	uint64_t ts_recent_time; /* ns; 0: ts_recent invalid */
@@ -246,6 +263,10 @@ struct tcp_pcb {
 	uint32_t user_timeout_ms;
 	int32_t linger2_s;
 	uint32_t defer_accept_s, window_clamp, notsent_lowat;
+	uint64_t max_pacing;  /* bytes a second; 0: not paced */
+	uint64_t pace_at;     /* ns: when what was sent has gone at that rate */
+	uint8_t mtu_discover; /* IP_PMTUDISC_* */
+	bool oobinline;
 	int soft_error; /* last ICMP error, positive errno, told when giving up */
 
 	/* ---- For TCP_INFO. */
@@ -256,8 +277,9 @@ struct tcp_pcb {
 
 /* What an administrator may turn, a stack; defaults are Linux's. See tcp_settings.c. */
 struct tcp_settings {
-	uint32_t syncookies; /* 0: never, 1: when a SYN queue is full, 2: always */
-	uint32_t ecn;	     /* 0: no, 1: ask for it too, 2: when the peer asks */
+	uint32_t syncookies;  /* 0: never, 1: when a SYN queue is full, 2: always */
+	uint32_t ecn;	      /* 0: no, 1: ask for it too, 2: when the peer asks */
+	uint32_t mtu_probing; /* 0: no, 1: after timeouts that look like a black hole */
 	uint32_t sack, timestamps, window_scaling;
 	uint32_t rmem_default, rmem_max, wmem_default, wmem_max; /* bytes */
 };
@@ -410,6 +432,20 @@ uint8_t tcp_ecn_flags(struct tcp_pcb *pcb, unsigned flags);		/* to add to a head
 void tcp_tune_rtt(struct tcp_pcb *pcb, const struct tcp_seg *seg); /* data came */
 void tcp_tune_rcv(struct tcp_pcb *pcb);				   /* the application took some */
 void tcp_tune_snd(struct tcp_pcb *pcb);				   /* cwnd may have grown */
+
+/* ---- tcp_urg.c */
+void tcp_urg_in(struct tcp_pcb *pcb, const struct tcp_seg *seg); /* before its data is queued */
+/* How much of `len` bytes may be read in one go; drops the urgent byte where it is next. */
+uint32_t tcp_urg_limit(struct tcp_pcb *pcb, uint32_t len, bool first);
+void tcp_urg_passed(struct tcp_pcb *pcb);
+int64_t tcp_urg_take(struct socket *so, int flags, struct sock_slice *slices, unsigned *n_slices);
+void tcp_urg_undo(struct socket *so);
+void tcp_urg_out(struct tcp_pcb *pcb, uint32_t seq, struct tcp_hdr *h); /* URG and pointer */
+
+/* ---- tcp_pace.c: of connections with max_pacing */
+uint64_t tcp_pacing_rate(const struct tcp_pcb *pcb); /* bytes a second, as TCP_INFO tells it */
+bool tcp_pace_holds(struct tcp_pcb *pcb);	     /* not yet: the timer is armed */
+void tcp_pace_sent(struct tcp_pcb *pcb, uint32_t bytes);
 
 /* ---- tcp_settings.c */
 void tcp_settings_init(struct tcp_settings *set);

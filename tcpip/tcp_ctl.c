@@ -56,7 +56,8 @@ static void ack_was_sent(struct tcp_pcb *pcb)
 	pcb->rcv_wup = pcb->rcv_nxt;
 	pcb->has_dsack = false;
 	pcb->ack_owed = TCP_ACK_NONE;
-	timer_cancel(&pcb->st->timers, &pcb->delack);
+	if (timer_armed(&pcb->delack))
+		timer_cancel(&pcb->st->timers, &pcb->delack);
 }
 
 static void send_frame(struct tcp_pcb *pcb, struct pktbuf *p, bool ect)
@@ -67,7 +68,7 @@ static void send_frame(struct tcp_pcb *pcb, struct pktbuf *p, bool ect)
 		.protocol = 6,
 		.ttl = pcb->ttl,
 		.tos = (uint8_t)((pcb->tos & ~3) | (ect ? IP_ECT0 : 0)),
-		.df = true,
+		.df = pcb->mtu_discover != PMTUDISC_DONT && pcb->mtu_discover < PMTUDISC_INTERFACE,
 	};
 
 	pcb->segs_out++;
@@ -88,7 +89,10 @@ void tcp_emit(struct tcp_pcb *pcb, struct pktbuf *p, uint32_t seq, unsigned flag
 		.flags = (uint8_t)flags,
 	};
 
-	h.flags |= tcp_ecn_flags(pcb, flags);
+	if (pcb->ecn_ok || (flags & TCP_SYN))
+		h.flags |= tcp_ecn_flags(pcb, flags);
+	if (pcb->snd_urg)
+		tcp_urg_out(pcb, seq, &h);
 	if (flags & TCP_SYN) {
 		syn_options(pcb, &h.opts);
 		h.window = (uint16_t)(wnd > 65535 ? 65535 : wnd);

@@ -50,8 +50,11 @@ static uint32_t tail_room(const struct tcp_pcb *pcb)
 
 static uint32_t buffers_free(const struct tcp_pcb *pcb)
 {
-	uint32_t max = pcb->sndbuf / PKTBUF_SIZE;
+	uint32_t max = pcb->sndbuf / PKTBUF_SIZE, quarter = pcb->st->pool->count / 4;
 
+	/* Whatever was asked for: one queue must not be all there is to send anything with. */
+	if (max > quarter)
+		max = quarter;
 	if (max < 2)
 		max = 2;
 	return max > pcb->snd_bufs ? max - pcb->snd_bufs : 0;
@@ -155,6 +158,10 @@ int64_t tcp_send_commit(struct socket *so, struct pktbuf *list, uint64_t len, in
 		}
 	}
 	pktbuf_free_list(list);
+	if (sum && (flags & MSG_OOB)) {
+		pcb->snd_urg = true;
+		pcb->snd_up = pcb->snd_end;
+	}
 	pcb->more = flags & MSG_MORE;
 	if (sum && !pcb->more) {
 		pcb->snd_tail->tcp.flags |= TCP_PSH;
@@ -202,11 +209,15 @@ static int64_t nothing_to_read(struct socket *so)
 	return pcb->state == TCPS_CLOSED ? -ENOTCONN : -EAGAIN;
 }
 
-static unsigned peek(const struct tcp_pcb *pcb, uint64_t max, struct sock_slice *slices)
+static unsigned peek(struct tcp_pcb *pcb, uint64_t max, struct sock_slice *slices)
 {
 	struct pktbuf *p = pcb->rcvq.head;
 	unsigned n = 0;
 
+	if (max > pcb->rcvq_bytes)
+		max = pcb->rcvq_bytes;
+	if (pcb->urg_state) /* up to the mark, as a true receive would stop there */
+		max = tcp_urg_limit(pcb, (uint32_t)max, false);
 	for (; p && max && n < SOCK_SLICES; p = p->next, n++) {
 		uint32_t len = p->len > max ? (uint32_t)max : p->len;
 
@@ -222,6 +233,10 @@ static unsigned take(struct tcp_pcb *pcb, uint64_t max, struct sock_slice *slice
 	struct pktbuf *p;
 	unsigned n = 0;
 
+	if (max > pcb->rcvq_bytes)
+		max = pcb->rcvq_bytes;
+	if (pcb->urg_state)
+		max = tcp_urg_limit(pcb, (uint32_t)max, true);
 	for (; (p = pcb->rcvq.head) && max && n < SOCK_SLICES; n++) {
 		uint32_t len = p->len > max ? (uint32_t)max : p->len;
 
@@ -237,6 +252,8 @@ static unsigned take(struct tcp_pcb *pcb, uint64_t max, struct sock_slice *slice
 		pcb->copied_seq += len;
 		max -= len;
 	}
+	if (pcb->urg_state)
+		tcp_urg_passed(pcb);
 	return n;
 }
 
@@ -251,10 +268,12 @@ int64_t tcp_recv_take(struct socket *so, uint64_t max, int flags, struct sock_sl
 	if (pcb->state == TCPS_LISTEN)
 		return -ENOTCONN;
 	if (flags & MSG_OOB)
-		return -EINVAL; /* urgent data stays in the stream */
+		return tcp_urg_take(so, flags, slices, n_slices);
 	if (!pcb->rcvq.head)
 		return nothing_to_read(so);
 	*n_slices = flags & MSG_PEEK ? peek(pcb, max, slices) : take(pcb, max, slices);
+	if (!*n_slices) /* there was the urgent byte and nothing else */
+		return nothing_to_read(so);
 	for (i = 0; i < *n_slices; i++)
 		sum += slices[i].len;
 	if (!(flags & MSG_PEEK))

@@ -260,6 +260,8 @@ static void synced_in(struct tcp_pcb *pcb, struct tcp_seg *seg)
 	update_ts_recent(pcb, seg);
 	if (pcb->ecn_ok)
 		tcp_ecn_in(pcb, seg);
+	if (flags & TCP_URG || pcb->urg_state == TCP_URG_AWAITED)
+		tcp_urg_in(pcb, seg);
 	if (ack_in(pcb, seg))
 		data_in(pcb, seg);
 	if (pcb->ack_owed == TCP_ACK_NOW)
@@ -454,10 +456,13 @@ void tcp_icmp_error(struct stack *st, const struct ip4_hdr *quoted, const uint8_
 	if (type == 3 && code == 4) { /* RFC 1191; a host of 68 bytes would be an attack */
 		uint16_t mtu = rest & 0xffff;
 
+		if (pcb->mtu_discover >= PMTUDISC_INTERFACE)
+			return;
 		if (mtu < 552)
 			mtu = 552;
 		if (!pcb->path_mtu || mtu < pcb->path_mtu) {
 			pcb->path_mtu = mtu;
+			pcb->path_mtu_at = st->now;
 			tcp_sync_mss(pcb);
 			tcp_lost_to_mtu(pcb);
 		}

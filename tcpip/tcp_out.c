@@ -95,29 +95,38 @@ bool tcp_split(struct tcp_pcb *pcb, struct pktbuf *p, uint32_t len)
 	return true;
 }
 
-/* Sends the payload of p, in place or, while the device holds p, from a copy. */
+/* Sends the payload of p, in place or, while the device holds p, from a copy; of a segment too long
+ * for the MSS, which nobody had a buffer to split, its front. */
 static bool send_payload(struct tcp_pcb *pcb, struct pktbuf *p, bool again)
 {
+	unsigned len = p->tcp.payload_len, flags = TCP_ACK | p->tcp.flags;
 	struct pktbuf *frame = p;
 
+	if (len > pcb->snd_mss) {
+		len = pcb->snd_mss;
+		flags = TCP_ACK;
+	}
 	if (p->refs > 1) {
 		frame = pktbuf_alloc(pcb->st->pool);
 		if (!frame)
 			return false;
-		memcpy(pktbuf_data(frame), p->buf + p->tcp.payload_off, p->tcp.payload_len);
+		memcpy(pktbuf_data(frame), p->buf + p->tcp.payload_off, len);
 	} else {
 		pktbuf_hold(p);
 		p->off = p->tcp.payload_off;
 	}
-	frame->len = p->tcp.payload_len;
+	frame->len = (uint16_t)len;
 	p->time = pcb->st->now;
 	if (p->tcp.tx_count < 255)
 		p->tcp.tx_count++;
 	/* RFC 3168 6.1.5: a mark on a repetition would say nothing about this round trip. */
-	tcp_emit(pcb, frame, p->tcp.seq,
-		 TCP_ACK | p->tcp.flags | (again || !p->tcp.payload_len ? 0 : TCP_EMIT_ECT));
-	pcb->bytes_sent += p->tcp.payload_len;
-	if (p->tcp.payload_len)
+	if (len && !again)
+		flags |= TCP_EMIT_ECT;
+	tcp_emit(pcb, frame, p->tcp.seq, flags);
+	pcb->bytes_sent += len;
+	if (pcb->max_pacing)
+		tcp_pace_sent(pcb, len);
+	if (len)
 		pcb->data_segs_out++;
 	return true;
 }
@@ -147,8 +156,8 @@ bool tcp_retransmit(struct tcp_pcb *pcb, struct pktbuf *p)
 {
 	if (seq_ge(p->tcp.seq, tcp_wnd_end(pcb)) && p != pcb->snd_head)
 		return false;
-	if (p->tcp.payload_len > pcb->snd_mss && !tcp_split(pcb, p, pcb->snd_mss))
-		return false;
+	if (p->tcp.payload_len > pcb->snd_mss && !tcp_pool_low(pcb->st))
+		(void)tcp_split(pcb, p, pcb->snd_mss);
 	if (!send_payload(pcb, p, true))
 		return false;
 	if (!(p->tcp.sacked & TCP_RETRANS)) {
@@ -177,6 +186,8 @@ void tcp_send_lost(struct tcp_pcb *pcb)
 			break;
 		if ((p->tcp.sacked & (TCP_LOST | TCP_SACKED | TCP_RETRANS)) != TCP_LOST)
 			continue;
+		if (pcb->max_pacing && tcp_pace_holds(pcb))
+			break;
 		if (!tcp_retransmit(pcb, p))
 			break;
 		if (tcp_in_reduction(pcb))
@@ -219,7 +230,7 @@ static bool nagle_allows(const struct tcp_pcb *pcb, const struct pktbuf *p)
 		return true;
 	if (pcb->cork || pcb->more)
 		return false;
-	if (pcb->nodelay || !pcb->packets_out)
+	if (pcb->nodelay || !pcb->packets_out || pcb->snd_urg)
 		return true;
 	/* Minshall: only a small segment in flight holds back the next small one. */
 	return !(seq_gt(pcb->snd_sml, pcb->snd_una) && seq_le(pcb->snd_sml, pcb->snd_nxt));
@@ -269,7 +280,8 @@ static void send_data(struct tcp_pcb *pcb)
 			limited = true;
 			break;
 		}
-		if (!fit_window(pcb, p) || !nagle_allows(pcb, p))
+		if (!fit_window(pcb, p) || !nagle_allows(pcb, p) ||
+		    (pcb->max_pacing && tcp_pace_holds(pcb)))
 			break;
 		send_new(pcb, p);
 		if (tcp_in_reduction(pcb))
@@ -310,7 +322,8 @@ void tcp_output(struct tcp_pcb *pcb)
 		send_data(pcb);
 		/* Blocked by the window, or corked, with nothing in flight whose ACK would wake us.
 		 */
-		if (!pcb->packets_out && pcb->snd_next && pcb->rexmit_kind == TCP_T_NONE)
+		if (!pcb->packets_out && pcb->snd_next && pcb->rexmit_kind == TCP_T_NONE &&
+		    !timer_armed(&pcb->pace))
 			tcp_rexmit_arm(pcb, TCP_T_PERSIST, tcp_rto_ns(pcb));
 	}
 	if (pcb->ack_owed == TCP_ACK_NOW)

@@ -16,8 +16,9 @@ struct setting {
 #define AT(field) offsetof(struct tcp_settings, field)
 
 static const struct setting settings[] = {
-	{"syncookies", AT(syncookies), 0, 2, 1}, /* a flood must not cost memory */
-	{"ecn", AT(ecn), 0, 2, 2},		 /* some paths drop SYNs that ask for it */
+	{"syncookies", AT(syncookies), 0, 2, 1},   /* a flood must not cost memory */
+	{"ecn", AT(ecn), 0, 2, 2},		   /* some paths drop SYNs that ask for it */
+	{"mtu_probing", AT(mtu_probing), 0, 1, 1}, /* Linux: 0; routers that keep silent are many */
 	{"sack", AT(sack), 0, 1, 1},
 	{"timestamps", AT(timestamps), 0, 1, 1},
 	{"window_scaling", AT(window_scaling), 0, 1, 1},

@@ -200,6 +200,8 @@ static void fill_info(struct tcp_pcb *pcb, struct tcp_info_abi *i)
 	i->rcv_space = pcb->space;
 	i->rcv_ssthresh = pcb->rcvbuf / 2;
 	i->min_rtt = pcb->min_rtt_us;
+	i->pacing_rate = tcp_pacing_rate(pcb);
+	i->max_pacing_rate = pcb->max_pacing ? pcb->max_pacing : UINT64_MAX;
 	i->notsent_bytes = pcb->snd_end - pcb->snd_nxt;
 	i->snd_wnd = pcb->snd_wnd;
 	i->rcv_wnd = wnd > 0 ? (uint32_t)wnd : 0;

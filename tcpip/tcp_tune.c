@@ -75,7 +75,7 @@ void tcp_tune_rcv(struct tcp_pcb *pcb)
 	if (!rtt || now - pcb->space_at < rtt * TCP_US)
 		return;
 	taken = pcb->copied_seq - pcb->space_seq;
-	if (taken > pcb->space) {
+	if ((int32_t)taken > 0 && taken > pcb->space) { /* some may have been put back */
 		want = 2ull * taken + 16ull * pcb->rcv_mss;
 		want += 2 * (want * (taken - pcb->space) / pcb->space);
 		mem = at_most(pcb->st, 2 * want, pcb->st->tcp->set.rmem_max);

@@ -40,6 +40,9 @@ void tcp_inherit(struct tcp_pcb *child, const struct tcp_pcb *from)
 	child->reuse_at_bind = from->reuse_at_bind;
 	child->reuseport_bind = from->reuseport_bind;
 	child->cc = from->cc;
+	child->max_pacing = from->max_pacing;
+	child->mtu_discover = from->mtu_discover;
+	child->oobinline = from->oobinline;
 }
 
 void tcp_sockopt_changed(struct socket *so)
@@ -58,6 +61,9 @@ void tcp_sockopt_changed(struct socket *so)
 	pcb->keepalive = so->keepalive;
 	pcb->tos = so->tos;
 	pcb->ttl = so->ttl;
+	pcb->max_pacing = so->max_pacing;
+	pcb->mtu_discover = so->mtu_discover;
+	pcb->oobinline = so->oobinline;
 	pcb->reuse_at_bind = so->reuseaddr;
 	pcb->reuseport_bind = so->reuseport;
 	if (keepalive != pcb->keepalive)
@@ -285,6 +291,7 @@ int tcp_accept(struct socket *listener, struct socket *so)
 	so->priority = listener->priority;
 	so->mark = listener->mark;
 	so->mtu_discover = listener->mtu_discover;
+	so->max_pacing = pcb->max_pacing;
 	so->rcvtimeo_us = listener->rcvtimeo_us;
 	so->sndtimeo_us = listener->sndtimeo_us;
 	so->rcvlowat = listener->rcvlowat;
@@ -418,6 +425,8 @@ uint32_t tcp_events(const struct socket *so)
 			lowat = pcb->rcvbuf / 4 ? pcb->rcvbuf / 4 : 1;
 		if (pcb->rcvq_bytes >= lowat)
 			ev |= POLLIN | POLLRDNORM;
+		if (pcb->urg_state == TCP_URG_HERE)
+			ev |= POLLPRI;
 		if ((pcb->shut & 2) || tcp_has_room(pcb))
 			ev |= POLLOUT | POLLWRNORM;
 	}

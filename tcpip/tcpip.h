@@ -194,8 +194,9 @@ void sock_recv_undo(struct socket *so, int flags, struct sock_slice *slices, uns
 /* Values are as in Linux. getsockopt: *len in: room; out: bytes written. */
 int sock_setopt(struct socket *so, int level, int name, const void *value, uint32_t len);
 int sock_getopt(struct socket *so, int level, int name, void *value, uint32_t *len);
-int64_t sock_readable(struct socket *so); /* FIONREAD: bytes */
-int64_t sock_unsent(struct socket *so);	  /* SIOCOUTQ: bytes not yet acknowledged */
-uint32_t sock_events(struct socket *so);  /* poll(2) bits now */
+int64_t sock_readable(struct socket *so);   /* FIONREAD: bytes */
+bool sock_at_mark(const struct socket *so); /* SIOCATMARK: the urgent byte is (or was) next */
+int64_t sock_unsent(struct socket *so);	    /* SIOCOUTQ: bytes not yet acknowledged */
+uint32_t sock_events(struct socket *so);    /* poll(2) bits now */
 
 #endif

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Urgent data: one byte beside the stream, or in it. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "tests/tcpip/cases.h"
+#include "tests/tcpip/tcp_peer.h"
+
+#define A TCP_ACK
+
+static struct desk d;
+static struct peer p;
+
+static void setup(void)
+{
+	peer_desk_open(&d);
+	p = peer_make(&d);
+	peer_accepted(&p);
+}
+
+static void teardown(void)
+{
+	desk_drop_sent(&d, 0);
+	peer_desk_close(&d);
+}
+
+/* Data with an urgent pointer; byte i of the stream has the value of its number. */
+static void send_urgent(uint32_t seq, uint32_t len, uint16_t urgent)
+{
+	struct ip4_hdr iph = {.protocol = 6, .src = ip(10, 0, 0, 9), .dst = ip(10, 0, 0, 1)};
+	struct tcp_hdr h = {.sport = p.port, .dport = 80, .flags = A | TCP_URG, .window = 65535};
+	uint8_t l4[600];
+	uint16_t n, sum;
+	uint32_t i;
+
+	h.seq = p.iss + seq;
+	h.ack = p.stack_iss + 1;
+	h.urgent = urgent;
+	n = (uint16_t)tcp_build(l4, &h);
+	for (i = 0; i < len; i++)
+		l4[n++] = (uint8_t)(seq + i);
+	sum = csum_fold(csum_add(csum_pseudo4(iph.src, iph.dst, 6, n), l4, n));
+	memcpy(l4 + 16, &sum, 2);
+	desk_ip4(&d, &iph, l4, n);
+}
+
+/* Reads; returns the length, the first byte in *first. */
+static int64_t get(int flags, uint32_t len, uint8_t *first)
+{
+	uint8_t data[1000] = {0};
+	uint64_t full;
+	int64_t n = desk_recv(p.so, data, len, flags, NULL, &full);
+
+	*first = data[0];
+	return n;
+}
+
+START_TEST(one_byte_is_taken_out_of_the_stream)
+{
+	uint8_t b;
+
+	ck_assert_int_eq(get(MSG_OOB, 1, &b), -EINVAL);
+	send_urgent(1, 20, 11); /* byte 11 is the urgent one */
+	ck_assert(sock_events(p.so) & POLLPRI);
+	ck_assert_int_eq(get(MSG_OOB | MSG_PEEK, 1, &b), 1);
+	ck_assert_int_eq(get(MSG_OOB, 1, &b), 1);
+	ck_assert_uint_eq(b, 11);
+	ck_assert(!(sock_events(p.so) & POLLPRI));
+	ck_assert_int_eq(get(MSG_OOB, 1, &b), -EINVAL);
+	ck_assert_int_eq(get(0, 100, &b), 10); /* up to the mark */
+	ck_assert_uint_eq(b, 1);
+	ck_assert_int_eq(get(0, 100, &b), 9); /* behind it */
+	ck_assert_uint_eq(b, 12);
+}
+END_TEST
+
+START_TEST(inline_it_stays_where_it_was)
+{
+	int on = 1;
+	uint8_t b;
+
+	ck_assert_int_eq(sock_setopt(p.so, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on)), 0);
+	send_urgent(1, 20, 11);
+	ck_assert_int_eq(get(MSG_OOB, 1, &b), -EINVAL);
+	ck_assert_int_eq(get(0, 100, &b), 10);
+	ck_assert(sock_at_mark(p.so));
+	ck_assert_int_eq(get(0, 100, &b), 10);
+	ck_assert_uint_eq(b, 11);
+	ck_assert(!sock_at_mark(p.so));
+}
+END_TEST
+
+START_TEST(the_mark_is_where_the_byte_was)
+{
+	uint8_t b;
+
+	send_urgent(1, 20, 11);
+	ck_assert(!sock_at_mark(p.so));
+	ck_assert_int_eq(get(0, 4, &b), 4);
+	ck_assert(!sock_at_mark(p.so));
+	ck_assert_int_eq(get(MSG_PEEK, 100, &b), 6);
+	ck_assert_int_eq(get(0, 100, &b), 6);
+	ck_assert(sock_at_mark(p.so));
+	ck_assert_int_eq(get(0, 100, &b), 9);
+	ck_assert(!sock_at_mark(p.so));
+}
+END_TEST
+
+START_TEST(it_may_be_announced_before_it_comes)
+{
+	uint8_t b;
+
+	send_urgent(1, 10, 30);
+	ck_assert_int_eq(get(MSG_OOB, 1, &b), -EAGAIN);
+	send_urgent(11, 20, 20);
+	ck_assert_int_eq(get(MSG_OOB, 1, &b), 1);
+	ck_assert_uint_eq(b, 30);
+}
+END_TEST
+
+START_TEST(alone_it_leaves_nothing_to_read)
+{
+	uint8_t b;
+
+	send_urgent(1, 1, 1);
+	ck_assert_int_eq(get(MSG_OOB, 1, &b), 1);
+	ck_assert_int_eq(get(0, 100, &b), -EAGAIN);
+	peer_send(&p, A, 2, 1, 5);
+	ck_assert_int_eq(get(0, 100, &b), 5);
+	ck_assert_uint_eq(b, 2);
+}
+END_TEST
+
+START_TEST(a_newer_one_replaces_it)
+{
+	uint8_t b;
+
+	send_urgent(1, 10, 5);
+	send_urgent(11, 10, 5);
+	ck_assert_int_eq(get(MSG_OOB, 1, &b), 1);
+	ck_assert_uint_eq(b, 15);
+	ck_assert_int_eq(get(0, 100, &b), 14); /* the first is ordinary now, as on Linux */
+	ck_assert_int_eq(get(0, 100, &b), 5);
+}
+END_TEST
+
+START_TEST(pointers_of_nonsense_do_nothing)
+{
+	uint8_t b;
+
+	peer_send(&p, A, 1, 1, 50);
+	ck_assert_int_eq(get(0, 100, &b), 50);
+	send_urgent(51, 10, 0);
+	ck_assert_int_eq(get(0, 100, &b), 9); /* a pointer of 0 names the first byte, as on Linux */
+	send_urgent(61, 10, 65535);
+	ck_assert_int_eq(get(0, 100, &b), 10);
+	ck_assert_int_eq(get(MSG_OOB, 1, &b), -EAGAIN);
+	peer_send(&p, A | TCP_FIN, 71, 1, 0);
+	ck_assert_int_eq(get(0, 100, &b), 0);
+}
+END_TEST
+
+START_TEST(an_urgent_byte_is_sent_with_its_pointer)
+{
+	struct pktbuf *list;
+	struct segment s;
+
+	ck_assert_int_eq(sock_send_reserve(p.so, 3, NULL, MSG_OOB, &list), 3);
+	memcpy(pktbuf_data(list), "abc", 3);
+	ck_assert_int_eq(sock_send_commit(p.so, list, 3, NULL, MSG_OOB), 3);
+	desk_flush(&d);
+	s = peer_get(&p);
+	ck_assert_uint_eq(s.h.flags, A | TCP_PSH | TCP_URG);
+	ck_assert_uint_eq(s.h.urgent, 3); /* one past, as Linux */
+	peer_write(&p, 5);
+	peer_send(&p, A, 1, 4, 0);
+	ck_assert_uint_eq(peer_get(&p).h.flags & TCP_URG, 0);
+}
+END_TEST
+
+int main(void)
+{
+	return run_cases("tcp_urg",
+			 CASES(one_byte_is_taken_out_of_the_stream, inline_it_stays_where_it_was,
+			       the_mark_is_where_the_byte_was, it_may_be_announced_before_it_comes,
+			       alone_it_leaves_nothing_to_read, a_newer_one_replaces_it,
+			       pointers_of_nonsense_do_nothing,
+			       an_urgent_byte_is_sent_with_its_pointer),
+			 setup, teardown);
+}
