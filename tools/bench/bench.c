@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * `sandwire bench NAME [--net NET] [--runs N] [--json]`: side-by-side measurements; without a name
- * lists them. Calls the benches declared in bench.h, prints their rows as INTERFACE.md says.
+ * `sandwire bench NAME [--net NET] [--server NET] [--runs N] [--json]`: side-by-side measurements;
+ * without a name lists them. Calls the benches declared in bench.h, prints their rows as
+ * INTERFACE.md says.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -18,7 +19,8 @@
 
 static const struct {
 	const char *name, *what;
-	int (*bench)(const char *net, int runs, struct bench_row *rows, size_t max, size_t *count);
+	int (*bench)(const char *net, const char *server, int runs, struct bench_row *rows,
+		     size_t max, size_t *count);
 } benches[] = {
 	{"upcall", "a null upcall beside system calls and round trips to a server process",
 	 bench_upcall},
@@ -140,13 +142,12 @@ static int list_benches(void)
 
 int cmd_bench(int argc, char **argv)
 {
-	static const struct option options[] = {{"json", no_argument, NULL, 'j'},
-						{"net", required_argument, NULL, 'n'},
-						{"runs", required_argument, NULL, 'r'},
-						{"help", no_argument, NULL, 'h'},
-						{NULL, 0, NULL, 0}};
+	static const struct option options[] = {
+		{"json", no_argument, NULL, 'j'},	  {"net", required_argument, NULL, 'n'},
+		{"server", required_argument, NULL, 's'}, {"runs", required_argument, NULL, 'r'},
+		{"help", no_argument, NULL, 'h'},	  {NULL, 0, NULL, 0}};
 	struct bench_row rows[2 * BENCH_CONTENDERS_MAX];
-	const char *net = NULL;
+	const char *net = NULL, *server = NULL;
 	int json = 0, runs = 11, c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -157,12 +158,16 @@ int cmd_bench(int argc, char **argv)
 		case 'n':
 			net = optarg;
 			break;
+		case 's':
+			server = optarg;
+			break;
 		case 'r':
 			runs = (int)strtol(optarg, NULL, 10);
 			break;
 		default:
 			fprintf(c == 'h' ? stdout : stderr,
-				"usage: sandwire bench NAME [--net NET] [--runs N] [--json]\n");
+				"usage: sandwire bench NAME [--net NET] [--server NET] [--runs N] "
+				"[--json]\n");
 			return c == 'h' ? 0 : 2;
 		}
 	}
@@ -178,7 +183,8 @@ int cmd_bench(int argc, char **argv)
 
 		if (strcmp(benches[i].name, argv[optind]))
 			continue;
-		err = benches[i].bench(net, runs, rows, sizeof(rows) / sizeof(rows[0]), &count);
+		err = benches[i].bench(net, server, runs, rows, sizeof(rows) / sizeof(rows[0]),
+				       &count);
 		if (err) {
 			say_error(argv[optind], "%s",
 				  *sandwire_why() ? sandwire_why() : strerror(-err));

@@ -24,7 +24,7 @@ struct contender {
 	long n;				       /* operations a run */
 	int cpu; /* round trips: where the server runs; -1: anywhere */
 	void *state;
-	const char *net; /* ours: the net */
+	const char *net; /* server mode: the net */
 	/* Filled by bench_run. */
 	double ns[BENCH_RUNS_MAX];
 	int runs, failed;
@@ -49,7 +49,9 @@ struct bench_row bench_compare(const char *measure, const struct contender *ours
 extern const struct contender rpc_contenders[];
 extern const size_t rpc_contender_count;
 
-/* upcall.c: what a crossing costs, against each of them. 0 or -errno. */
-int bench_upcall(const char *net, int runs, struct bench_row *rows, size_t max, size_t *count);
+/* upcall.c: what a crossing costs, against each of them and against `server`, a net in server mode
+ * or NULL. 0 or -errno. */
+int bench_upcall(const char *net, const char *server, int runs, struct bench_row *rows, size_t max,
+		 size_t *count);
 
 #endif
