@@ -22,6 +22,8 @@ struct ctx {
 		fd; /* upcall mode: for YIELD and EXIT, this crossing; the daemon's: its net file */
 	uint32_t client;
 	uint32_t lock_held; /* 1 while it owns the stack lock */
+	uint32_t slot;	    /* upcall mode: of the client's channel, this crossing */
+	uint32_t listener;  /* of the socket that this crossing made by accept, else 0 */
 	uint32_t in_ext;    /* place + 1 of the extension whose service it is in; 0: none */
 } __attribute__((aligned(64)));
 _Static_assert(sizeof(struct ctx) <= SEG_CTX_STRIDE, "ctx fits");

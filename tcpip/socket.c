@@ -214,6 +214,15 @@ int sock_accept(struct socket *so, struct socket **out, struct sock_addr *peer)
 	return 0;
 }
 
+int sock_unaccept(struct socket *listener, struct socket *so)
+{
+	if (listener->kind != SOCK_KIND_TCP || so->kind != SOCK_KIND_TCP ||
+	    tcp_unaccept(listener, so))
+		return -EINVAL;
+	sock_release(so);
+	return 0;
+}
+
 int sock_shutdown(struct socket *so, int how)
 {
 	if (how < SHUT_RD || how > SHUT_RDWR)

@@ -84,6 +84,7 @@ int tcp_connect(struct socket *so, uint32_t ip, uint16_t port);
 /* The pcb of the next established connection leaves the accept queue and becomes new_so->tcp
  * (names and inherited options copied); -EAGAIN. */
 int tcp_accept(struct socket *listener, struct socket *new_so);
+int tcp_unaccept(struct socket *listener, struct socket *so);
 bool tcp_accept_ready(const struct socket *listener);
 int tcp_shutdown(struct socket *so, int how);
 void tcp_close(struct socket *so); /* detaches so->tcp; so is released by the caller */

@@ -413,6 +413,7 @@ struct tcp_pcb *tcp_listen_child(struct tcp_pcb *listener, const struct tcp_seg 
 				 const struct tcp_hdr *syn, uint32_t irs, uint32_t iss);
 bool tcp_accept_full(const struct tcp_pcb *listener);
 void tcp_accept_enqueue(struct tcp_pcb *pcb); /* from SYN queue to accept queue */
+void tcp_accept_return(struct tcp_pcb *listener, struct tcp_pcb *pcb); /* to its head */
 void tcp_listener_forget(struct tcp_pcb *pcb);
 void tcp_listen_stop(struct tcp_pcb *listener);
 void tcp_parse_syn_opts(struct tcp_pcb *pcb, const struct tcp_hdr *h);

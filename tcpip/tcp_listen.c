@@ -67,6 +67,16 @@ void tcp_accept_enqueue(struct tcp_pcb *pcb)
 	tcp_wake(l);
 }
 
+void tcp_accept_return(struct tcp_pcb *listener, struct tcp_pcb *pcb)
+{
+	pcb->listener = listener;
+	if (!listener->accept_q)
+		listener->accept_tail = &pcb->queue_next;
+	queue_push(&listener->accept_q, pcb);
+	listener->accept_n++;
+	tcp_wake(listener);
+}
+
 void tcp_listen_stop(struct tcp_pcb *listener)
 {
 	struct tcp_pcb *pcb;

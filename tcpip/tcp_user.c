@@ -309,6 +309,19 @@ int tcp_accept(struct socket *listener, struct socket *so)
 	return 0;
 }
 
+int tcp_unaccept(struct socket *listener, struct socket *so)
+{
+	struct tcp_pcb *pcb = so->tcp;
+
+	if (!listener->tcp || listener->tcp->state != TCPS_LISTEN || !pcb ||
+	    pcb->state == TCPS_CLOSED || !pcb->ever_accepted || pcb->listener)
+		return -EINVAL;
+	so->tcp = NULL;
+	pcb->so = NULL;
+	tcp_accept_return(listener->tcp, pcb);
+	return 0;
+}
+
 /* ---- shutdown and close ---- */
 
 int tcp_shutdown(struct socket *so, int how)

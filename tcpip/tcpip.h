@@ -154,6 +154,9 @@ int sock_listen(struct socket *so, int backlog);
 int sock_connect(struct socket *so, const struct sock_addr *addr);
 /* A connected socket from the accept queue, or -EAGAIN, -EINVAL. */
 int sock_accept(struct socket *so, struct socket **out, struct sock_addr *peer);
+/* Nobody came to have `so` after sock_accept: its connection is the listener's next one again and
+ * so is gone; or -EINVAL: it listens no more, or the connection is over. */
+int sock_unaccept(struct socket *listener, struct socket *so);
 int sock_shutdown(struct socket *so, int how);
 int sock_name(struct socket *so, struct sock_addr *local);
 int sock_peer(struct socket *so, struct sock_addr *remote);

@@ -362,6 +362,21 @@ void call_run(struct call *c)
 	call_end(c);
 }
 
+void call_unmake(struct ctx *ctx, uint32_t id)
+{
+	struct socket *so, *listener;
+
+	turn_begin(&sandbox, ctx);
+	so = sock_get(sandbox.stack, id);
+	listener = ctx->listener ? sock_get(sandbox.stack, ctx->listener) : NULL;
+	if (so) {
+		grants_drop_socket(&grants, id);
+		if (!listener || sock_unaccept(listener, so))
+			sock_close(so);
+	}
+	turn_end(&sandbox, ctx);
+}
+
 void call_closed(void *stack, uint32_t id)
 {
 	struct socket *so = sock_get(stack, id);

@@ -59,6 +59,9 @@ bool call_retry(int64_t ret);
 
 /* For struct turn_ops.closed. */
 void call_closed(void *stack, uint32_t sock_id);
+/* The socket that a call of ctx made gets no descriptor: back to the listener that had it, or
+ * closed. */
+void call_unmake(struct ctx *ctx, uint32_t sock_id);
 
 /* i if it is below n, else 0, also where the CPU goes on before it knows (speculation). */
 static inline uint64_t index_nospec(uint64_t i, uint64_t n)

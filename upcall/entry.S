@@ -15,19 +15,32 @@
 	.type image_entry, @function
 image_entry:
 	movl	%r8d, %ebx
+	movq	%rdi, %rbp
 	movq	%r9, %rcx
 	subq	$8, %rsp
 	call	upcall_main	/* rax: result; rdx: socket to make a descriptor for | O_ flags << 32 */
+	movq	%rax, %r12
+	movq	%rdx, %r13
 	movl	%edx, %r10d
-	shrq	$32, %rdx
 	movq	%rdx, %r8
+	shrq	$32, %r8
 	movq	%rax, %rdx
 	movl	%ebx, %edi
 	movl	$IOC_EXIT, %esi
 	movl	$SYS_IOCTL, %eax
 	syscall
-	/* Still here: the thread's descriptor table is not what it was, or this is the adopter of a
-	 * dead thread's upcall. The same registers again, by a fault that only the module sees. */
+	/* Still here: the thread's descriptor table is not what it was, or this is the adopter of
+	 * another thread's upcall. */
+	movq	%rbp, %rdi
+	movq	%r12, %rsi
+	movq	%r13, %rdx
+	movq	%rax, %rcx
+	call	upcall_stays
+	movl	%edx, %r10d
+	movq	%rdx, %r8
+	shrq	$32, %r8
+	movq	%rax, %rdx
+	/* The same registers, by a fault that only the module sees. */
 	movabsq	$EXIT_ADDRESS, %rax
 	movl	$0, (%rax)
 	ud2

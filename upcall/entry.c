@@ -61,6 +61,47 @@ void sandbox_relax(struct ctx *ctx)
 		sys(SYS_NANOSLEEP, (long)nap, 0, 0);
 }
 
+/*
+ * For a thread that was stopped meanwhile and has the call finished by the daemon; pairs with the
+ * acquire in mode_upcall.c, finished_elsewhere.
+ */
+static void done(struct call_slot *slot)
+{
+	__atomic_store_n(&slot->state, CALL_DONE, __ATOMIC_RELEASE);
+}
+
+static long leave_by(uint32_t fd, int64_t ret, uint64_t made)
+{
+	register uint64_t sock __asm__("r10") = (uint32_t)made;
+	register uint64_t flags __asm__("r8") = made >> 32;
+	long r;
+
+	__asm__ volatile("syscall"
+			 : "=a"(r)
+			 : "0"((long)SYS_IOCTL), "D"((long)(int)fd), "S"((long)SW_IOC_EXIT),
+			   "d"(ret), "r"(sock), "r"(flags)
+			 : "rcx", "r11", "memory");
+	return r;
+}
+
+struct crossing upcall_stays(struct ctx *ctx, int64_t ret, uint64_t made, long why)
+{
+	uint32_t client = ctx->client;
+	struct channel *ch = channel_at(client);
+	struct call_slot *slot;
+	long again = leave_by(ctx_at(0)->fd, ret, made);
+
+	if (made && (why == -ECANCELED || again == -ECANCELED)) {
+		call_unmake(ctx, (uint32_t)made);
+		slot = &ch->slot[ctx->slot];
+		slot->ret = ret = -ERESTART;
+		made = 0;
+		done(slot);
+		leave_by(ctx_at(0)->fd, ret, made);
+	}
+	return (struct crossing){.ret = ret, .made = made};
+}
+
 struct crossing upcall_main(struct ctx *ctx, uint32_t client, uint32_t sock, uint64_t slot_flags,
 			    uint32_t fd)
 {
@@ -81,9 +122,10 @@ struct crossing upcall_main(struct ctx *ctx, uint32_t client, uint32_t sock, uin
 	call_take(&c, &ch->slot[n]);
 	call_run(&c);
 	call_give(&c, &ch->slot[n]);
-	/* For a thread that was stopped meanwhile and has the call finished by the daemon; pairs
-	 * with the acquire in mode_upcall.c, finished_elsewhere. */
-	__atomic_store_n(&ch->slot[n].state, CALL_DONE, __ATOMIC_RELEASE);
+	ctx->slot = (uint32_t)n;
+	ctx->listener = c.in.nr == CALL_ACCEPT ? c.sock : 0;
+	if (!c.made) /* else upcall_stays knows the end */
+		done(&ch->slot[n]);
 	return (struct crossing){.ret = c.in.ret, .made = c.made | (uint64_t)c.made_flags << 32};
 }
 

@@ -33,19 +33,18 @@ static inline long enter(int fd, uint64_t slot, int64_t *result)
 /*
  * This thread was stopped, frozen or traced in mid-upcall, and somebody else finishes the call: it
  * must not be made again. Its result comes into the slot, within milliseconds unless the daemon is
- * gone. A socket that it made has no descriptor and is closed again; what it received could not be
- * stored here.
+ * gone. -ERESTART: it was undone, for want of this thread: a socket that it made would have had no
+ * descriptor, what it received or sent lay in this process's memory. Not so a service: it may have
+ * acted before its result could not be stored.
  */
 static int64_t finished_elsewhere(struct call *c)
 {
 	struct timespec ms = {.tv_nsec = 1000000};
-	uint32_t nr = c->slot->nr;
+	int64_t cut_off = c->slot->nr == CALL_SERVICE ? -EINTR : -ERESTART;
 
 	for (unsigned waited = 0; waited < 1000; waited++) {
 		if (__atomic_load_n(&c->slot->state, __ATOMIC_ACQUIRE) == CALL_DONE)
-			return nr == CALL_SOCKET || nr == CALL_ACCEPT || c->slot->ret == -EFAULT
-				       ? -EINTR
-				       : c->slot->ret;
+			return c->slot->ret == -EFAULT ? cut_off : c->slot->ret;
 		RAW3(SYS_nanosleep, &ms, 0, 0);
 	}
 	return -EINTR;
@@ -57,15 +56,17 @@ static int64_t cross(struct call *c, int *crossing)
 	int64_t result = 0;
 	long ret;
 
-	__atomic_store_n(&c->slot->state, CALL_POSTED, __ATOMIC_RELEASE);
-	/* All contexts in use: for the length of a few calls of others. */
-	for (unsigned tries = 0; (ret = enter(fd, c->n, &result)) == -EAGAIN && tries < 1000;
-	     tries++)
-		RAW3(SYS_sched_yield, 0, 0, 0);
-	if (ret == -EINTR) {
-		result = finished_elsewhere(c);
-		ret = 0;
-	}
+	do {
+		__atomic_store_n(&c->slot->state, CALL_POSTED, __ATOMIC_RELEASE);
+		/* All contexts in use: for the length of a few calls of others. */
+		for (unsigned tries = 0;
+		     (ret = enter(fd, c->n, &result)) == -EAGAIN && tries < 1000; tries++)
+			RAW3(SYS_sched_yield, 0, 0, 0);
+		if (ret == -EINTR) {
+			result = finished_elsewhere(c);
+			ret = 0;
+		}
+	} while (!ret && result == -ERESTART);
 	*crossing = (int)ret;
 	return result;
 }

@@ -455,6 +455,8 @@ long sw_exit(void)
 {
 	struct sw_crossing *t = this_cpu_read(sw_cur);
 
+	if (t && t->adopting && (u32)task_pt_regs(current)->r10)
+		return -ECANCELED; /* whom the socket is for has no descriptors here */
 	return t ? crossing_exit(t) : -EPERM;
 }
 
