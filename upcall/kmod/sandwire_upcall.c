@@ -77,6 +77,7 @@ struct sw_crossing {
 
 /* The crossing of the thread that runs on this CPU, NULL where that is not in an upcall. */
 static DEFINE_PER_CPU(struct sw_crossing *, sw_cur);
+static DEFINE_PER_CPU(struct sw_crossing *, sw_spare); /* the next one, without the allocator */
 static struct kmem_cache *crossings;
 static sigset_t upcall_mask; /* all but what the CPU raises, and SIGKILL */
 static struct preempt_ops sched_ops;
@@ -91,7 +92,7 @@ bool sw_in_upcall(void)
 
 static void crossing_put(struct sw_crossing *t)
 {
-	if (refcount_dec_and_test(&t->ref))
+	if (refcount_dec_and_test(&t->ref) && this_cpu_cmpxchg(sw_spare, NULL, t))
 		kmem_cache_free(crossings, t);
 }
 
@@ -135,6 +136,23 @@ static struct sighand_struct *own_sighand(void)
 	return rcu_dereference_raw(current->sighand);
 }
 
+/* sigprocmask, which is a tenth of a crossing's cost, where no signal is pending. */
+static void set_blocked(const sigset_t *set, sigset_t *old)
+{
+	bool pending;
+
+	spin_lock_irq(&own_sighand()->siglock);
+	pending = !sigisemptyset(&current->pending.signal) ||
+		  !sigisemptyset(&current->signal->shared_pending.signal);
+	if (!pending) {
+		*old = current->blocked;
+		current->blocked = *set;
+	}
+	spin_unlock_irq(&own_sighand()->siglock);
+	if (pending)
+		sigprocmask(SIG_SETMASK, (sigset_t *)set, old);
+}
+
 /* Starts or resumes an upcall in the current thread, whose user registers become *go. */
 static void crossing_begin(struct sw_crossing *t, const struct pt_regs *go)
 {
@@ -143,7 +161,7 @@ static void crossing_begin(struct sw_crossing *t, const struct pt_regs *go)
 
 	for (i = 0; i < ARRAY_SIZE(ignorable); i++)
 		t->ignored[i] = own_sighand()->action[ignorable[i] - 1].sa.sa_handler == SIG_IGN;
-	sigprocmask(SIG_SETMASK, &upcall_mask, &t->oldmask);
+	set_blocked(&upcall_mask, &t->oldmask);
 	t->saved = *regs;
 	*regs = *go;
 	regs->cs = __USER_CS;
@@ -210,11 +228,13 @@ static void notifier_remove(struct sw_crossing *t)
 /* The upcall is over: in the thread's own context, outside locks. */
 static void crossing_end(struct sw_crossing *t, long rc, u64 result)
 {
+	sigset_t unused;
+
 	unhook(t, rc);
 	notifier_remove(t);
 	if (!t->adopting)
 		task_pt_regs(current)->dx = result;
-	sigprocmask(SIG_SETMASK, &t->oldmask, NULL);
+	set_blocked(&t->oldmask, &unused);
 	fput(t->file);
 	crossing_leave(t);
 }
@@ -388,14 +408,18 @@ static bool unfit(void)
 
 static struct sw_crossing *crossing_new(struct file *file, struct sw_net *net, struct sw_view *view)
 {
-	struct sw_crossing *t = kmem_cache_zalloc(crossings, GFP_KERNEL);
+	struct sw_crossing *t = this_cpu_xchg(sw_spare, NULL);
 
 	if (!t)
+		t = kmem_cache_alloc(crossings, GFP_KERNEL);
+	if (!t)
 		return NULL;
-	t->net = net;
-	t->view = view;
-	t->mm = current->mm;
-	t->file = get_file(file);
+	*t = (struct sw_crossing){
+		.net = net,
+		.view = view,
+		.mm = current->mm,
+		.file = get_file(file),
+	};
 	refcount_set(&t->ref, 1); /* last: a thief with an old pointer may look from here on */
 	return t;
 }
@@ -713,9 +737,14 @@ static void probe_match(struct tracepoint *tp, void *unused)
 
 static void probes_remove(int n)
 {
+	int cpu;
+
 	while (n-- > 0)
 		tracepoint_probe_unregister(probes[n].tp, probes[n].func, NULL);
 	tracepoint_synchronize_unregister();
+	for_each_possible_cpu(cpu)
+		if (per_cpu(sw_spare, cpu))
+			kmem_cache_free(crossings, per_cpu(sw_spare, cpu));
 	kmem_cache_destroy(crossings);
 }
 
