@@ -20,6 +20,7 @@ app_copy_start:
 	.type app_copy_out, @function
 app_copy_in:
 app_copy_out:
+	lfence				/* not before the caller's check of the range is true */
 	movq	%rdx, %rcx
 	shrq	$3, %rcx
 	rep movsq
