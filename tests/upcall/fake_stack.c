@@ -124,6 +124,11 @@ int sock_accept(struct socket *so, struct socket **out, struct sock_addr *peer)
 	return sock_create(NULL, 0, 0, 0, so->client, out);
 }
 
+int sock_unaccept(struct socket *listener, struct socket *so)
+{
+	return -EINVAL;
+}
+
 int sock_shutdown(struct socket *so, int how)
 {
 	return answer(so, NULL);

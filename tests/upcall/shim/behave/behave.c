@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the programs share: see behave.h. */
+#include <pthread.h>
+
 #include "behave.h"
 
 struct sockaddr_in behave_host;
@@ -97,6 +99,32 @@ static bool run_case(const struct behave_case *c)
 		return false;
 	}
 	return WEXITSTATUS(status) == 0;
+}
+
+static void *idler(void *unused)
+{
+	for (;;)
+		pause();
+	return NULL;
+}
+
+pid_t stop_again_and_again(void)
+{
+	static pthread_t other;
+	pid_t whom = getpid(), pid;
+
+	if (!other)
+		pthread_create(&other, NULL, idler, NULL);
+	pid = fork();
+	while (!pid && getppid() == whom) {
+		usleep(1000 + (unsigned)rand() % 3000);
+		kill(whom, SIGSTOP);
+		usleep(2000);
+		kill(whom, SIGCONT);
+	}
+	if (!pid)
+		_exit(0);
+	return pid;
 }
 
 int behave_main(int argc, char **argv, const struct behave_case *cases)

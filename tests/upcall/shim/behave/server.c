@@ -71,6 +71,33 @@ static const char *connections_are_accepted_one_by_one(void)
 	return NULL;
 }
 
+/* A stop has no EINTR for a program without handlers, and accept loses nobody. */
+static const char *stops_cost_no_connection(void)
+{
+	enum { N = 60 };
+	uint16_t port;
+	int lis = listener(SOCK_STREAM, &port), asked;
+	pid_t pid;
+
+	NEED(lis >= 0);
+	asked = order(port, N);
+	NEED(asked >= 0);
+	pid = stop_again_and_again();
+	for (int i = 0; i < N; i++) {
+		int fd = accept(lis, NULL, NULL), extra = socket(AF_INET, SOCK_STREAM, 0);
+
+		NEED(fd >= 0 && extra >= 0);
+		NEED(echo_until_end(fd));
+		close(fd);
+		close(extra);
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	NEED(satisfied(asked));
+	close(lis);
+	return NULL;
+}
+
 static const char *an_event_loop_serves_many(void)
 {
 	uint16_t port;
@@ -182,6 +209,7 @@ static const char *a_closed_listener_refuses(void)
 
 static const struct behave_case cases[] = {
 	{"connections_are_accepted_one_by_one", connections_are_accepted_one_by_one},
+	{"stops_cost_no_connection", stops_cost_no_connection},
 	{"an_event_loop_serves_many", an_event_loop_serves_many},
 	{"children_share_a_listener", children_share_a_listener},
 	{"a_taken_port_is_refused", a_taken_port_is_refused},
