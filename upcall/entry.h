@@ -21,8 +21,8 @@ struct crossing upcall_main(struct ctx *ctx, uint32_t client, uint32_t sock, uin
 
 /*
  * EXIT with the thread's own descriptor failed with `why`: tries the daemon's, which leaves if this
- * is the adopter. A socket that was made for a thread that is not here is undone, and the thread, if
- * it lives, told to make the call again. Else what to leave with by the exit page.
+ * is the adopter. A socket that was made for a thread that is not here is undone, and the thread,
+ * if it lives, told to make the call again. Else what to leave with by the exit page.
  */
 struct crossing upcall_stays(struct ctx *ctx, int64_t ret, uint64_t made, long why);
 

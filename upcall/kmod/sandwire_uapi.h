@@ -126,7 +126,8 @@ struct sw_sock_info {
  * -ENOENT when there is none, -EAGAIN when it went back because it did YIELD, waiting for a lock,
  * and there are other orphans. The adopted upcall sees the slot and no app memory at all: a copy
  * fails with fault_fixup. Its EXIT may come with any descriptor; one that asks for a socket fails
- * with -ECANCELED and stays inside (by the exit page it leaves, and the socket is in the closed ring). The argument is as of YIELD, for a daemon that waits for a lock.
+ * with -ECANCELED and stays inside (by the exit page it leaves, and the socket is in the closed
+ * ring). The argument is as of YIELD, for a daemon that waits for a lock.
  */
 #define SW_IOC_NET_ADOPT _IO(SW_IOC_MAGIC, 6)
 /* Drains the wake ring (the daemon runs the image by plain calls, without EXIT). */
