@@ -136,7 +136,7 @@ static struct sighand_struct *own_sighand(void)
 	return rcu_dereference_raw(current->sighand);
 }
 
-/* sigprocmask, which is a tenth of a crossing's cost, where no signal is pending. */
+/* sigprocmask without its calls, where no signal is pending. */
 static void set_blocked(const sigset_t *set, sigset_t *old)
 {
 	bool pending;

@@ -379,7 +379,7 @@ static int heal(void *unused)
 	long r = 1;
 
 	/* A thread that is preempted before it faults has the view opened by sched_in instead. */
-	for (int i = 0; i < 20 && r == 1 && stats().heals == before.heals; i++)
+	for (int i = 0; i < 100 && r == 1 && stats().heals == before.heals; i++)
 		r = up(fd, T_SYSWRITE, (uint64_t)f, (uint64_t)(i % 2 ? "0" : "1"), 1);
 	if (r == 1)
 		r = up(fd, T_SYSWRITE, (uint64_t)f, (uint64_t) "0", 1);
