@@ -247,7 +247,10 @@ int tcp_connect(struct socket *so, uint32_t ip, uint16_t port)
 		if (so->error)
 			return take_error(so);
 		r = renew(so);
-		return r < 0 ? r : start(so, ip, port);
+		if (r == 0)
+			r = start(so, ip, port);
+		sock_ready(so, false); /* a start that failed still began anew */
+		return r;
 	case TCPS_SYN_SENT:
 	case TCPS_SYN_RCVD:
 		return -EALREADY;

@@ -277,6 +277,20 @@ START_TEST(a_port_with_itself_talks)
 }
 END_TEST
 
+START_TEST(a_connect_that_fails_at_once_publishes_what_changed)
+{
+	struct socket *so = desk_socket(&d, SOCK_STREAM, 0);
+
+	ck_assert_int_eq(desk_connect(so, ip(10, 0, 0, 1), 99), -EINPROGRESS);
+	desk_flush(&d); /* refused by ourselves: readable and hung up */
+	ck_assert_int_eq(desk_connect(so, ip(10, 0, 0, 1), 99), -ECONNREFUSED);
+	ck_assert(so->events & POLLIN);
+	ck_assert_int_eq(desk_connect(so, ip(8, 8, 8, 8), 99), -ENETUNREACH);
+	ck_assert(!(so->events & POLLIN));
+	ck_assert_uint_eq(so->events, sock_events(so));
+}
+END_TEST
+
 int main(void)
 {
 	return run_cases(
@@ -290,6 +304,7 @@ int main(void)
 		      what_was_written_is_sent_after_close, a_new_socket_polls_as_on_linux,
 		      shutting_down_reading_ends_reads, options_are_inherited,
 		      option_values_are_checked, time_wait_gives_way_when_blocks_run_out,
-		      a_port_with_itself_talks),
+		      a_port_with_itself_talks,
+		      a_connect_that_fails_at_once_publishes_what_changed),
 		setup, teardown);
 }
