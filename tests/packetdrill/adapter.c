@@ -146,7 +146,7 @@ static void one_flag(struct world *w, const char *key, const char *value, long *
 	    (strcmp(value, "real") == 0 || strcmp(value, "virtual") == 0))
 		w->real = value[0] == 'r';
 	else if (strcmp(key, "cc") == 0)
-		(void)knob_set(w, "tcp_congestion_control", value);
+		(void)knob_set(w, "tcp_congestion_control", value); /* refused at socket() */
 	else if (strcmp(key, "log") == 0)
 		w->log = atoi(value);
 	else if (strcmp(key, "sysctl") == 0 && strcmp(value, "proc") == 0)
@@ -157,7 +157,7 @@ static void one_flag(struct world *w, const char *key, const char *value, long *
 		w->any_ip = true;
 	else if (strcmp(key, "ip") == 0 && inet_pton(AF_INET, value, ip) == 1)
 		w->any_ip = false;
-	else if (knob_set(w, key, value) < 0)
+	else if (w->st && knob_set(w, key, value) < 0)
 		die("--so_flags", key);
 }
 
@@ -191,9 +191,13 @@ EXPORT void packetdrill_interface_init(const char *flags, struct pd_table *table
 	w->main = pthread_self();
 	w->any_ip = true;
 	inet_pton(AF_INET, DEFAULT_IP, &ip);
+	/* Twice: the clock, the MTU and the address make the stack, the rest needs it. */
 	read_flags(w, flags, &mtu, &ip);
 	read_flags(w, getenv("SANDWIRE_PACKETDRILL"), &mtu, &ip);
 	world_open(w, (uint16_t)mtu, ip);
+	knob_set(w, "tcp_mtu_probing", "0"); /* scripts assume Linux's default */
+	read_flags(w, flags, &mtu, &ip);
+	read_flags(w, getenv("SANDWIRE_PACKETDRILL"), &mtu, &ip);
 	pd_world = w;
 	*table = (struct pd_table){
 		.userdata = w,

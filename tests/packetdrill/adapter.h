@@ -66,7 +66,6 @@ struct world {
 
 	uint64_t now; /* ns */
 	bool real, log, any_ip;
-	char flags[512]; /* as given; read again when a script begins */
 	struct knob knobs[PD_KNOBS];
 	unsigned n_knobs;
 	bool proc; /* knobs come from /proc/sys/net/ipv4 at each socket() */

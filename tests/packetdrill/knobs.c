@@ -12,6 +12,11 @@
 
 #include "tests/packetdrill/adapter.h"
 
+/* Settings of the stack itself, by Linux's names without "tcp_" (tcpip/tcp_settings.c). */
+static const char *const stack_wide[] = {"syncookies",	   "ecn",	 "sack", "timestamps",
+					 "window_scaling", "mtu_probing"};
+#define N_WIDE (sizeof(stack_wide) / sizeof(stack_wide[0]))
+
 static const struct knob known[] = {
 	{.name = "tcp_congestion_control", .level = IPPROTO_TCP, .option = TCP_CONGESTION},
 	{.name = "tcp_rmem", .level = SOL_SOCKET, .option = SO_RCVBUF},
@@ -27,6 +32,18 @@ static const struct knob known[] = {
 #define N_KNOWN (sizeof(known) / sizeof(known[0]))
 _Static_assert(N_KNOWN <= PD_KNOBS, "each knob once");
 
+static int set_stack_wide(struct world *w, const char *name, const char *value)
+{
+	size_t i;
+
+	if (strncmp(name, "tcp_", 4) != 0)
+		return -ENOENT;
+	for (i = 0; i < N_WIDE; i++)
+		if (strcmp(name + 4, stack_wide[i]) == 0)
+			return stack_tcp_set(w->st, name + 4, (uint32_t)atol(value));
+	return -ENOENT;
+}
+
 int knob_set(struct world *w, const char *name, const char *value)
 {
 	struct knob *k;
@@ -40,7 +57,7 @@ int knob_set(struct world *w, const char *name, const char *value)
 		for (i = 0; i < N_KNOWN && strcmp(known[i].name, name) != 0; i++)
 			;
 		if (i == N_KNOWN)
-			return -ENOENT;
+			return set_stack_wide(w, name, value);
 		*k = known[i];
 		w->n_knobs++;
 	}
@@ -53,20 +70,30 @@ int knob_set(struct world *w, const char *name, const char *value)
 	return 0;
 }
 
-void knobs_read_proc(struct world *w)
+static void read_proc(struct world *w, const char *name)
 {
 	char path[96], line[96];
-	size_t i;
 	FILE *f;
 
-	for (i = 0; i < N_KNOWN; i++) {
-		snprintf(path, sizeof(path), "/proc/sys/net/ipv4/%s", known[i].name);
-		f = fopen(path, "re");
-		if (!f)
-			continue;
-		if (fgets(line, sizeof(line), f))
-			(void)knob_set(w, known[i].name, line);
-		fclose(f);
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/%s", name);
+	f = fopen(path, "re");
+	if (!f)
+		return;
+	if (fgets(line, sizeof(line), f))
+		(void)knob_set(w, name, line);
+	fclose(f);
+}
+
+void knobs_read_proc(struct world *w)
+{
+	char name[48];
+	size_t i;
+
+	for (i = 0; i < N_KNOWN; i++)
+		read_proc(w, known[i].name);
+	for (i = 0; i < N_WIDE; i++) {
+		snprintf(name, sizeof(name), "tcp_%s", stack_wide[i]);
+		read_proc(w, name);
 	}
 }
 
