@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the programs share: see behave.h. */
 #include <pthread.h>
+#include <sys/mman.h>
 
 #include "behave.h"
 
@@ -108,15 +109,21 @@ static void *idler(void *unused)
 	return NULL;
 }
 
+static volatile bool *stop_no_more; /* shared with the child */
+
 pid_t stop_again_and_again(void)
 {
 	static pthread_t other;
 	pid_t whom = getpid(), pid;
 
-	if (!other)
+	if (!other) {
 		pthread_create(&other, NULL, idler, NULL);
+		stop_no_more =
+			mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	}
+	*stop_no_more = false;
 	pid = fork();
-	while (!pid && getppid() == whom) {
+	while (!pid && !*stop_no_more && getppid() == whom) {
 		usleep(1000 + (unsigned)rand() % 3000);
 		kill(whom, SIGSTOP);
 		usleep(2000);
@@ -125,6 +132,13 @@ pid_t stop_again_and_again(void)
 	if (!pid)
 		_exit(0);
 	return pid;
+}
+
+/* Not by SIGKILL: it could come between stop and continue. */
+void stopping_ends(pid_t pid)
+{
+	*stop_no_more = true;
+	waitpid(pid, NULL, 0);
 }
 
 int behave_main(int argc, char **argv, const struct behave_case *cases)

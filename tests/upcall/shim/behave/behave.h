@@ -76,8 +76,9 @@ int behave_main(int argc, char **argv, const struct behave_case *cases);
 	} while (0)
 const char *behave_why(const char *condition, int line);
 
-/* A child that stops and continues this process until it is killed. A second thread takes the
+/* A child that stops and continues this process until stopping_ends(). A second thread takes the
  * signal, so the first is stopped anywhere. */
 pid_t stop_again_and_again(void);
+void stopping_ends(pid_t pid);
 
 #endif

@@ -91,8 +91,7 @@ static const char *stops_cost_no_connection(void)
 		close(fd);
 		close(extra);
 	}
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
+	stopping_ends(pid);
 	NEED(satisfied(asked));
 	close(lis);
 	return NULL;

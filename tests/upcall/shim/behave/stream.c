@@ -375,8 +375,7 @@ static const char *a_stop_in_the_middle_loses_nothing(void)
 			NEED(buf[i] == pattern(done++));
 		madvise(buf, room, MADV_DONTNEED);
 	}
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
+	stopping_ends(pid);
 	NEED(n == 0);
 	NEED(done == 2000000);
 	close(fd);
