@@ -4,8 +4,8 @@
  * Private to tcpip/. Reading order: lookup.c (whose is it), tcp_in.c (a segment arrives),
  * tcp_ack.c, tcp_sack.c, tcp_recovery.c (what an ACK means), tcp_rcv.c (data), tcp_out.c (what may
  * be sent), tcp_pace.c, tcp_timer.c, tcp_listen.c, tcp_syncookie.c, tcp_pcb.c (birth and death),
- *tcp_user.c, tcp_sockopt.c, tcp_settings.c; beside them tcp_ecn.c, tcp_tune.c (buffer sizes),
- *tcp_urg.c.
+ * tcp_user.c, tcp_sockopt.c, tcp_settings.c; beside them tcp_ecn.c, tcp_urg.c and tcp_tune.c
+ * (buffer sizes).
  *
  * The send queue is one list of buffers in sequence order, one segment each:
  *

@@ -369,11 +369,10 @@ void call_unmake(struct ctx *ctx, uint32_t id)
 	turn_begin(&sandbox, ctx);
 	so = sock_get(sandbox.stack, id);
 	listener = ctx->listener ? sock_get(sandbox.stack, ctx->listener) : NULL;
-	if (so) {
+	if (so && listener && !sock_unaccept(listener, so))
 		grants_drop_socket(&grants, id);
-		if (!listener || sock_unaccept(listener, so))
-			sock_close(so);
-	}
+	else
+		call_closed(sandbox.stack, id);
 	turn_end(&sandbox, ctx);
 }
 

@@ -74,6 +74,10 @@ static inline uint64_t index_nospec(uint64_t i, uint64_t n)
 
 /* ---- io_calls.c ----------------------------------------------------------------------------- */
 
+/* Bytes in the application's memory, or in the slot's data area where the call is staged there. */
+bool call_in_reach(const struct call *c, uint64_t at, uint64_t n);
+int call_copy_in(const struct call *c, void *to, uint64_t at, uint64_t n); /* 0 or -EFAULT */
+int call_copy_out(const struct call *c, uint64_t at, const void *from, uint64_t n);
 int64_t call_send(struct call *c);
 int64_t call_recv(struct call *c);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The image's doors: upcall_main, where the module lets a thread in (by way of entry.S), and
+ * The image's doors: upcall_run, where the module lets a thread in (by way of entry.S), and
  * image_plain_call, for those who map the segment (image_call.h). Calls calls.c. Also what the
  * image tells its loader, and how a waiter for the stack lock lets others run.
  */
@@ -19,7 +19,6 @@
 #define SYS_NANOSLEEP 35
 
 /* What the assembler files cannot ask the headers. */
-_Static_assert(SW_IOC_EXIT == 0x5712, "entry.S: IOC_EXIT");
 _Static_assert(SEG_BASE + SW_EXIT_OFF == 0x6000001ff000, "entry.S: EXIT_ADDRESS");
 _Static_assert(SEG_BASE + SEG_IMAGE_OFF == 0x600000200000, "image.ld: start");
 _Static_assert(SEG_IMAGE_MAX == 0x800000, "image.ld: size");
@@ -70,36 +69,19 @@ static void done(struct call_slot *slot)
 	__atomic_store_n(&slot->state, CALL_DONE, __ATOMIC_RELEASE);
 }
 
-static long leave_by(uint32_t fd, int64_t ret, uint64_t made)
+/* EXIT; comes back where it fails. */
+static long leave_by(uint32_t fd, struct crossing end)
 {
-	register uint64_t sock __asm__("r10") = (uint32_t)made;
-	register uint64_t flags __asm__("r8") = made >> 32;
-	long r;
+	register uint64_t sock __asm__("r10") = (uint32_t)end.made;
+	register uint64_t flags __asm__("r8") = end.made >> 32;
+	long ret;
 
 	__asm__ volatile("syscall"
-			 : "=a"(r)
+			 : "=a"(ret)
 			 : "0"((long)SYS_IOCTL), "D"((long)(int)fd), "S"((long)SW_IOC_EXIT),
-			   "d"(ret), "r"(sock), "r"(flags)
+			   "d"(end.ret), "r"(sock), "r"(flags)
 			 : "rcx", "r11", "memory");
-	return r;
-}
-
-struct crossing upcall_stays(struct ctx *ctx, int64_t ret, uint64_t made, long why)
-{
-	uint32_t client = ctx->client;
-	struct channel *ch = channel_at(client);
-	struct call_slot *slot;
-	long again = leave_by(ctx_at(0)->fd, ret, made);
-
-	if (made && (why == -ECANCELED || again == -ECANCELED)) {
-		call_unmake(ctx, (uint32_t)made);
-		slot = &ch->slot[ctx->slot];
-		slot->ret = ret = -ERESTART;
-		made = 0;
-		done(slot);
-		leave_by(ctx_at(0)->fd, ret, made);
-	}
-	return (struct crossing){.ret = ret, .made = made};
+	return ret;
 }
 
 struct crossing upcall_main(struct ctx *ctx, uint32_t client, uint32_t sock, uint64_t slot_flags,
@@ -124,9 +106,31 @@ struct crossing upcall_main(struct ctx *ctx, uint32_t client, uint32_t sock, uin
 	call_give(&c, &ch->slot[n]);
 	ctx->slot = (uint32_t)n;
 	ctx->listener = c.in.nr == CALL_ACCEPT ? c.sock : 0;
-	if (!c.made) /* else upcall_stays knows the end */
+	if (!c.made) /* else upcall_run knows the end */
 		done(&ch->slot[n]);
 	return (struct crossing){.ret = c.in.ret, .made = c.made | (uint64_t)c.made_flags << 32};
+}
+
+struct crossing upcall_run(struct ctx *ctx, uint32_t client, uint32_t sock, uint64_t slot_flags,
+			   uint32_t fd)
+{
+	struct crossing end = upcall_main(ctx, client, sock, slot_flags, fd);
+	bool undo = leave_by(fd, end) == -ECANCELED;
+	struct call_slot *slot;
+	struct channel *ch;
+
+	/* The thread's descriptors are not what they were, or this is the adopter: the daemon. */
+	undo |= leave_by(ctx_at(0)->fd, end) == -ECANCELED;
+	if (end.made && undo) {
+		call_unmake(ctx, (uint32_t)end.made);
+		ch = channel_at(client);
+		slot = &ch->slot[ctx->slot];
+		end = (struct crossing){.ret = -ERESTART};
+		slot->ret = end.ret;
+		done(slot);
+		leave_by(ctx_at(0)->fd, end);
+	}
+	return end;
 }
 
 int64_t image_plain_call(struct ctx *ctx, uint32_t client, struct call_slot *slot)

@@ -20,11 +20,13 @@ struct crossing upcall_main(struct ctx *ctx, uint32_t client, uint32_t sock, uin
 			    uint32_t fd);
 
 /*
- * EXIT with the thread's own descriptor failed with `why`: tries the daemon's, which leaves if this
- * is the adopter. A socket that was made for a thread that is not here is undone, and the thread,
- * if it lives, told to make the call again. Else what to leave with by the exit page.
+ * The same and EXIT, after which the thread is not here any more. Comes back if no descriptor of
+ * the thread's, nor the daemon's where that is the adopter, leads to the module: then for the exit
+ * page. A socket that was made for a thread that is not here is undone, and the thread, if it
+ * lives, told to make the call again.
  */
-struct crossing upcall_stays(struct ctx *ctx, int64_t ret, uint64_t made, long why);
+struct crossing upcall_run(struct ctx *ctx, uint32_t client, uint32_t sock, uint64_t slot_flags,
+			   uint32_t fd);
 
 typedef int64_t image_plain_call_fn(struct ctx *ctx, uint32_t client, struct call_slot *slot);
 image_plain_call_fn image_plain_call;

@@ -4,8 +4,8 @@
  * made with no lock held, as a page fault there can be made to last for ever. Called by calls.c.
  *
  *	send:	lock: reserve room and buffers, unlock; copy in; lock: commit and send, unlock
- *	recv:	lock: take references, unlock; copy out; lock: give back, or put back what the copy
- *failed for
+ *	recv:	lock: take references, unlock; copy out; lock: give back, or put back what was
+ *		not copied
  *
  * Between the sections another thread may close the socket: it is looked up again each time.
  */
@@ -19,6 +19,29 @@
 /* Bytes a call moves at most, so that a section under the lock stays short. The library goes on. */
 #define SEND_MAX 262144u
 #define RECV_MAX (SOCK_SLICES * PKTBUF_SIZE)
+
+bool call_in_reach(const struct call *c, uint64_t at, uint64_t n)
+{
+	if (c->where == CALL_DATA_STAGED)
+		return at <= CHANNEL_DATA_SIZE && n <= CHANNEL_DATA_SIZE - at;
+	return app_range_ok(at, n);
+}
+
+int call_copy_in(const struct call *c, void *to, uint64_t at, uint64_t n)
+{
+	if (c->where != CALL_DATA_STAGED)
+		return app_copy_in(to, at, n);
+	memcpy(to, c->area + at, n);
+	return 0;
+}
+
+int call_copy_out(const struct call *c, uint64_t at, const void *from, uint64_t n)
+{
+	if (c->where != CALL_DATA_STAGED)
+		return app_copy_out(at, from, n);
+	memcpy(c->area + at, from, n);
+	return 0;
+}
 
 /* Walks the vectors of a call. */
 struct walk {
@@ -43,9 +66,7 @@ static int64_t walk_init(struct walk *w, struct call *c)
 		if (len > INT64_MAX - total)
 			return -EINVAL;
 		total += len;
-		if (c->where == CALL_DATA_STAGED
-			    ? base > CHANNEL_DATA_SIZE || len > CHANNEL_DATA_SIZE - base
-			    : !app_range_ok(base, len))
+		if (!call_in_reach(c, base, len))
 			return -EFAULT;
 	}
 	return (int64_t)total;
@@ -80,9 +101,7 @@ static int walk_in(struct walk *w, uint8_t *to, size_t n)
 
 		if (!piece)
 			return -EFAULT;
-		if (w->c->where == CALL_DATA_STAGED)
-			memcpy(to, w->c->area + at, piece);
-		else if (app_copy_in(to, at, piece))
+		if (call_copy_in(w->c, to, at, piece))
 			return -EFAULT;
 		to += piece;
 		n -= piece;
@@ -98,9 +117,7 @@ static int walk_out(struct walk *w, const uint8_t *from, size_t n)
 
 		if (!piece)
 			return -EFAULT;
-		if (w->c->where == CALL_DATA_STAGED)
-			memcpy(w->c->area + at, from, piece);
-		else if (app_copy_out(at, from, piece))
+		if (call_copy_out(w->c, at, from, piece))
 			return -EFAULT;
 		from += piece;
 		n -= piece;

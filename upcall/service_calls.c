@@ -17,13 +17,6 @@
 _Static_assert(EXT_BLOCK_MAX <= CHANNEL_DATA_SIZE, "a block fits in a data area");
 _Static_assert(EXT_BLOCK_MAX == SERVICE_BLOCK_MAX && EXT_NAME == SERVICE_NAME, "as programs know");
 
-static bool in_reach(const struct call *c, uint64_t at, uint64_t n)
-{
-	if (c->where == CALL_DATA_STAGED)
-		return at <= CHANNEL_DATA_SIZE && n <= CHANNEL_DATA_SIZE - at;
-	return app_range_ok(at, n);
-}
-
 static int block_in(struct call *c, uint8_t *block, uint64_t n)
 {
 	const struct call_service *in = (const struct call_service *)c->in.inl;
@@ -32,12 +25,9 @@ static int block_in(struct call *c, uint8_t *block, uint64_t n)
 		memcpy(block, in->block, n);
 		return 0;
 	}
-	if (!in_reach(c, in->arg_at, n))
+	if (!call_in_reach(c, in->arg_at, n))
 		return -EFAULT;
-	if (c->where != CALL_DATA_STAGED)
-		return app_copy_in(block, in->arg_at, n);
-	memcpy(block, c->area + in->arg_at, n);
-	return 0;
+	return call_copy_in(c, block, in->arg_at, n);
 }
 
 /* Before the service acts, as a result that cannot be delivered would be lost: the place is written
@@ -48,7 +38,7 @@ static int result_reach(struct call *c, const uint8_t *block, uint64_t room)
 
 	if (room <= SERVICE_INLINE)
 		return 0;
-	if (!in_reach(c, in->result_at, room))
+	if (!call_in_reach(c, in->result_at, room))
 		return -EFAULT;
 	return c->where == CALL_DATA_STAGED ? 0 : app_copy_out(in->result_at, block, room);
 }
@@ -62,10 +52,7 @@ static int block_out(struct call *c, const uint8_t *block, uint64_t n, uint64_t 
 		c->inl_out = (uint32_t)(offsetof(struct call_service, block) + n);
 		return 0;
 	}
-	if (c->where != CALL_DATA_STAGED)
-		return app_copy_out(io->result_at, block, n);
-	memcpy(c->area + io->result_at, block, n);
-	return 0;
+	return call_copy_out(c, io->result_at, block, n);
 }
 
 int64_t call_service(struct call *c)
