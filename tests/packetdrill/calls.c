@@ -156,18 +156,23 @@ static int pd_bind(void *ud, int fd, const struct sockaddr *addr, socklen_t len)
 	return (int)result(r);
 }
 
-static int pd_listen(void *ud, int fd, int backlog)
+/* A verb of the stack that takes a number. */
+static int on_sock(struct world *w, int fd, int (*verb)(struct socket *so, int n), int n)
 {
-	struct world *w = ud;
 	struct file *f;
 	int r;
 
 	world_enter(w);
 	r = sock_of(w, fd, &f);
 	if (r == 0)
-		r = sock_listen(f->so, backlog);
+		r = verb(f->so, n);
 	world_leave(w);
 	return (int)result(r);
+}
+
+static int pd_listen(void *ud, int fd, int backlog)
+{
+	return on_sock(ud, fd, sock_listen, backlog);
 }
 
 static int do_accept(struct world *w, int fd, struct sock_addr *peer)
@@ -251,16 +256,7 @@ int pd_close(void *ud, int fd)
 
 static int pd_shutdown(void *ud, int fd, int how)
 {
-	struct world *w = ud;
-	struct file *f;
-	int r;
-
-	world_enter(w);
-	r = sock_of(w, fd, &f);
-	if (r == 0)
-		r = sock_shutdown(f->so, how);
-	world_leave(w);
-	return (int)result(r);
+	return on_sock(ud, fd, sock_shutdown, how);
 }
 
 /* ---- data ---- */

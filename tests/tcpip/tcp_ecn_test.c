@@ -21,9 +21,7 @@ static void setup(void)
 {
 	peer_desk_open(&d);
 	p = peer_make(&d);
-	p.listener = desk_socket(&d, SOCK_STREAM, 0);
-	ck_assert_int_eq(desk_bind(p.listener, 0, 80), 0);
-	ck_assert_int_eq(sock_listen(p.listener, 4), 0);
+	peer_listener(&p, 4);
 }
 
 static void teardown(void)

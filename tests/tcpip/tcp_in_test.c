@@ -74,9 +74,7 @@ START_TEST(the_syn_ack_answers_only_what_was_offered)
 {
 	struct segment s;
 
-	p.listener = desk_socket(&d, SOCK_STREAM, 0);
-	desk_bind(p.listener, 0, 80);
-	sock_listen(p.listener, 5);
+	peer_listener(&p, 5);
 	p.sack = p.wscale = false;
 	peer_send(&p, TCP_SYN, 0, 0, 0);
 	s = peer_get(&p);

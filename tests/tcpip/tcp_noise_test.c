@@ -26,9 +26,7 @@ static void setup(void)
 {
 	peer_desk_open(&d);
 	p = peer_make(&d);
-	p.listener = desk_socket(&d, SOCK_STREAM, 0);
-	desk_bind(p.listener, 0, 80);
-	sock_listen(p.listener, 3);
+	peer_listener(&p, 3);
 }
 
 static void teardown(void)

@@ -147,15 +147,19 @@ unsigned peer_drain(struct peer *p)
 	return n;
 }
 
+void peer_listener(struct peer *p, int backlog)
+{
+	p->listener = desk_socket(p->d, SOCK_STREAM, 0);
+	ck_assert_int_eq(desk_bind(p->listener, 0, p->stack_port), 0);
+	ck_assert_int_eq(sock_listen(p->listener, backlog), 0);
+}
+
 void peer_accepted(struct peer *p)
 {
 	struct sock_addr from;
 
-	if (!p->listener) {
-		p->listener = desk_socket(p->d, SOCK_STREAM, 0);
-		ck_assert_int_eq(desk_bind(p->listener, 0, p->stack_port), 0);
-		ck_assert_int_eq(sock_listen(p->listener, 16), 0);
-	}
+	if (!p->listener)
+		peer_listener(p, 16);
 	peer_send(p, TCP_SYN, 0, 0, 0);
 	peer_expect(p, TCP_SYN | TCP_ACK, 0, 1, 0);
 	desk_pass(p->d, p->rtt);

@@ -37,6 +37,8 @@ void peer_desk_open(struct desk *d);
 void peer_desk_close(struct desk *d);
 struct peer peer_make(struct desk *d);
 
+/* The stack listens for the peer. */
+void peer_listener(struct peer *p, int backlog);
 /* A connection the stack accepted (so) or began; nothing is left unread on the wire. */
 void peer_accepted(struct peer *p);
 void peer_connected(struct peer *p);

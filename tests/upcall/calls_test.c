@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <ucontext.h>
 
 #include "sandbox/lock.h"
 #include "tests/upcall/fake_stack.h"
@@ -28,7 +27,6 @@ static struct seg_kshared ks;
 static struct ctx app = {.id = 9};
 static struct call_slot slot;
 static uint64_t may[FAKE_SOCKETS][SEG_CLIENT_MAX / 64];
-static unsigned faults;
 
 /* Not called by these tests: the daemon's calls are tested on the real image (image_test.c). */
 int64_t admin_call(struct ctx *ctx, struct call_slot *s)
@@ -36,24 +34,9 @@ int64_t admin_call(struct ctx *ctx, struct call_slot *s)
 	return 4711;
 }
 
-static void on_fault(int sig, siginfo_t *info, void *context)
-{
-	ucontext_t *uc = context;
-	uintptr_t rip = (uintptr_t)uc->uc_mcontext.gregs[REG_RIP];
-
-	if (rip < (uintptr_t)app_copy_start || rip >= (uintptr_t)app_copy_end ||
-	    stack_lock_owner(&sandbox) != UINT32_MAX)
-		abort();
-	faults++;
-	uc->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)app_fault_fixup;
-}
-
 static void setup(void)
 {
-	struct sigaction sa = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO};
-
-	sigaction(SIGSEGV, &sa, NULL);
-	sigaction(SIGBUS, &sa, NULL);
+	fake_faults(&app);
 	memset(&hdr, 0, sizeof(hdr));
 	memset(&ks, 0, sizeof(ks));
 	memset(&slot, 0, sizeof(slot));
@@ -68,7 +51,6 @@ static void setup(void)
 				   .daemon_wakes_at = UINT64_MAX};
 	for (unsigned i = 0; i < 2; i++)
 		fake.so[i] = (struct socket){.id = FAKE_ID(i), .open = true, .events = POLLOUT};
-	faults = 0;
 }
 
 static void teardown(void)
@@ -232,7 +214,7 @@ START_TEST(wild_buffers_are_refused_before_anything_is_done)
 		iov_at(wild[i][0], wild[i][1]);
 		ck_assert_int_eq(call(CALL_RECV), -EFAULT);
 	}
-	ck_assert_uint_eq(fake.turns + fake.reserved + fake.taken + faults, 0);
+	ck_assert_uint_eq(fake.turns + fake.reserved + fake.taken + fake.faults, 0);
 }
 END_TEST
 
@@ -335,7 +317,7 @@ START_TEST(send_from_missing_memory_sends_nothing)
 
 	iov(0, p + 3000, 2000);
 	ck_assert_int_eq(call(CALL_SEND), -EFAULT);
-	ck_assert_uint_eq(faults, 1);
+	ck_assert_uint_eq(fake.faults, 1);
 	ck_assert_uint_eq(fake.committed, 0);
 	ck_assert_uint_eq(fake.so[0].n_sent, 0);
 }
@@ -404,7 +386,7 @@ START_TEST(receive_into_missing_or_read_only_memory_consumes_nothing)
 	ck_assert_int_eq(call(CALL_RECV), -EFAULT);
 	iov(0, ro, 2500);
 	ck_assert_int_eq(call(CALL_RECV), -EFAULT);
-	ck_assert_uint_eq(faults, 2);
+	ck_assert_uint_eq(fake.faults, 2);
 	ck_assert_uint_eq(fake.undone, 2);
 	ck_assert_uint_eq(fake.done, 0);
 	ck_assert_uint_eq(fake.so[0].n_queue, 2500);
@@ -422,7 +404,7 @@ START_TEST(missing_memory_behind_what_is_received_does_not_matter)
 	iov(0, p, 8192);
 	ck_assert_int_eq(call(CALL_RECV), 100);
 	ck_assert_mem_eq(p, bytes, 100);
-	ck_assert_uint_eq(faults, 0);
+	ck_assert_uint_eq(fake.faults, 0);
 }
 END_TEST
 

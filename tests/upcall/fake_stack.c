@@ -4,9 +4,13 @@
 
 #include <check.h>
 #include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <ucontext.h>
 
 #include "sandbox/lock.h"
+#include "upcall/app_copy.h"
 
 struct fake_stack fake;
 
@@ -20,6 +24,31 @@ void fake_stack_init(struct sandbox *sb)
 	memset(&fake, 0, sizeof(fake));
 	fake.sb = sb;
 	pktbuf_pool_init(&fake.pool, fake.headers, fake.data, 0, 16);
+}
+
+/* ---- application memory -------------------------------------------------------------------- */
+
+static const struct ctx *inside;
+
+static void on_fault(int sig, siginfo_t *info, void *context)
+{
+	ucontext_t *uc = context;
+	uintptr_t rip = (uintptr_t)uc->uc_mcontext.gregs[REG_RIP];
+
+	if (rip < (uintptr_t)app_copy_start || rip >= (uintptr_t)app_copy_end ||
+	    stack_lock_owner(fake.sb) != UINT32_MAX || inside->in_ext)
+		abort();
+	fake.faults++;
+	uc->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)app_fault_fixup;
+}
+
+void fake_faults(const struct ctx *app)
+{
+	struct sigaction sa = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO};
+
+	inside = app;
+	sigaction(SIGSEGV, &sa, NULL);
+	sigaction(SIGBUS, &sa, NULL);
 }
 
 /* ---- struct turn_ops ----------------------------------------------------------------------- */

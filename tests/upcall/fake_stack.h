@@ -32,7 +32,7 @@ struct fake_stack {
 	int64_t answer;	    /* of verbs without data, and of reserve and take when negative */
 	uint64_t full;	    /* what sock_recv_take says of a datagram's length; 0: the result */
 	bool close_between; /* the socket goes away after reserve or take */
-	unsigned reserved, committed, taken, done, undone, turns;
+	unsigned reserved, committed, taken, done, undone, turns, faults;
 	struct pktbuf_pool pool;
 	struct pktbuf headers[16];
 	uint8_t data[16 * PKTBUF_SIZE];
@@ -42,5 +42,10 @@ extern struct fake_stack fake;
 extern const struct turn_ops fake_ops;
 
 void fake_stack_init(struct sandbox *sb);
+/*
+ * Faults of the copy routines go on as the module lets them, and are counted in fake.faults; any
+ * other, or one with the lock held or app in an extension, aborts.
+ */
+void fake_faults(const struct ctx *app);
 
 #endif

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <ucontext.h>
 
 #include "sandbox/ext_host.h"
 #include "sandbox/lock.h"
@@ -32,17 +31,6 @@ static uint8_t big[SERVICE_BLOCK_MAX + 1];
 int64_t admin_call(struct ctx *ctx, struct call_slot *s)
 {
 	return 4711;
-}
-
-static void on_fault(int sig, siginfo_t *info, void *context)
-{
-	ucontext_t *uc = context;
-	uintptr_t rip = (uintptr_t)uc->uc_mcontext.gregs[REG_RIP];
-
-	if (rip < (uintptr_t)app_copy_start || rip >= (uintptr_t)app_copy_end ||
-	    stack_lock_owner(&sandbox) != UINT32_MAX || app.in_ext)
-		abort();
-	uc->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)app_fault_fixup;
 }
 
 /* ---- an extension -------------------------------------------------------------------------- */
@@ -95,10 +83,7 @@ static int add(unsigned place, const struct ext_desc *d, uint64_t gen)
 
 static void setup(void)
 {
-	struct sigaction sa = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO};
-
-	sigaction(SIGSEGV, &sa, NULL);
-	sigaction(SIGBUS, &sa, NULL);
+	fake_faults(&app);
 	fake_stack_init(&sandbox);
 	sandbox = (struct sandbox){.hdr = &hdr,
 				   .ks = &ks,
