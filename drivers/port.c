@@ -33,17 +33,10 @@ const struct port_ops *port_driver_pci(uint16_t vendor, uint16_t device)
 	return NULL;
 }
 
-static bool same_word(const char *a, const char *b)
-{
-	while (*a && *a == *b)
-		a++, b++;
-	return *a == *b;
-}
-
 const struct port_ops *port_driver_kind(const char *kind)
 {
 	for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if (same_word(kinds[i]->name, kind))
+		if (!strcmp(kinds[i]->name, kind))
 			return kinds[i];
 	return NULL;
 }

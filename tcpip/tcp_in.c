@@ -8,8 +8,7 @@
  *	  time_wait_in		TIME-WAIT, with the reuse that RFC 6191 and 1122 allow
  *	  synced_in		3.10.7.4: acceptable (PAWS), RST, SYN, ACK, data, FIN
  *
- * Called by ip4.c. ACKs and data that follow are mostly left to tcp_flush() at the end of the
- *batch.
+ * Called by ip4.c. ACKs and data that follow are mostly left to tcp_flush(), when a batch ends.
  */
 #include <errno.h>
 

@@ -5,9 +5,8 @@
  */
 #include "tcpip/tcp.h"
 
-#define BURST_NS                                                                                   \
-	(2 * TCP_MS) /* the clock ticks in 1 ms: what a late tick missed may be made up            \
-		      */
+/* The clock ticks in 1 ms: what a late tick missed may be made up. */
+#define BURST_NS (2 * TCP_MS)
 
 /* As Linux: twice what a window a round trip is in slow start, 1.2 times it after. */
 uint64_t tcp_pacing_rate(const struct tcp_pcb *pcb)

@@ -28,8 +28,8 @@ static void start_reduction(struct tcp_pcb *pcb, enum tcp_ca_state state)
 		pcb->prr_delivered = 0;
 		pcb->prr_out = 0;
 		pcb->cwnd_cnt = 0;
-		pcb->ecn_cwr =
-			pcb->ecn_ok; /* RFC 3168 6.1.2: the peer is told, whatever the cause */
+		/* RFC 3168 6.1.2: the peer is told, whatever the cause. */
+		pcb->ecn_cwr = pcb->ecn_ok;
 	}
 	pcb->tlp_high_seq = 0;
 	pcb->high_seq = pcb->snd_nxt;

@@ -4,6 +4,7 @@
  * defaults and ranges. Called by lookup.c at the start and from outside through stack_tcp_set().
  */
 #include <errno.h>
+#include <string.h>
 
 #include "tcpip/tcp.h"
 
@@ -42,19 +43,12 @@ void tcp_settings_init(struct tcp_settings *set)
 		*field(set, s) = s->def;
 }
 
-static bool same(const char *a, const char *b)
-{
-	while (*a && *a == *b)
-		a++, b++;
-	return *a == *b;
-}
-
 int stack_tcp_set(struct stack *st, const char *name, uint32_t value)
 {
 	const struct setting *s;
 
 	for (s = settings; s < settings + N_SETTINGS; s++) {
-		if (!same(s->name, name))
+		if (strcmp(s->name, name))
 			continue;
 		if (value < s->min || value > s->max)
 			return -EINVAL;

@@ -5,8 +5,7 @@
  * Called by tcp_listen.c.
  *
  *	sequence number   31..27 time in steps of 64 s | 26..24 MSS by table | 23..0 keyed hash
- *	timestamp	  5 ECN asked for | 4 SACK permitted | 3..0 the peer's window scale, 15:
- *none
+ *	timestamp	  5 ECN asked for | 4 SACK permitted | 3..0 the peer's window scale, or 15
  *
  * Without timestamps the connection does without scale, SACK and ECN, as on Linux. A guess succeeds
  * with 2^-28; a cookie is good for 64 to 128 s; one is looked for only while some were sent lately.

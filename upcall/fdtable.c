@@ -3,8 +3,8 @@
  * What is known about each descriptor: one 64-bit word, read without a lock, for any number there
  * can be. Only a cache: the kernel knows better, and a program has many ways to change a descriptor
  * unseen (fclose, close_range by system call, vfork children, fd passing). What is unknown is
- *looked at; what is stale shows itself: in upcall mode the crossing fails with ENOTTY, in server
- *and direct mode the inode is compared before each call. Called by api.c and the shim.
+ * looked at; what is stale shows itself: in upcall mode the crossing fails with ENOTTY, in server
+ * and direct mode the inode is compared before each call. Called by api.c and the shim.
  *
  *	word	63..32 socket id, or the options set on an unconverted socket
  *		31..16 epoch of the attachment that proved the socket

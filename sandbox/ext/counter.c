@@ -4,7 +4,8 @@
  *
  *	add N		"TOTAL OWN\n": after it, of everybody and of the caller; exactly once
  *	stats [FROM]	"total T adds A\nlive N sum S\ndead N sum S\n", then "client ID SUM ADDS\n"
- *for each live client from FROM on while they fit, then "more FROM\n" if some do not
+ *			for each live client from FROM on while they fit, then "more FROM\n" if
+ *			some do not
  *
  * live sum + dead sum == total, always: all of an addition is one hold of the lock.
  */

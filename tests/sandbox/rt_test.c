@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/* sandbox/rt.c, under other names: the four functions against libc's, at all small lengths and
+/* sandbox/rt.c, under other names: the functions against libc's, at all small lengths and
  * alignments, and around the length from which rep is used. */
 #include <check.h>
 #include <stdlib.h>
@@ -9,6 +9,7 @@ void *rt_memcpy(void *to, const void *from, size_t n);
 void *rt_memmove(void *to, const void *from, size_t n);
 void *rt_memset(void *to, int byte, size_t n);
 int rt_memcmp(const void *a, const void *b, size_t n);
+int rt_strcmp(const char *a, const char *b);
 
 #define ROOM 700u
 
@@ -61,6 +62,18 @@ START_TEST(memset_fills_exactly)
 }
 END_TEST
 
+START_TEST(strcmp_orders_words)
+{
+	static const char *const words[] = {"", "a", "ab", "abc", "b", "\x80", "\xff"};
+
+	for (unsigned i = 0; i < 7; i++)
+		for (unsigned k = 0; k < 7; k++) {
+			ck_assert_int_eq(rt_strcmp(words[i], words[k]) < 0, i < k);
+			ck_assert_int_eq(rt_strcmp(words[i], words[k]) == 0, i == k);
+		}
+}
+END_TEST
+
 START_TEST(memcmp_finds_the_first_difference)
 {
 	memcpy(got, src, ROOM);
@@ -89,6 +102,7 @@ int main(void)
 	tcase_add_test(c, memmove_copies_overlapping_bytes);
 	tcase_add_test(c, memset_fills_exactly);
 	tcase_add_test(c, memcmp_finds_the_first_difference);
+	tcase_add_test(c, strcmp_orders_words);
 	suite_add_tcase(s, c);
 	srunner_set_fork_status(r, CK_NOFORK);
 	srunner_run_all(r, CK_NORMAL);

@@ -4,10 +4,14 @@
  * README.md has the picture.
  *
  *	intercept.c	names: bind, connect, listen, accept, options; who gets a call
- *	transfer.c	read, write, send, receive	     open_close.c  socket, close, dup,
- *fcntl, ioctl poll.c epoll.c	waiting			     stdio.c	   fdopen, dprintf decide.c
- *which stack an address belongs to    convert.c	   kernel socket -> Sandwire socket
- *	pass_fd.c	descriptors that come by message     real.c	   libc's own functions
+ *	transfer.c	read, write, send, receive
+ *	open_close.c	socket, close, dup, fcntl, ioctl
+ *	poll.c epoll.c	waiting
+ *	stdio.c		fdopen, dprintf
+ *	decide.c	which stack an address belongs to
+ *	convert.c	kernel socket -> Sandwire socket
+ *	pass_fd.c	descriptors that come by message
+ *	real.c		libc's own functions
  */
 #ifndef SHIM_SHIM_H
 #define SHIM_SHIM_H
