@@ -36,12 +36,11 @@ static void rtt_sample(struct tcp_pcb *pcb, uint64_t us, bool by_window)
 
 	if (!s)
 		s = 1;
-	if (!old)
+	/* By a window, a sender with nothing to send only makes it longer. */
+	if (!old || (by_window && s < old))
 		pcb->rcv_rtt_us = s;
 	else if (!by_window)
 		pcb->rcv_rtt_us = old - old / 8 + s / 8;
-	else if (s < old) /* a sender with nothing to send only makes it longer */
-		pcb->rcv_rtt_us = s;
 }
 
 /* The receiver sends nothing that is acknowledged; so by echoed timestamps, or by how long a
