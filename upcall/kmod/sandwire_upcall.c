@@ -496,6 +496,7 @@ static long requeue(struct sw_crossing *t)
 	t->regs = *task_pt_regs(current);
 	t->regs.ax = 0; /* of YIELD */
 	t->regs.orig_ax = -1;
+	this_cpu_dec(sw_stats.adopted); /* it is not finished */
 	unhook(t, -EAGAIN);
 	notifier_remove(t);
 	sigprocmask(SIG_SETMASK, &t->oldmask, NULL);
