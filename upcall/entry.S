@@ -19,7 +19,7 @@ image_entry:
 	movl	%edx, %r10d
 	movq	%rdx, %r8
 	shrq	$32, %r8
-	movq	%rax, %rdx
+	movq	%rax, %r9
 	/* The registers of EXIT, by a fault that only the module sees. */
 	movabsq	$EXIT_ADDRESS, %rax
 	movl	$0, (%rax)

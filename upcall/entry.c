@@ -15,6 +15,7 @@
 #include "upcall/entry.h"
 #include "upcall/kmod/sandwire_uapi.h"
 
+#define SYS_LSEEK     8
 #define SYS_IOCTL     16
 #define SYS_NANOSLEEP 35
 
@@ -72,14 +73,15 @@ static void done(struct call_slot *slot)
 /* EXIT; comes back where it fails. */
 static long leave_by(uint32_t fd, struct crossing end)
 {
+	register int64_t result __asm__("r9") = end.ret;
 	register uint64_t sock __asm__("r10") = (uint32_t)end.made;
 	register uint64_t flags __asm__("r8") = end.made >> 32;
 	long ret;
 
 	__asm__ volatile("syscall"
 			 : "=a"(ret)
-			 : "0"((long)SYS_IOCTL), "D"((long)(int)fd), "S"((long)SW_IOC_EXIT),
-			   "d"(end.ret), "r"(sock), "r"(flags)
+			 : "0"((long)SYS_LSEEK), "D"((long)(int)fd), "S"(SW_SEEK_EXIT), "d"(0l),
+			   "r"(result), "r"(sock), "r"(flags)
 			 : "rcx", "r11", "memory");
 	return ret;
 }

@@ -7,27 +7,32 @@
 #include <errno.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "sandbox/layout.h"
 #include "upcall/client.h"
 #include "upcall/kmod/sandwire_uapi.h"
 #include "upcall/raw.h"
 
+#define MAX_ERRNO 4095
+
 /*
- * rax: of the crossing; rdx: the sandbox's result, 64 bits wide where an ioctl's own is cut to 32.
- * The sandbox reads and writes this process's memory like any function.
+ * 0 or -errno of the crossing, -ENOTTY if the descriptor is another file's; rdx: the sandbox's
+ * result. The sandbox reads and writes this process's memory like any function.
  */
 static inline long enter(int fd, uint64_t slot, int64_t *result)
 {
-	long rax = SYS_ioctl;
-	uint64_t rdx = slot;
+	long rax = SYS_lseek;
+	int64_t rdx = SEEK_SET;
 
 	__asm__ volatile("syscall"
 			 : "+a"(rax), "+d"(rdx)
-			 : "D"((long)fd), "S"((long)SW_IOC_ENTER)
+			 : "D"((long)fd), "S"(SW_SEEK_ENTER | slot)
 			 : "rcx", "r11", "memory");
-	*result = (int64_t)rdx;
-	return rax;
+	*result = rdx;
+	if (rax == SW_CROSSED)
+		return 0;
+	return rax >= 0 || rax < -MAX_ERRNO || rax == -ESPIPE || rax == -EINVAL ? -ENOTTY : rax;
 }
 
 /*

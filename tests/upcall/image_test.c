@@ -379,7 +379,7 @@ START_TEST(an_upcall_leaves_with_its_result_and_the_new_socket)
 	ch->slot[63].arg[0] = AF_INET;
 	ch->slot[63].arg[1] = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
 	enter(ctx_at(200), 7, 0, 63 | SW_ENTER_NONBLOCK);
-	ck_assert_int_eq(left_with[REG_RDX], 0);
+	ck_assert_int_eq(left_with[REG_R9], 0);
 	ck_assert_uint_ne((uint32_t)left_with[REG_R10], 0);
 	ck_assert_int_eq(left_with[REG_R10], ch->slot[63].sock);
 	ck_assert_int_eq(left_with[REG_R8], SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -389,18 +389,18 @@ START_TEST(an_upcall_leaves_with_its_result_and_the_new_socket)
 	ch->slot[0].nr = CALL_GETSOCKNAME;
 	ch->slot[0].sock = ch->slot[63].sock;
 	enter(ctx_at(1), 7, 0, 0);
-	ck_assert_int_eq(left_with[REG_RDX], -EBADF);
+	ck_assert_int_eq(left_with[REG_R9], -EBADF);
 	enter(ctx_at(1), 7, ch->slot[63].sock, 0);
-	ck_assert_int_eq(left_with[REG_RDX], 0);
+	ck_assert_int_eq(left_with[REG_R9], 0);
 	ck_assert_int_eq(left_with[REG_R10], 0);
 	enter(ctx_at(1), 7, 0, 64);
-	ck_assert_int_eq(left_with[REG_RDX], -EINVAL);
+	ck_assert_int_eq(left_with[REG_R9], -EINVAL);
 	enter(ctx_at(1), 0, ch->slot[63].sock, 0);
-	ck_assert_int_eq(left_with[REG_RDX], -EPERM);
+	ck_assert_int_eq(left_with[REG_R9], -EPERM);
 	/* ADMIN_ calls are for plain callers. */
 	ch->slot[0].nr = ADMIN_SHUTDOWN;
 	enter(ctx_at(1), 7, 0, 0);
-	ck_assert_int_eq(left_with[REG_RDX], -ENOSYS);
+	ck_assert_int_eq(left_with[REG_R9], -ENOSYS);
 	channel_destroy(&mem);
 }
 END_TEST

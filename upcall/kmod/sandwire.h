@@ -101,6 +101,7 @@ DECLARE_PER_CPU(struct sw_stats, sw_stats);
 
 /* sandwire_main.c */
 extern struct workqueue_struct *sw_wq;
+loff_t sw_llseek(struct file *file, loff_t offset, int whence);
 long sw_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 void sw_net_put(struct sw_net *net);
 bool sw_net_enter(struct sw_net *net); /* false once the memory is gone or going */
@@ -140,7 +141,7 @@ void sw_wake_all(struct sw_net *net);
 bool sw_in_upcall(void);
 bool sw_retry_fault(void);
 long sw_enter(struct file *file, struct sw_client *client, u32 sock_id, u32 slot);
-long sw_exit(void);
+loff_t sw_exit(void);
 long sw_yield(unsigned long owner);
 long sw_adopt(struct file *file, struct sw_net *net, unsigned long owner);
 void sw_orphans_drop(struct sw_net *net);

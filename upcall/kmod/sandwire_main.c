@@ -410,31 +410,55 @@ static long net_ioctl(struct file *file, struct sw_net *net, unsigned int cmd, v
 	return -ENOTTY;
 }
 
-/* By a client file or a socket. */
-static long client_ioctl(struct file *file, struct sw_file *f, unsigned int cmd, unsigned long arg)
+/* The caller's client, by a client file or a socket, with a use taken; NULL if it has none there.
+ */
+static struct sw_client *client_use(struct sw_client *own, struct sw_net *net)
+{
+	if (!own)
+		return client_find(current->mm, net);
+	return own->mm == current->mm && atomic_inc_not_zero(&own->use) ? own : NULL;
+}
+
+/* A crossing begins or ends: ENTER and EXIT. */
+loff_t sw_llseek(struct file *file, loff_t offset, int whence)
+{
+	struct sw_file *f = file->private_data;
+	struct sw_client *own, *client;
+	struct sw_net *net;
+
+	if (whence == SEEK_SET && offset == (loff_t)SW_SEEK_EXIT)
+		return sw_exit();
+	if (whence != SEEK_SET || (offset & SW_SEEK_MASK) != (loff_t)SW_SEEK_ENTER)
+		return -ESPIPE;
+	if (sw_in_upcall())
+		return -EBUSY;
+	own = smp_load_acquire(&f->client);
+	net = own ? own->net : f->id ? f->net : NULL;
+	if (!net)
+		return -ENOTCONN;
+	if (own && own->mm != current->mm)
+		return -ESTALE;
+	client = client_use(own, net);
+	if (client)
+		return sw_enter(file, client, f->id, offset);
+	return own ? -ENXIO : READ_ONCE(net->dead) ? -ENETDOWN : -ENOTCONN;
+}
+
+static long sock_info(struct sw_file *f, struct sw_sock_info __user *to)
 {
 	struct sw_client *own = smp_load_acquire(&f->client), *client;
 	struct sw_net *net = own ? own->net : f->net;
 	struct sw_sock_info info = {.sock_id = f->id};
 
 	if (!net)
-		return cmd == SW_IOC_ENTER ? -ENOTCONN : -ENOTTY;
-	if (own && cmd == SW_IOC_ENTER && own->mm != current->mm)
-		return -ESTALE;
-	if (own)
-		client = own->mm == current->mm && atomic_inc_not_zero(&own->use) ? own : NULL;
-	else
-		client = client_find(current->mm, net);
-	if (cmd == SW_IOC_ENTER && client)
-		return sw_enter(file, client, f->id, arg);
-	if (cmd == SW_IOC_ENTER)
-		return own ? -ENXIO : READ_ONCE(net->dead) ? -ENETDOWN : -ENOTCONN;
+		return -ENOTTY;
+	client = client_use(own, net);
 	if (client) {
 		info.client_id = client->id;
 		sw_client_unuse(client);
 	}
 	strscpy(info.net, net->cfg.name, sizeof(info.net));
-	return copy_to_user((void __user *)arg, &info, sizeof(info)) ? -EFAULT : 0;
+	return copy_to_user(to, &info, sizeof(info)) ? -EFAULT : 0;
 }
 
 /* Of every file of ours. */
@@ -443,8 +467,6 @@ long sw_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	struct sw_file *f = file->private_data;
 	struct sw_net *net = f->id ? NULL : smp_load_acquire(&f->net);
 
-	if (cmd == SW_IOC_EXIT)
-		return sw_exit();
 	if (cmd == SW_IOC_YIELD)
 		return sw_yield(arg);
 	/* In an upcall a user pointer could lead into the sandbox: nothing else is served. */
@@ -456,8 +478,8 @@ long sw_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return net_ioctl(file, net, cmd, (void __user *)arg);
 	if (cmd == SW_IOC_NET_CREATE && f->mm)
 		return net_create(f, (void __user *)arg);
-	if (cmd == SW_IOC_ENTER || cmd == SW_IOC_SOCK_INFO)
-		return client_ioctl(file, f, cmd, arg);
+	if (cmd == SW_IOC_SOCK_INFO)
+		return sock_info(f, (void __user *)arg);
 	return -ENOTTY;
 }
 
@@ -507,6 +529,7 @@ static const struct file_operations dev_fops = {
 	.release = dev_release,
 	.poll = dev_poll,
 	.mmap = sw_reserve_mmap,
+	.llseek = sw_llseek,
 	.unlocked_ioctl = sw_ioctl,
 };
 

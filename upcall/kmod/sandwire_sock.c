@@ -154,6 +154,7 @@ static const struct file_operations sock_fops = {
 	.owner = THIS_MODULE,
 	.release = sock_release,
 	.poll = sock_poll,
+	.llseek = sw_llseek,
 	.unlocked_ioctl = sw_ioctl,
 	.show_fdinfo = sock_fdinfo,
 };

@@ -5,22 +5,24 @@
  * Three kinds of file:
  *   net file     an open /dev/sandwire on which the daemon did SW_IOC_NET_CREATE
  *   client file  an open /dev/sandwire of an attached process, bound to the mm that opened it
- *   socket file  made by SW_IOC_EXIT with a socket id; dup, fork, exec and SCM_RIGHTS keep their
+ *   socket file  made by EXIT with a socket id; dup, fork, exec and SCM_RIGHTS keep their
  *		  meaning; poll, select and epoll work on it; the last close puts its id into the
  *		  net's closed ring
  *
- * A crossing: ioctl(fd, SW_IOC_ENTER, slot) on a client or socket file. The module saves the
- * caller's registers, blocks signals, opens the sandbox for this thread alone and goes on at the
- * net's entry point with
- *   rdi = address of the upcall context   rsi = client id
- *   rdx = socket id (0: client file)	   r9  = slot (low 32 bits) | SW_ENTER_* flags
- *   r8  = fd the caller used		   rsp = top of the context's stack, 16-byte aligned - 8
- *   rcx = the entry point, r11 = flags, as SYSRET leaves them
- * and every other general register zero; DF, TF, AC, NT clear. The image leaves with
- * ioctl(fd, SW_IOC_EXIT, result) with rdx = result, r10 = socket id to make a descriptor for or 0,
- * r8 = O_CLOEXEC/O_NONBLOCK for it. The caller's ENTER then returns: rax = 0 or -errno of the
- * crossing itself, rdx = the 64-bit result (the new descriptor or -errno where one was asked for).
- * All other registers are the caller's own. The fd given to EXIT need not be valid for the thread
+ * A crossing, ENTER: lseek(fd, SW_SEEK_ENTER | slot, SEEK_SET) on a client or socket file. (Of the
+ * system calls on a descriptor lseek is the one that goes straight to the file's method: an ioctl
+ * takes twice as long for the security modules that look at it. Any other lseek is ESPIPE, as on
+ * every socket.) The module saves the caller's registers, blocks signals, opens the sandbox for
+ *this thread alone and goes on at the net's entry point with rdi = address of the upcall context
+ *rsi = client id rdx = socket id (0: client file)	   r9  = slot (low 32 bits) | SW_ENTER_*
+ *flags r8  = fd the caller used		   rsp = top of the context's stack, 16-byte aligned
+ *- 8 rcx = the entry point, r11 = flags, as SYSRET leaves them and every other general register
+ *zero; DF, TF, AC, NT clear. The image leaves with EXIT: lseek(fd, SW_SEEK_EXIT, SEEK_SET) with r9
+ *= result, r10 = socket id to make a descriptor for or 0, r8 = O_CLOEXEC/O_NONBLOCK for it. The
+ *caller's ENTER then returns: rax = SW_CROSSED or -errno of the crossing itself, rdx = the 64-bit
+ *result (the new descriptor or -errno where one was asked for). All other registers are the
+ *caller's own. Anything else in rax: the file is not the module's
+ * (/dev/null says 0, a regular file EINVAL). The fd given to EXIT need not be valid for the thread
  * to leave: a write to slot_base + SW_EXIT_OFF with the same registers leaves as well.
  *
  * ENTER needs a reserved mapping of the caller's: mmap(slot_base, 512 GiB, MAP_SHARED, a client
@@ -45,7 +47,7 @@
 #include <linux/types.h>
 
 #define SW_DEVICE      "/dev/sandwire"
-#define SW_ABI_VERSION 1
+#define SW_ABI_VERSION 2
 
 /* Flags in r9 at entry. */
 #define SW_ENTER_NONBLOCK (1ull << 32) /* the socket file has O_NONBLOCK */
@@ -133,16 +135,20 @@ struct sw_sock_info {
 /* Drains the wake ring (the daemon runs the image by plain calls, without EXIT). */
 #define SW_IOC_NET_WAKE _IO(SW_IOC_MAGIC, 7)
 /* client or socket file, outside an upcall */
-#define SW_IOC_ENTER	 _IO(SW_IOC_MAGIC, 16)
 #define SW_IOC_SOCK_INFO _IOR(SW_IOC_MAGIC, 17, struct sw_sock_info)
-/* inside an upcall only (any file of the module) */
-#define SW_IOC_EXIT _IO(SW_IOC_MAGIC, 18)
 /*
+ * Inside an upcall only, by any file of the module.
  * A lock is held by somebody else: lets others run. The argument is 1 + the number of the context
  * that holds it, 0 if that is not an upcall's: if that context's thread has been off the CPU for
  * some milliseconds, its upcall becomes an orphan.
  */
 #define SW_IOC_YIELD _IO(SW_IOC_MAGIC, 19)
+
+/* Offsets for lseek, all negative: no file has such a place. ENTER's low 32 bits are the slot. */
+#define SW_SEEK_MASK  0xffffffff00000000ull
+#define SW_SEEK_ENTER 0x8057524500000000ull
+#define SW_SEEK_EXIT  0x8057524600000000ull
+#define SW_CROSSED    0x5357524500000000ll /* ENTER's rax where the upcall came to its end */
 
 /* A page of the slot that is never mapped; a write to it by image code leaves the upcall. */
 #define SW_EXIT_OFF 0x1ff000ull

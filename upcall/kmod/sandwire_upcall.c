@@ -3,9 +3,9 @@
  * The upcall: how a thread enters the sandbox, what happens to it meanwhile (page faults, signals,
  * death: the kernel calls probes at tracepoints), and every way in which it can leave.
  *
- *   in   SW_IOC_ENTER -> sw_enter -> crossing_begin
+ *   in   SW_SEEK_ENTER -> sw_enter -> crossing_begin
  *        SW_IOC_NET_ADOPT -> sw_adopt -> (task work) crossing_begin with an orphan's registers
- *   out  SW_IOC_EXIT, or a write to the exit page -> crossing_exit
+ *   out  SW_SEEK_EXIT, or a write to the exit page -> crossing_exit
  *        killed -> abandon: the upcall goes on as an orphan
  *        stopped, traced or frozen -> surrender, in sched_out: an orphan too; the thread finds its
  *        own registers and -EINTR when it runs again
@@ -240,15 +240,16 @@ static void crossing_end(struct sw_crossing *t, long rc, u64 result)
 }
 
 /* The ordinary way out; result, socket id and flags are in the registers. */
-static long crossing_exit(struct sw_crossing *t)
+static loff_t crossing_exit(struct sw_crossing *t)
 {
 	struct pt_regs *regs = task_pt_regs(current);
 	struct sw_net *net = t->client->net;
 	u32 sock = regs->r10, flags = regs->r8;
 	bool adopting = t->adopting;
+	long rc = adopting ? 0 : SW_CROSSED;
 
 	atomic_inc(&net->inside);
-	crossing_end(t, 0, regs->dx);
+	crossing_end(t, rc, regs->r9);
 	this_cpu_inc(sw_stats.exits);
 	sw_wake_drain(net);
 	if (sock && adopting)
@@ -256,7 +257,7 @@ static long crossing_exit(struct sw_crossing *t)
 	else if (sock)
 		regs->dx = sw_sock_fd(net, sock, flags);
 	sw_net_leave(net);
-	return 0;
+	return rc;
 }
 
 static bool in_copy(const struct sw_crossing *t, unsigned long ip)
@@ -432,7 +433,7 @@ long sw_enter(struct file *file, struct sw_client *client, u32 sock_id, u32 slot
 	struct pt_regs go = {.ip = net->cfg.entry,
 			     .cx = net->cfg.entry,
 			     .r11 = X86_EFLAGS_IF | X86_EFLAGS_FIXED,
-			     .orig_ax = __NR_ioctl,
+			     .orig_ax = __NR_lseek,
 			     .si = client->id,
 			     .dx = sock_id,
 			     .r9 = slot};
@@ -475,7 +476,7 @@ long sw_enter(struct file *file, struct sw_client *client, u32 sock_id, u32 slot
 	return 0;
 }
 
-long sw_exit(void)
+loff_t sw_exit(void)
 {
 	struct sw_crossing *t = this_cpu_read(sw_cur);
 

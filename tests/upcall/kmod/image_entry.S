@@ -22,17 +22,18 @@ image_entry:
 	ud2
 
 	.text
-	/* leave(fd, result, sock, flags, how): 0 ioctl first, then the page; 1 the page */
+	/* leave(fd, result, sock, flags, how): 0 lseek first, then the page; 1 the page */
 	.globl image_leave
 image_leave:
 	movq %rdx, %r10
-	movq %rsi, %rdx
-	movq %r8, %r9
+	movq %rsi, %r9
+	movq %r8, %rax
 	movq %rcx, %r8
-	testq %r9, %r9
+	testq %rax, %rax
 	jnz 1f
-	movl $16, %eax
-	movl $0x5712, %esi		/* SW_IOC_EXIT */
+	movl $8, %eax			/* lseek */
+	movabsq $0x8057524600000000, %rsi /* SW_SEEK_EXIT */
+	xorl %edx, %edx
 	syscall
 1:	movabsq $0x6000001ff000, %rax
 	movb $1, (%rax)
