@@ -15,7 +15,7 @@
 
 typedef uint64_t __attribute__((may_alias, aligned(1))) word;
 
-void *memcpy(void *restrict to, const void *restrict from, size_t n)
+__attribute__((hot)) void *memcpy(void *restrict to, const void *restrict from, size_t n)
 {
 	uint8_t *d = to;
 	const uint8_t *s = from;
@@ -58,7 +58,7 @@ void *memmove(void *to, const void *from, size_t n)
 	return to;
 }
 
-void *memset(void *to, int byte, size_t n)
+__attribute__((hot)) void *memset(void *to, int byte, size_t n)
 {
 	uint8_t *d = to;
 	uint64_t fill = 0x0101010101010101ull * (uint8_t)byte;

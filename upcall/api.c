@@ -13,7 +13,7 @@
 
 /* ---- the course of a call ------------------------------------------------------------------ */
 
-int call_begin(struct call *c, int fd, uint32_t nr)
+__attribute__((hot)) int call_begin(struct call *c, int fd, uint32_t nr)
 {
 	c->fd = fd;
 	c->word = 0;
@@ -42,7 +42,7 @@ int call_begin(struct call *c, int fd, uint32_t nr)
 	return 0;
 }
 
-int64_t call_go(struct call *c)
+__attribute__((hot)) int64_t call_go(struct call *c)
 {
 	int crossing;
 	int64_t ret = c->at->ops->cross(c, &crossing);
@@ -57,7 +57,7 @@ int64_t call_go(struct call *c)
 	return crossing;
 }
 
-void call_end(struct call *c)
+__attribute__((hot)) void call_end(struct call *c)
 {
 	slot_release(c->at, c->n);
 }

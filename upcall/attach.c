@@ -380,7 +380,7 @@ out:
 	return atomic_load(&at->state) == ATTACH_READY ? at : NULL;
 }
 
-struct attachment *attach_get(void)
+__attribute__((hot)) struct attachment *attach_get(void)
 {
 	struct attachment *at = get_page();
 	uint32_t state;

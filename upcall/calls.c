@@ -10,37 +10,13 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #define SOCK_FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC) /* as numbers O_NONBLOCK and O_CLOEXEC */
 
 struct sandbox sandbox;
-
-/* ---- the call block ------------------------------------------------------------------------ */
-
-uint32_t call_take(struct call *c, const struct call_slot *slot)
-{
-	uint32_t claimed;
-
-	/* Once: the slot may change under our eyes, the copy may not. */
-	memcpy(&c->in, slot, sizeof(c->in));
-	__asm__ volatile("" ::: "memory");
-	claimed = c->in.sock;
-	c->in.ret2 = 0;
-	c->in.events = 0;
-	return claimed;
-}
-
-void call_give(const struct call *c, struct call_slot *slot)
-{
-	if (c->inl_out)
-		memcpy(slot->inl, c->in.inl, c->inl_out);
-	slot->ret2 = c->in.ret2;
-	slot->events = c->in.events;
-	slot->sock = c->made;
-	slot->ret = c->in.ret;
-}
 
 /* ---- sections under the lock --------------------------------------------------------------- */
 
@@ -113,7 +89,7 @@ static void ip_from(struct ip_addr *to, const struct call *c)
 
 /* ---- calls without a socket ---------------------------------------------------------------- */
 
-static int64_t call_null(struct call *c)
+__attribute__((hot)) static int64_t call_null(struct call *c)
 {
 	return 0;
 }
@@ -308,40 +284,72 @@ static int64_t call_events(struct call *c)
 
 /* ---- dispatch ------------------------------------------------------------------------------ */
 
-/* `locked`: on c->so, between call_begin and call_end. Others take the lock themselves. */
+/*
+ * `locked`: on c->so, between call_begin and call_end. Others take the lock themselves. `inl`: what
+ * a call takes of its inline block.
+ */
 static const struct {
 	int64_t (*run)(struct call *c);
 	bool locked;
+	uint16_t inl;
 } table[CALL_MAX] = {
-	[CALL_NULL] = {call_null, false},
-	[CALL_TURN] = {call_turn, false},
-	[CALL_SOCKET] = {call_socket, false},
-	[CALL_BIND] = {call_bind, true},
-	[CALL_LISTEN] = {call_listen, true},
-	[CALL_CONNECT] = {call_connect, true},
-	[CALL_ACCEPT] = {call_accept, true},
-	[CALL_SEND] = {call_send, false},
-	[CALL_RECV] = {call_recv, false},
-	[CALL_SHUTDOWN] = {call_shutdown, true},
-	[CALL_GETSOCKNAME] = {call_getsockname, true},
-	[CALL_GETPEERNAME] = {call_getpeername, true},
-	[CALL_SETSOCKOPT] = {call_setsockopt, true},
-	[CALL_GETSOCKOPT] = {call_getsockopt, true},
-	[CALL_READABLE] = {call_readable, true},
-	[CALL_UNSENT] = {call_unsent, true},
-	[CALL_EVENTS] = {call_events, true},
-	[CALL_ROUTE] = {call_route, false},
-	[CALL_IS_LOCAL] = {call_is_local, false},
-	[CALL_SERVICE] = {call_service, false},
-	[CALL_SERVICE_NAME] = {call_service_name, false},
+	[CALL_NULL] = {call_null, false, 0},
+	[CALL_TURN] = {call_turn, false, 0},
+	[CALL_SOCKET] = {call_socket, false, 0},
+	[CALL_BIND] = {call_bind, true, sizeof(struct call_addr)},
+	[CALL_LISTEN] = {call_listen, true, 0},
+	[CALL_CONNECT] = {call_connect, true, sizeof(struct call_addr)},
+	[CALL_ACCEPT] = {call_accept, true, 0},
+	[CALL_SEND] = {call_send, false, sizeof(struct call_io)},
+	[CALL_RECV] = {call_recv, false, sizeof(struct call_io)},
+	[CALL_SHUTDOWN] = {call_shutdown, true, 0},
+	[CALL_GETSOCKNAME] = {call_getsockname, true, 0},
+	[CALL_GETPEERNAME] = {call_getpeername, true, 0},
+	[CALL_SETSOCKOPT] = {call_setsockopt, true, CHANNEL_INLINE},
+	[CALL_GETSOCKOPT] = {call_getsockopt, true, 0},
+	[CALL_READABLE] = {call_readable, true, 0},
+	[CALL_UNSENT] = {call_unsent, true, 0},
+	[CALL_EVENTS] = {call_events, true, 0},
+	[CALL_ROUTE] = {call_route, false, sizeof(struct call_addr)},
+	[CALL_IS_LOCAL] = {call_is_local, false, sizeof(struct call_addr)},
+	[CALL_SERVICE] = {call_service, false, sizeof(struct call_service)},
+	[CALL_SERVICE_NAME] = {call_service_name, false, 0},
 };
 
-void call_run(struct call *c)
+/* ---- the call block ------------------------------------------------------------------------ */
+
+__attribute__((hot)) uint32_t call_take(struct call *c, const struct call_slot *slot)
+{
+	uint32_t claimed;
+
+	/* Once: the slot may change under our eyes, the copy may not. */
+	memcpy(&c->in, slot, offsetof(struct call_slot, inl));
+	__asm__ volatile("" ::: "memory");
+	if (c->in.nr < CALL_MAX)
+		memcpy(c->in.inl, slot->inl, table[index_nospec(c->in.nr, CALL_MAX)].inl);
+	__asm__ volatile("" ::: "memory");
+	claimed = c->in.sock;
+	c->in.ret2 = 0;
+	c->in.events = 0;
+	c->inl_out = 0;
+	c->made = 0;
+	return claimed;
+}
+
+__attribute__((hot)) void call_give(const struct call *c, struct call_slot *slot)
+{
+	if (c->inl_out)
+		memcpy(slot->inl, c->in.inl, c->inl_out);
+	slot->ret2 = c->in.ret2;
+	slot->events = c->in.events;
+	slot->sock = c->made;
+	slot->ret = c->in.ret;
+}
+
+__attribute__((hot)) void call_run(struct call *c)
 {
 	uint64_t nr = c->in.nr;
 
-	c->inl_out = 0;
-	c->made = 0;
 	if (!sandbox.stack || sandbox.hdr->failed) {
 		c->in.ret = sandbox.stack ? -(int64_t)sandbox.hdr->failed : -ENETDOWN;
 		return;

@@ -16,7 +16,7 @@ _Static_assert(CHANNEL_SLOTS == 64, "one bit a slot");
 /* Where this thread found its last slot: its cache lines are still here. */
 static _Thread_local unsigned hint;
 
-static int try_claim(struct attachment *at)
+__attribute__((hot)) static int try_claim(struct attachment *at)
 {
 	uint64_t used = atomic_load_explicit(&at->slots, memory_order_relaxed);
 
@@ -42,7 +42,7 @@ static int try_claim(struct attachment *at)
  * slot_waiters; both sequentially consistent, so one of them sees the other. slot_seq makes the
  * futex miss no release between the load and the sleep.
  */
-unsigned slot_claim(struct attachment *at)
+__attribute__((hot)) unsigned slot_claim(struct attachment *at)
 {
 	int slot = try_claim(at);
 
@@ -60,7 +60,7 @@ unsigned slot_claim(struct attachment *at)
 	return (unsigned)slot;
 }
 
-void slot_release(struct attachment *at, unsigned slot)
+__attribute__((hot)) void slot_release(struct attachment *at, unsigned slot)
 {
 	atomic_fetch_and(&at->slots, ~(1ull << slot));
 	if (atomic_load(&at->slot_waiters)) {

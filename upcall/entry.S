@@ -8,7 +8,7 @@
  */
 #define EXIT_ADDRESS 0x6000001ff000 /* SEG_BASE + SW_EXIT_OFF; entry.c asserts it */
 
-	.text
+	.section .text.hot, "ax"
 	.global image_entry
 	.type image_entry, @function
 image_entry:

@@ -71,7 +71,7 @@ static void done(struct call_slot *slot)
 }
 
 /* EXIT; comes back where it fails. */
-static long leave_by(uint32_t fd, struct crossing end)
+__attribute__((hot)) static long leave_by(uint32_t fd, struct crossing end)
 {
 	register int64_t result __asm__("r9") = end.ret;
 	register uint64_t sock __asm__("r10") = (uint32_t)end.made;
@@ -86,12 +86,12 @@ static long leave_by(uint32_t fd, struct crossing end)
 	return ret;
 }
 
-struct crossing upcall_main(struct ctx *ctx, uint32_t client, uint32_t sock, uint64_t slot_flags,
-			    uint32_t fd)
+__attribute__((hot)) struct crossing upcall_main(struct ctx *ctx, uint32_t client, uint32_t sock,
+						 uint64_t slot_flags, uint32_t fd)
 {
-	struct call c = {.ctx = ctx, .client = client, .sock = sock, .where = CALL_DATA_APP};
 	uint64_t n = (uint32_t)slot_flags;
 	struct channel *ch;
+	struct call c; /* call_take fills in the rest */
 
 	ctx->kind = CTX_UPCALL;
 	ctx->fd = fd;
@@ -103,6 +103,11 @@ struct crossing upcall_main(struct ctx *ctx, uint32_t client, uint32_t sock, uin
 		return (struct crossing){.ret = -EINVAL};
 	ch = channel_at((uint32_t)index_nospec(client, SEG_CLIENT_MAX));
 	n = index_nospec(n, CHANNEL_SLOTS);
+	c.ctx = ctx;
+	c.client = client;
+	c.sock = sock;
+	c.where = CALL_DATA_APP;
+	c.so = NULL;
 	call_take(&c, &ch->slot[n]);
 	call_run(&c);
 	call_give(&c, &ch->slot[n]);
@@ -113,8 +118,8 @@ struct crossing upcall_main(struct ctx *ctx, uint32_t client, uint32_t sock, uin
 	return (struct crossing){.ret = c.in.ret, .made = c.made | (uint64_t)c.made_flags << 32};
 }
 
-struct crossing upcall_run(struct ctx *ctx, uint32_t client, uint32_t sock, uint64_t slot_flags,
-			   uint32_t fd)
+__attribute__((hot)) struct crossing upcall_run(struct ctx *ctx, uint32_t client, uint32_t sock,
+						uint64_t slot_flags, uint32_t fd)
 {
 	struct crossing end = upcall_main(ctx, client, sock, slot_flags, fd);
 	bool undo = leave_by(fd, end) == -ECANCELED;

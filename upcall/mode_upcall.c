@@ -55,7 +55,7 @@ static int64_t finished_elsewhere(struct call *c)
 	return -EINTR;
 }
 
-static int64_t cross(struct call *c, int *crossing)
+__attribute__((hot)) static int64_t cross(struct call *c, int *crossing)
 {
 	int fd = c->fd >= 0 ? c->fd : c->at->client_fd;
 	int64_t result = 0;

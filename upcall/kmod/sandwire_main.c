@@ -129,12 +129,12 @@ static void net_strip(struct work_struct *work)
 	sw_net_put(net);
 }
 
-bool sw_net_enter(struct sw_net *net)
+sw_hot bool sw_net_enter(struct sw_net *net)
 {
 	return atomic_inc_not_zero(&net->inside);
 }
 
-void sw_net_leave(struct sw_net *net)
+sw_hot void sw_net_leave(struct sw_net *net)
 {
 	if (atomic_dec_and_test(&net->inside))
 		queue_work(sw_wq, &net->strip_work);
@@ -268,7 +268,7 @@ static long net_event(struct sw_net *net, struct sw_event __user *to)
 /* ---- clients ------------------------------------------------------------------------------- */
 
 /* The last use: no thread is in an upcall through the view, none will be. */
-void sw_client_unuse(struct sw_client *client)
+sw_hot void sw_client_unuse(struct sw_client *client)
 {
 	struct sw_net *net = client->net;
 
@@ -412,7 +412,7 @@ static long net_ioctl(struct file *file, struct sw_net *net, unsigned int cmd, v
 
 /* The caller's client, by a client file or a socket, with a use taken; NULL if it has none there.
  */
-static struct sw_client *client_use(struct sw_client *own, struct sw_net *net)
+static sw_hot struct sw_client *client_use(struct sw_client *own, struct sw_net *net)
 {
 	if (!own)
 		return client_find(current->mm, net);
@@ -420,7 +420,7 @@ static struct sw_client *client_use(struct sw_client *own, struct sw_net *net)
 }
 
 /* A crossing begins or ends: ENTER and EXIT. */
-loff_t sw_llseek(struct file *file, loff_t offset, int whence)
+sw_hot loff_t sw_llseek(struct file *file, loff_t offset, int whence)
 {
 	struct sw_file *f = file->private_data;
 	struct sw_client *own, *client;

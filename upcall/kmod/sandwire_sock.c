@@ -48,7 +48,7 @@ void sw_wake_all(struct sw_net *net)
  * Takes what the image put into the wake ring. The image publishes wake_head with a release store
  * after the entries (wake_push); the acquire load here pairs with it.
  */
-void sw_wake_drain(struct sw_net *net)
+sw_hot void sw_wake_drain(struct sw_net *net)
 {
 	const struct sw_net_create *c = &net->cfg;
 	bool daemon = false, overflow;

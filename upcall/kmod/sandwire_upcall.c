@@ -54,7 +54,7 @@ struct sw_crossing {
 	struct sw_net *net;
 	u32 ctx; /* net->running[ctx] is this, from ENTER to EXIT or to the adoption */
 	struct sw_client *client;
-	struct pt_regs regs; /* where an orphan goes on; at OFF already */
+	struct pt_regs regs; /* where it begins; where an orphan goes on; at OFF already */
 	struct llist_node orphan;
 	atomic_t place; /* enum place: sched_out and sched_in against steal */
 	u64 off_since;
@@ -64,15 +64,15 @@ struct sw_crossing {
 	struct sw_view *view;
 	struct mm_struct *mm;
 	struct file *file; /* keeps the module */
-	struct pt_regs saved;
 	sigset_t oldmask, raised;
 	bool ignored[2]; /* SIGSEGV, SIGBUS: what raising them would undo */
 	struct preempt_notifier pn;
 	struct callback_head work;
-	sw_rseq rseq;
 	int __user *clear_child_tid;
 	struct robust_list_head __user *robust_list;
 	u32 pkru;
+	struct pt_regs saved; /* from here on written before it is read: not cleared */
+	sw_rseq rseq;
 };
 
 /* The crossing of the thread that runs on this CPU, NULL where that is not in an upcall. */
@@ -85,19 +85,19 @@ static const int ignorable[] = {SIGSEGV, SIGBUS};
 
 static void crossing_work(struct callback_head *head);
 
-bool sw_in_upcall(void)
+sw_hot bool sw_in_upcall(void)
 {
 	return this_cpu_read(sw_cur);
 }
 
-static void crossing_put(struct sw_crossing *t)
+static sw_hot void crossing_put(struct sw_crossing *t)
 {
 	if (refcount_dec_and_test(&t->ref) && this_cpu_cmpxchg(sw_spare, NULL, t))
 		kmem_cache_free(crossings, t);
 }
 
 /* What a crossing keeps of its client; the net's memory may go with it. */
-static void crossing_leave(struct sw_crossing *t)
+static sw_hot void crossing_leave(struct sw_crossing *t)
 {
 	smp_store_release(&t->net->running[t->ctx], NULL);
 	sw_net_leave(t->net);
@@ -118,7 +118,7 @@ static void request(struct sw_crossing *t, enum act act)
 }
 
 /* Each CPU has a part of its own, where it takes the first: that stack is in its cache. */
-static int ctx_alloc(struct sw_net *net, struct sw_crossing *t)
+static sw_hot int ctx_alloc(struct sw_net *net, struct sw_crossing *t)
 {
 	u32 n = net->cfg.ctx_count, i = raw_smp_processor_id() * n / nr_cpu_ids, tries;
 
@@ -137,7 +137,7 @@ static struct sighand_struct *own_sighand(void)
 }
 
 /* sigprocmask without its calls, where no signal is pending. */
-static void set_blocked(const sigset_t *set, sigset_t *old)
+static sw_hot void set_blocked(const sigset_t *set, sigset_t *old)
 {
 	bool pending;
 
@@ -153,10 +153,11 @@ static void set_blocked(const sigset_t *set, sigset_t *old)
 		sigprocmask(SIG_SETMASK, (sigset_t *)set, old);
 }
 
-/* Starts or resumes an upcall in the current thread, whose user registers become *go. */
-static void crossing_begin(struct sw_crossing *t, const struct pt_regs *go)
+/* Starts or resumes an upcall in the current thread, whose user registers become t->regs. */
+static sw_hot void crossing_begin(struct sw_crossing *t)
 {
 	struct pt_regs *regs = task_pt_regs(current);
+	const struct pt_regs *go = &t->regs;
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(ignorable); i++)
@@ -197,7 +198,7 @@ static void crossing_begin(struct sw_crossing *t, const struct pt_regs *go)
  * The thread has its own registers, root and books again, and -errno or 0 in rax. Takes no lock;
  * interrupts may be off and the run queue locked.
  */
-static void unhook(struct sw_crossing *t, long rc)
+static sw_hot void unhook(struct sw_crossing *t, long rc)
 {
 	struct pt_regs *regs = task_pt_regs(current);
 	unsigned long flags;
@@ -218,7 +219,7 @@ static void unhook(struct sw_crossing *t, long rc)
 	regs->orig_ax = -1; /* no restart */
 }
 
-static void notifier_remove(struct sw_crossing *t)
+static sw_hot void notifier_remove(struct sw_crossing *t)
 {
 	preempt_disable();
 	preempt_notifier_unregister(&t->pn);
@@ -226,7 +227,7 @@ static void notifier_remove(struct sw_crossing *t)
 }
 
 /* The upcall is over: in the thread's own context, outside locks. */
-static void crossing_end(struct sw_crossing *t, long rc, u64 result)
+static sw_hot void crossing_end(struct sw_crossing *t, long rc, u64 result)
 {
 	sigset_t unused;
 
@@ -240,7 +241,7 @@ static void crossing_end(struct sw_crossing *t, long rc, u64 result)
 }
 
 /* The ordinary way out; result, socket id and flags are in the registers. */
-static loff_t crossing_exit(struct sw_crossing *t)
+static sw_hot loff_t crossing_exit(struct sw_crossing *t)
 {
 	struct pt_regs *regs = task_pt_regs(current);
 	struct sw_net *net = t->client->net;
@@ -399,7 +400,7 @@ static struct preempt_ops sched_ops = {
  * Threads for which the kernel does things in user memory or registers that an upcall must not see:
  * a tracer, io_uring completions, dispatched system calls, no rdtsc or cpuid, a shadow stack.
  */
-static bool unfit(void)
+static sw_hot bool unfit(void)
 {
 	return current->ptrace || current->io_uring || test_thread_flag(TIF_NOTSC) ||
 	       test_thread_flag(TIF_NOCPUID) || sw_has_shadow_stack() ||
@@ -407,7 +408,8 @@ static bool unfit(void)
 	       task_pt_regs(current)->cs != __USER_CS;
 }
 
-static struct sw_crossing *crossing_new(struct file *file, struct sw_net *net, struct sw_view *view)
+static sw_hot struct sw_crossing *crossing_new(struct file *file, struct sw_net *net,
+					       struct sw_view *view)
 {
 	struct sw_crossing *t = this_cpu_xchg(sw_spare, NULL);
 
@@ -415,29 +417,21 @@ static struct sw_crossing *crossing_new(struct file *file, struct sw_net *net, s
 		t = kmem_cache_alloc(crossings, GFP_KERNEL);
 	if (!t)
 		return NULL;
-	*t = (struct sw_crossing){
-		.net = net,
-		.view = view,
-		.mm = current->mm,
-		.file = get_file(file),
-	};
+	memset(t, 0, offsetof(struct sw_crossing, saved));
+	t->net = net;
+	t->view = view;
+	t->mm = current->mm;
+	t->file = get_file(file);
 	refcount_set(&t->ref, 1); /* last: a thief with an old pointer may look from here on */
 	return t;
 }
 
 /* Takes over the caller's use of the client. */
-long sw_enter(struct file *file, struct sw_client *client, u32 sock_id, u32 slot)
+sw_hot long sw_enter(struct file *file, struct sw_client *client, u32 sock_id, u32 slot)
 {
 	struct sw_net *net = client->net;
-	/* rcx and r11 as SYSRET leaves them: else the kernel would take the slower IRET. */
-	struct pt_regs go = {.ip = net->cfg.entry,
-			     .cx = net->cfg.entry,
-			     .r11 = X86_EFLAGS_IF | X86_EFLAGS_FIXED,
-			     .orig_ax = __NR_lseek,
-			     .si = client->id,
-			     .dx = sock_id,
-			     .r9 = slot};
 	struct sw_crossing *t = NULL;
+	struct pt_regs *go;
 	int ctx = 0;
 
 	if (!sw_net_enter(net)) {
@@ -467,16 +461,23 @@ long sw_enter(struct file *file, struct sw_client *client, u32 sock_id, u32 slot
 	}
 	t->client = client;
 	t->ctx = ctx;
-	go.sp = net->cfg.stack_addr + (ctx + 1) * net->cfg.stack_stride - 8;
-	go.di = net->cfg.ctx_addr + ctx * net->cfg.ctx_stride;
-	go.r9 |= sock_id && file->f_flags & O_NONBLOCK ? SW_ENTER_NONBLOCK : 0;
-	go.r8 = (u32)task_pt_regs(current)->di;
+	go = &t->regs;
+	go->sp = net->cfg.stack_addr + (ctx + 1) * net->cfg.stack_stride - 8;
+	/* rcx and r11 as SYSRET leaves them: else the kernel would take the slower IRET. */
+	go->ip = go->cx = net->cfg.entry;
+	go->r11 = X86_EFLAGS_IF | X86_EFLAGS_FIXED;
+	go->orig_ax = __NR_lseek;
+	go->di = net->cfg.ctx_addr + ctx * net->cfg.ctx_stride;
+	go->si = client->id;
+	go->dx = sock_id;
+	go->r8 = (u32)task_pt_regs(current)->di;
+	go->r9 = slot | (sock_id && file->f_flags & O_NONBLOCK ? SW_ENTER_NONBLOCK : 0);
 	this_cpu_inc(sw_stats.enters);
-	crossing_begin(t, &go);
+	crossing_begin(t);
 	return 0;
 }
 
-loff_t sw_exit(void)
+sw_hot loff_t sw_exit(void)
 {
 	struct sw_crossing *t = this_cpu_read(sw_cur);
 
@@ -633,7 +634,7 @@ static void crossing_work(struct callback_head *head)
 		fput(file);
 	} else if (acts & BIT(ACT_ADOPT)) {
 		this_cpu_inc(sw_stats.adopted);
-		crossing_begin(t, &t->regs);
+		crossing_begin(t);
 	} else if (this_cpu_read(sw_cur) == t) {
 		take_raised(t);
 		if (acts & BIT(ACT_EXIT))

@@ -95,7 +95,7 @@ static void load_root(unsigned long cr3, void *root)
 }
 
 /* Interrupts off. True if the view was not the one in use. */
-bool sw_view_open(struct sw_view *view)
+sw_hot bool sw_view_open(struct sw_view *view)
 {
 	unsigned long cr3 = __native_read_cr3();
 
@@ -106,7 +106,7 @@ bool sw_view_open(struct sw_view *view)
 }
 
 /* Interrupts off. Does nothing where something put the official root back already. */
-void sw_view_close(struct sw_view *view, struct mm_struct *mm)
+sw_hot void sw_view_close(struct sw_view *view, struct mm_struct *mm)
 {
 	unsigned long cr3 = __native_read_cr3();
 
@@ -214,7 +214,7 @@ int sw_reserve_mmap(struct file *file, struct vm_area_struct *vma)
 }
 
 /* Looked up under mmap_lock, so that a removal either is seen here or finds the client. */
-bool sw_reserved(struct sw_client *client)
+sw_hot bool sw_reserved(struct sw_client *client)
 {
 	struct vm_area_struct *vma;
 

@@ -43,6 +43,10 @@ static int ioctls(void *unused)
 	      lseek(fd, (off_t)SW_SEEK_EXIT, SEEK_SET) == -1 && errno == EPERM &&
 		      ioctl(fd, SW_IOC_YIELD) && errno == EPERM,
 	      "no");
+	CHECK("a client file is not seekable",
+	      lseek(fd, 0, SEEK_CUR) == -1 && errno == ESPIPE &&
+		      lseek(fd, (off_t)SW_SEEK_ENTER, SEEK_END) == -1 && errno == ESPIPE,
+	      "%d", errno);
 	CHECK("a file that nobody admitted does nothing", r == -ENOTCONN, "%ld", r);
 	CHECK("a net needs a sane description",
 	      ioctl(fresh, SW_IOC_NET_CREATE, &c) && errno == EINVAL, "no");
