@@ -64,6 +64,28 @@ static bool may_have_more(const struct net *net, uid_t uid)
 	return same < CONTROL_UID;
 }
 
+/*
+ * What a user's processes take of what all share is counted together, under the lowest number that
+ * no other user has now. Past SW_SHARES users some share a share.
+ */
+static uint32_t share_of(const struct net *net, uid_t uid)
+{
+	uint64_t taken[SW_SHARES / 64] = {0};
+
+	for (unsigned id = 1; id < SEG_CLIENT_MAX; id++) {
+		const struct client *c = net->clients[id];
+
+		if (c && c->uid == uid)
+			return c->share;
+		if (c)
+			taken[c->share / 64] |= 1ull << c->share % 64;
+	}
+	for (uint32_t i = 0; i < SW_SHARES; i++)
+		if (!(taken[i / 64] >> i % 64 & 1))
+			return i;
+	return uid % SW_SHARES;
+}
+
 static void fill_channel(struct client *c)
 {
 	struct channel *ch = c->memory.addr;
@@ -96,7 +118,7 @@ static int admit(struct client *c, int client_fd)
 				   .len = c->memory.size,
 				   .prot = 3 /* PROT_READ | PROT_WRITE */,
 				   .use = SEGMENT_UPCALL};
-	struct sw_net_admit a = {.client_fd = client_fd, .client_id = c->id};
+	struct sw_net_admit a = {.client_fd = client_fd, .client_id = c->id, .share = c->share};
 	int err = module_map(c->net, &r);
 
 	if (err)
@@ -139,6 +161,7 @@ struct client *client_attach(struct conn *conn, int client_fd, struct failure *f
 	err = -EUSERS;
 	if (!c->id || !may_have_more(net, c->uid))
 		goto fail;
+	c->share = share_of(net, c->uid);
 	err = channel_create(&c->memory, c->id, size);
 	if (err)
 		goto fail;

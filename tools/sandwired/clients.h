@@ -24,6 +24,7 @@ struct client {
 	uint64_t active_until; /* ns */
 	pid_t pid;
 	uid_t uid;
+	uint32_t share;		 /* sw_net_admit.share: one a user */
 	char comm[17], exe[128]; /* as at attach; names for people, nothing depends on them */
 };
 

@@ -51,6 +51,7 @@ struct sw_net {
 	struct work_struct free_work, strip_work, reap_work;
 	struct sw_crossing **running; /* by context; NULL: free */
 	struct sw_view bare;	      /* no app memory at all: for adopted upcalls */
+	atomic_t share[SW_SHARES];    /* crossings, by share of their client */
 
 	/* the sandbox's own page tables, shared by every view */
 	struct mutex map_lock; /* map and unmap */
@@ -77,7 +78,7 @@ struct sw_net {
 struct sw_client {
 	refcount_t ref;
 	atomic_t use; /* 1 while attached, plus crossings and orphans; at 0 the view goes */
-	u32 id;
+	u32 id, share;
 	unsigned long dead; /* bit 0 */
 	bool reserved;	    /* the process holds a reserved mapping over the slot */
 	struct sw_net *net;

@@ -335,7 +335,7 @@ static long net_admit(struct sw_net *net, const struct sw_net_admit __user *arg)
 
 	if (copy_from_user(&a, arg, sizeof(a)))
 		return -EFAULT;
-	if (!a.client_id || READ_ONCE(net->dead) || !net->kshared)
+	if (!a.client_id || a.share >= SW_SHARES || READ_ONCE(net->dead) || !net->kshared)
 		return -EINVAL;
 	file = fget(a.client_fd);
 	if (!file)
@@ -355,6 +355,7 @@ static long net_admit(struct sw_net *net, const struct sw_net_admit __user *arg)
 	refcount_set(&client->ref, 2); /* the file's, and that of being in use */
 	atomic_set(&client->use, 1);
 	client->id = a.client_id;
+	client->share = a.share;
 	client->net = net;
 	client->mm = f->mm;
 	mmgrab(client->mm);

@@ -30,10 +30,10 @@
  * changed; munmap ends the client, and the upcalls that are running then end as usual.
  *
  * ENTER's -errno (of EXIT's result nothing is known then, rdx is 0 or as it was):
- *   EAGAIN	no upcall context is free	  ENOTCONN  no client of that net in this process
+ *   EAGAIN	no upcall context is free for it  ENOTCONN  no client of that net in this process
  *   EBUSY	already in an upcall		  ENXIO	    no reservation, or the client is dead
- *   EPERM	the thread is traced, has used io_uring, cannot read the TSC, dispatches its
- *		system calls or has a shadow stack; or it is not 64-bit code
+ *   EPERM	the thread is traced or has a tracer's watchpoints, has used io_uring, cannot read
+ *		the TSC, dispatches its system calls or has a shadow stack; or it is not 64-bit code
  *   ESTALE	another process's client file (after fork): attach again
  *   ENETDOWN	the daemon is gone or the image faulted
  *   EINTR	the thread was stopped, traced, frozen or took a signal in mid-upcall, or got no CPU
@@ -105,7 +105,11 @@ struct sw_net_map {
 struct sw_net_admit {
 	__s32 client_fd; /* an open client file, as received from the process */
 	__u32 client_id; /* 1 .. */
+	__u32 share;	 /* below SW_SHARES; clients of one share (the daemon gives each user one)
+			  * together hold no more upcall contexts than are free */
+	__u32 spare;
 };
+#define SW_SHARES 256
 
 struct sw_sock_info {
 	__u32 sock_id;

@@ -100,6 +100,7 @@ static sw_hot void crossing_put(struct sw_crossing *t)
 static sw_hot void crossing_leave(struct sw_crossing *t)
 {
 	smp_store_release(&t->net->running[t->ctx], NULL);
+	atomic_dec(&t->net->share[t->client->share]);
 	sw_net_leave(t->net);
 	sw_client_unuse(t->client);
 	crossing_put(t);
@@ -115,6 +116,18 @@ static void request(struct sw_crossing *t, enum act act)
 	init_task_work(&t->work, crossing_work);
 	if (task_work_add(current, &t->work, TWA_RESUME))
 		refcount_dec(&t->ref); /* exiting: on_exit takes over */
+}
+
+/* One user's threads may all stand still, waiting for pages of their own: they leave half. */
+static bool share_take(struct sw_net *net, struct sw_client *client)
+{
+	/* Inside are the net's file and this crossing, too. */
+	int free = (int)net->cfg.ctx_count + 2 - atomic_read(&net->inside);
+
+	if (atomic_inc_return(&net->share[client->share]) <= max(free, 1))
+		return true;
+	atomic_dec(&net->share[client->share]);
+	return false;
 }
 
 /* Each CPU has a part of its own, where it takes the first: that stack is in its cache. */
@@ -398,12 +411,14 @@ static struct preempt_ops sched_ops = {
 
 /*
  * Threads for which the kernel does things in user memory or registers that an upcall must not see:
- * a tracer, io_uring completions, dispatched system calls, no rdtsc or cpuid, a shadow stack.
+ * a tracer or watchpoints that one left, io_uring completions, dispatched system calls, no rdtsc or
+ * cpuid, a shadow stack.
  */
 static sw_hot bool unfit(void)
 {
-	return current->ptrace || current->io_uring || test_thread_flag(TIF_NOTSC) ||
-	       test_thread_flag(TIF_NOCPUID) || sw_has_shadow_stack() ||
+	return current->ptrace || current->thread.ptrace_dr7 || current->io_uring ||
+	       test_thread_flag(TIF_NOTSC) || test_thread_flag(TIF_NOCPUID) ||
+	       sw_has_shadow_stack() ||
 	       current_thread_info()->syscall_work & SYSCALL_WORK_SYSCALL_USER_DISPATCH ||
 	       task_pt_regs(current)->cs != __USER_CS;
 }
@@ -448,8 +463,13 @@ sw_hot long sw_enter(struct file *file, struct sw_client *client, u32 sock_id, u
 		ctx = -EINTR;
 	else if (!(t = crossing_new(file, net, &client->view)))
 		ctx = -ENOMEM;
-	if (!ctx)
+	if (!ctx && !share_take(net, client))
+		ctx = -EAGAIN;
+	if (!ctx) {
 		ctx = ctx_alloc(net, t);
+		if (ctx < 0)
+			atomic_dec(&net->share[client->share]);
+	}
 	if (ctx < 0) {
 		if (t) {
 			fput(file);

@@ -174,7 +174,7 @@ static void admit_one(void)
 			   .msg_iovlen = 1,
 			   .msg_control = ctl,
 			   .msg_controllen = sizeof(ctl)};
-	struct sw_net_admit a;
+	struct sw_net_admit a = {0};
 	int rc, fds[2];
 
 	if (recvmsg(admit_sock[0], &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) <= 0 || !CMSG_FIRSTHDR(&m))
@@ -182,6 +182,7 @@ static void admit_one(void)
 	memcpy(fds, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(fds));
 	a.client_fd = fds[0];
 	a.client_id = atomic_fetch_add(&sh->next_client, 1);
+	a.share = a.client_id % SW_SHARES;
 	rc = ioctl(net_fd, SW_IOC_NET_ADMIT, &a) ? -errno : (int)a.client_id;
 	close(fds[0]);
 	send(fds[1], &rc, sizeof(rc), MSG_NOSIGNAL);

@@ -95,46 +95,88 @@ static void round_of(const char *name, long how, int rounds, bool adopt_late)
 		       (unsigned long)(after.clients - before.clients));
 }
 
-/* All contexts must be free again: as many upcalls at once as there are contexts. */
+/*
+ * All contexts must be free again: as many upcalls at once as there are contexts. A client holds no
+ * more than are free (each client of this harness has a share of its own), so it takes eight: 128,
+ * 64 .. 1.
+ */
+enum { HOLDERS = 8 };
+
+static struct sw_info before_holders;
+
+static unsigned long held(void)
+{
+	struct sw_info i = stats();
+
+	return (i.enters - before_holders.enters) - (i.exits - before_holders.exits);
+}
+
+/* Again when it is refused: those who try at the same time stand in each other's way. */
 static void *holder(void *arg)
 {
 	struct sched_param none = {0};
 
 	/* So many that yield must not keep the one that counts them from running. */
 	sched_setscheduler(0, SCHED_IDLE, &none);
-	if (up(*(int *)arg, T_HOLD, 0, 0, 0) > 0)
-		atomic_fetch_add(&sh->words[1], 1);
+	while (up(*(int *)arg, T_HOLD, 0, 0, 0) == -EAGAIN && !sh->words[2])
+		usleep(2000);
 	return NULL;
 }
 
-static int all_contexts(void *unused)
+/* One thread more than get a context. */
+static int hold_share(void *arg)
 {
-	enum { N = SEG_CTX_COUNT - 1 };
-	static pthread_t t[N];
+	static pthread_t t[SEG_CTX_COUNT];
+	unsigned n = SEG_CTX_COUNT >> (1 + (unsigned)(uintptr_t)arg);
 	int fd = attach();
-	double end = now() + 90;
 	pthread_attr_t attr;
-	long r = 0;
 
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, 65536);
-	for (int i = 0; i < N; i++)
+	for (unsigned i = 0; i <= n; i++)
 		pthread_create(&t[i], &attr, holder, &fd);
-	while (r >= 0 && now() < end) {
-		usleep(2000);
-		r = up(fd, T_NULL, 0, 0, 0);
-	}
-	atomic_store(&sh->words[2], 1); /* let go */
-	for (int i = 0; i < N; i++)
+	for (unsigned i = 0; i <= n; i++)
 		pthread_join(t[i], NULL);
-	CHECK("every context is free again, and one more is EAGAIN",
-	      sh->words[1] == N && r == -EAGAIN, "%lu got one, then %ld", sh->words[1], r);
 	return 0;
 }
 
-static bool let_go(void)
+static unsigned long to_hold;
+
+static bool all_hold(void)
 {
-	return atomic_load(&sh->words[2]);
+	return held() == to_hold;
+}
+
+static int one_more(void *unused)
+{
+	int fd = attach();
+
+	sh->words[1] = (unsigned long)up(fd, T_NULL, 0, 0, 0);
+	return 0;
+}
+
+static void all_contexts(void)
+{
+	pid_t pid[HOLDERS];
+
+	before_holders = stats();
+	sh->words[2] = 0;
+	for (unsigned long i = 0; i < HOLDERS; i++) {
+		to_hold = SEG_CTX_COUNT - (SEG_CTX_COUNT >> (i + 1));
+		pid[i] = child(hold_share, (void *)i);
+		eventually(all_hold, 30);
+		usleep(20000); /* one thread goes on trying */
+		if (!i)
+			CHECK("one client holds half of the contexts", all_hold(), "%lu", held());
+	}
+	wait_child(child(one_more, NULL));
+	CHECK("every context is free again, and one more is EAGAIN",
+	      all_hold() && (long)sh->words[1] == -EAGAIN, "%lu got one, then %ld", held(),
+	      (long)sh->words[1]);
+	sh->words[2] = 1; /* let go */
+	DATA->scratch[0] = 1;
+	for (unsigned i = 0; i < HOLDERS; i++)
+		wait_child(pid[i]);
 }
 
 int main(int argc, char **argv)
@@ -147,12 +189,7 @@ int main(int argc, char **argv)
 	round_of("exec by a sibling", 2, 10, false);
 	round_of("the main thread's end, then a kill", 3, 5, false);
 	round_of("abort", 4, 5, false);
-	sh->words[1] = sh->words[2] = 0;
-	pid_t pid = child(all_contexts, NULL);
-
-	eventually(let_go, 60);
-	DATA->scratch[0] = 1;
-	wait_child(pid);
+	all_contexts();
 	net_down();
 	return atomic_load(&sh->failed) != 0;
 }
