@@ -47,7 +47,7 @@
 #include <linux/types.h>
 
 #define SW_DEVICE      "/dev/sandwire"
-#define SW_ABI_VERSION 2
+#define SW_ABI_VERSION 3
 
 /* Flags in r9 at entry. */
 #define SW_ENTER_NONBLOCK (1ull << 32) /* the socket file has O_NONBLOCK */

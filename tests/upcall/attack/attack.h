@@ -76,7 +76,7 @@ int reserve_slot(int fd);
 
 /* ---- calls ---------------------------------------------------------------------------------- */
 
-/* One crossing: what the ioctl says (0 or -errno), its result in *res. */
+/* One crossing: 0 or what the system call says instead, its result in *res. */
 long enter_raw(int fd, uint64_t slot, int64_t *res);
 /* One call in a slot of this thread: -errno of the crossing or the result. a0..a2 are arguments. */
 int64_t call(struct attacker *a, int fd, uint32_t nr, uint64_t a0, uint64_t a1, uint64_t a2);
