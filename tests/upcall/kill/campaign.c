@@ -2,9 +2,9 @@
 /*
  * campaign KILLS SEED NAMESPACE PEER: starts clients of several threads, kills them at random
  * moments in random ways and starts others, until so many have been killed; then compares what the
- * threads, the services and the peer say was done. Runs behind the shim, the net's peer (peer.c) in
- * the network namespace. The same seed gives the same kills, at the same times as well as that can
- * be.
+ * threads, the services and the peer say was done. Its status is 3 where only a call took too long.
+ * Runs behind the shim, the net's peer (peer.c) in the network namespace. The same seed gives the
+ * same kills, at the same times as well as that can be.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -373,17 +373,17 @@ static void compare_traffic(void)
 	       sh->peer_wrong);
 }
 
-static void compare_stalls(void)
+static bool too_long(void)
 {
 	const struct stall *s = sh->stalls;
 	double net = s->ms - s->host_ms;
 
-	for (unsigned i = 0; i < STALLS && s[i].ms > 0; i++)
+	for (unsigned i = 0; i < STALLS && s[i].ms > 2; i++)
 		printf("# stall: %s took %.1f ms, the host's own part %.1f ms\n", s[i].verb,
 		       s[i].ms, s[i].host_ms);
-	result(sh->timed > 100 && net < STALL_MAX, "nobody waits long",
-	       "the longest of %lu calls beside took %.1f ms beyond the host's own", sh->timed,
+	printf("# the longest of %lu calls beside took %.1f ms beyond the host's own\n", sh->timed,
 	       net);
+	return sh->timed < 100 || net >= STALL_MAX;
 }
 
 int main(int argc, char **argv)
@@ -394,7 +394,7 @@ int main(int argc, char **argv)
 	pid_t control, survivor, peer;
 	double began = now();
 	int st1 = -1, st2 = -1;
-	bool over;
+	bool over, slow;
 
 	if (!kills || kills > INCARNATIONS / 2 || ftruncate(memory, sizeof(*sh)))
 		return fprintf(stderr, "campaign KILLS SEED NAMESPACE PEER\n"), 2;
@@ -429,8 +429,8 @@ int main(int argc, char **argv)
 	compare_ledger();
 	compare_counter();
 	compare_traffic();
-	compare_stalls();
+	slow = too_long();
 	kill(peer, SIGKILL);
 	waitpid(peer, NULL, 0);
-	return bad;
+	return bad ? 1 : slow ? 3 : 0;
 }

@@ -21,6 +21,7 @@
 #define TICK	 0.001 /* s; to be late by so much is ordinary */
 
 static int cpus;
+static atomic_uint ticks[CPUS_MAX];
 
 static void real_time(int level)
 {
@@ -45,6 +46,7 @@ static void *metronome(void *cpu)
 		tick = (struct timespec){(time_t)due, (long)((due - (double)(time_t)due) * 1e9)};
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &tick, NULL);
 		t = now();
+		atomic_fetch_add(&ticks[(long)cpu], 1);
 		if (t - due > TICK) {
 			/* It may have begun just after the last tick. */
 			atomic_fetch_add(&sh->late_ns[(long)cpu],
@@ -114,6 +116,9 @@ void control(void)
 		verbs[i].call(&w);
 	for (long i = 0; i < cpus; i++)
 		pthread_create(&t, NULL, metronome, (void *)i);
+	for (int i = 0; i < cpus; i++) /* they tell from here on */
+		while (atomic_load(&ticks[i]) < 10)
+			usleep(1000);
 	real_time(1);
 	for (unsigned i = 0; !atomic_load(&sh->stop); i++) {
 		double host = late(), ms = now();
