@@ -49,7 +49,7 @@ struct row {
 	atomic_uint calls_begun, calls_told; /* of the ledger, which numbers them */
 	atomic_uint adds_begun, adds_told;   /* of the counter */
 	atomic_uint streams_begun, streams_done;
-	atomic_uint datagrams;
+	atomic_uint datagrams, port; /* port: of the socket they leave by */
 	/* the peer's */
 	atomic_uint peer_streams, peer_cut; /* whole, and ended early */
 	struct seen peer_seen;		    /* datagrams */
