@@ -29,8 +29,7 @@
 #define SW_SLOT_SIZE (1ul << 39) /* one top-level entry; with LA57 one of the level below */
 #define SW_STALE_MAX 32
 
-/* Runs in every crossing: kept together, as each switch of roots makes the CPU look up all pages
- * anew. */
+/* Run in every crossing: kept together, as each switch of roots has the CPU look up pages anew. */
 #define sw_hot __section(".text.hot")
 
 /* A second page-table root. `mid` is the private P4D page with five-level paging, else NULL. */

@@ -411,8 +411,7 @@ static long net_ioctl(struct file *file, struct sw_net *net, unsigned int cmd, v
 	return -ENOTTY;
 }
 
-/* The caller's client, by a client file or a socket, with a use taken; NULL if it has none there.
- */
+/* The caller's client, by a client file or a socket, with a use taken; NULL if there is none. */
 static sw_hot struct sw_client *client_use(struct sw_client *own, struct sw_net *net)
 {
 	if (!own)

@@ -10,20 +10,22 @@
  *		  net's closed ring
  *
  * A crossing, ENTER: lseek(fd, SW_SEEK_ENTER | slot, SEEK_SET) on a client or socket file. (Of the
- * system calls on a descriptor lseek is the one that goes straight to the file's method: an ioctl
- * takes twice as long for the security modules that look at it. Any other lseek is ESPIPE, as on
- * every socket.) The module saves the caller's registers, blocks signals, opens the sandbox for
- *this thread alone and goes on at the net's entry point with rdi = address of the upcall context
- *rsi = client id rdx = socket id (0: client file)	   r9  = slot (low 32 bits) | SW_ENTER_*
- *flags r8  = fd the caller used		   rsp = top of the context's stack, 16-byte aligned
- *- 8 rcx = the entry point, r11 = flags, as SYSRET leaves them and every other general register
- *zero; DF, TF, AC, NT clear. The image leaves with EXIT: lseek(fd, SW_SEEK_EXIT, SEEK_SET) with r9
- *= result, r10 = socket id to make a descriptor for or 0, r8 = O_CLOEXEC/O_NONBLOCK for it. The
- *caller's ENTER then returns: rax = SW_CROSSED or -errno of the crossing itself, rdx = the 64-bit
- *result (the new descriptor or -errno where one was asked for). All other registers are the
- *caller's own. Anything else in rax: the file is not the module's
- * (/dev/null says 0, a regular file EINVAL). The fd given to EXIT need not be valid for the thread
- * to leave: a write to slot_base + SW_EXIT_OFF with the same registers leaves as well.
+ * system calls on a descriptor lseek goes straight to the file's method, where security modules
+ * look at the path of each ioctl's. Any other lseek is ESPIPE, as on every socket.) The module
+ * saves the caller's registers, blocks signals, opens the sandbox for this thread alone and goes on
+ * at the net's entry point with
+ *   rdi = address of the upcall context   rsi = client id
+ *   rdx = socket id (0: client file)	   r9  = slot (low 32 bits) | SW_ENTER_* flags
+ *   r8  = fd the caller used		   rsp = top of the context's stack, 16-byte aligned - 8
+ *   rcx = the entry point, r11 = flags, as SYSRET leaves them
+ * and every other general register zero; DF, TF, AC, NT clear. The image leaves with
+ * EXIT: lseek(fd, SW_SEEK_EXIT, SEEK_SET) with r9 = result, r10 = socket id to make a descriptor
+ * for or 0, r8 = O_CLOEXEC/O_NONBLOCK for it. The caller's ENTER then returns: rax = SW_CROSSED or
+ * -errno of the crossing itself, rdx = the 64-bit result (the new descriptor or -errno where one
+ * was asked for). All other registers are the caller's own. Anything else in rax: the file is not
+ * the module's (/dev/null says 0, a regular file EINVAL). The fd given to EXIT need not be valid
+ * for the thread to leave: a write to slot_base + SW_EXIT_OFF with the same registers leaves as
+ * well.
  *
  * ENTER needs a reserved mapping of the caller's: mmap(slot_base, 512 GiB, MAP_SHARED, a client
  * file of this process, 0). One serves every net with that slot. It cannot be split, moved or

@@ -118,26 +118,22 @@ static void request(struct sw_crossing *t, enum act act)
 		refcount_dec(&t->ref); /* exiting: on_exit takes over */
 }
 
-/* One user's threads may all stand still, waiting for pages of their own: they leave half. */
-static bool share_take(struct sw_net *net, struct sw_client *client)
+/*
+ * One user's threads may all stand still, waiting for pages of their own: they leave half. Each CPU
+ * has a part of its own, where it takes the first: that stack is in its cache.
+ */
+static sw_hot int ctx_alloc(struct sw_net *net, struct sw_client *client, struct sw_crossing *t)
 {
+	u32 n = net->cfg.ctx_count, i = raw_smp_processor_id() * n / nr_cpu_ids, tries = 0;
 	/* Inside are the net's file and this crossing, too. */
-	int free = (int)net->cfg.ctx_count + 2 - atomic_read(&net->inside);
+	int free = (int)n + 2 - atomic_read(&net->inside);
 
-	if (atomic_inc_return(&net->share[client->share]) <= max(free, 1))
-		return true;
-	atomic_dec(&net->share[client->share]);
-	return false;
-}
-
-/* Each CPU has a part of its own, where it takes the first: that stack is in its cache. */
-static sw_hot int ctx_alloc(struct sw_net *net, struct sw_crossing *t)
-{
-	u32 n = net->cfg.ctx_count, i = raw_smp_processor_id() * n / nr_cpu_ids, tries;
-
-	for (tries = 0; tries < n; tries++, i = i + 1 < n ? i + 1 : 0)
+	if (atomic_inc_return(&net->share[client->share]) > max(free, 1))
+		tries = n;
+	for (; tries < n; tries++, i = i + 1 < n ? i + 1 : 0)
 		if (!READ_ONCE(net->running[i]) && !cmpxchg(&net->running[i], NULL, t))
 			return i;
+	atomic_dec(&net->share[client->share]);
 	return -EAGAIN;
 }
 
@@ -208,7 +204,7 @@ static sw_hot void crossing_begin(struct sw_crossing *t)
 }
 
 /*
- * The thread has its own registers, root and books again, and -errno or 0 in rax. Takes no lock;
+ * The thread has its own registers, root and books again, and rc in rax. Takes no lock;
  * interrupts may be off and the run queue locked.
  */
 static sw_hot void unhook(struct sw_crossing *t, long rc)
@@ -463,13 +459,8 @@ sw_hot long sw_enter(struct file *file, struct sw_client *client, u32 sock_id, u
 		ctx = -EINTR;
 	else if (!(t = crossing_new(file, net, &client->view)))
 		ctx = -ENOMEM;
-	if (!ctx && !share_take(net, client))
-		ctx = -EAGAIN;
-	if (!ctx) {
-		ctx = ctx_alloc(net, t);
-		if (ctx < 0)
-			atomic_dec(&net->share[client->share]);
-	}
+	if (!ctx)
+		ctx = ctx_alloc(net, client, t);
 	if (ctx < 0) {
 		if (t) {
 			fput(file);
