@@ -7,33 +7,11 @@
 #include <errno.h>
 #include <sys/mman.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "sandbox/layout.h"
 #include "upcall/client.h"
-#include "upcall/kmod/sandwire_uapi.h"
+#include "upcall/enter.h"
 #include "upcall/raw.h"
-
-#define MAX_ERRNO 4095
-
-/*
- * 0 or -errno of the crossing, -ENOTTY if the descriptor is another file's; rdx: the sandbox's
- * result. The sandbox reads and writes this process's memory like any function.
- */
-static inline long enter(int fd, uint64_t slot, int64_t *result)
-{
-	long rax = SYS_lseek;
-	int64_t rdx = SEEK_SET;
-
-	__asm__ volatile("syscall"
-			 : "+a"(rax), "+d"(rdx)
-			 : "D"((long)fd), "S"(SW_SEEK_ENTER | slot)
-			 : "rcx", "r11", "memory");
-	*result = rdx;
-	if (rax == SW_CROSSED)
-		return 0;
-	return rax >= 0 || rax < -MAX_ERRNO || rax == -ESPIPE || rax == -EINVAL ? -ENOTTY : rax;
-}
 
 /*
  * This thread was stopped, frozen or traced in mid-upcall, and somebody else finishes the call: it
@@ -65,7 +43,7 @@ __attribute__((hot)) static int64_t cross(struct call *c, int *crossing)
 		__atomic_store_n(&c->slot->state, CALL_POSTED, __ATOMIC_RELEASE);
 		/* All contexts in use: for the length of a few calls of others. */
 		for (unsigned tries = 0;
-		     (ret = enter(fd, c->n, &result)) == -EAGAIN && tries < 1000; tries++)
+		     (ret = raw_enter(fd, c->n, &result)) == -EAGAIN && tries < 1000; tries++)
 			RAW3(SYS_sched_yield, 0, 0, 0);
 		if (ret == -EINTR) {
 			result = finished_elsewhere(c);

@@ -19,23 +19,6 @@ static struct shared {
 	atomic_uint failed;
 } * shared;
 
-double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-void on_cpu(int cpu)
-{
-	cpu_set_t one;
-
-	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
-	sched_setaffinity(0, sizeof(one), &one);
-}
-
 int cpus(void)
 {
 	return (int)sysconf(_SC_NPROCESSORS_ONLN);
@@ -43,19 +26,13 @@ int cpus(void)
 
 void expect(bool good, const char *what, const char *fmt, ...)
 {
-	char why[256] = "";
 	va_list ap;
 
-	va_start(ap, fmt);
-	vsnprintf(why, sizeof(why), fmt, ap);
-	va_end(ap);
-	if (good) {
-		printf("ok %s\n", what);
-	} else {
+	if (!good)
 		atomic_fetch_add(&shared->failed, 1);
-		printf("FAIL %s: %s\n", what, why);
-	}
-	fflush(stdout);
+	va_start(ap, fmt);
+	say_result(what, good, fmt, ap);
+	va_end(ap);
 }
 
 static void die(const char *what, int err)
@@ -184,19 +161,6 @@ struct attacker *join(void)
 
 /* ---- calls ---------------------------------------------------------------------------------- */
 
-long enter_raw(int fd, uint64_t slot, int64_t *res)
-{
-	long rax = SYS_lseek;
-	uint64_t rdx = SEEK_SET;
-
-	__asm__ volatile("syscall"
-			 : "+a"(rax), "+d"(rdx)
-			 : "D"((long)fd), "S"(SW_SEEK_ENTER | slot)
-			 : "rcx", "r11", "memory");
-	*res = (int64_t)rdx;
-	return rax == SW_CROSSED ? 0 : rax;
-}
-
 unsigned my_slot_number(void)
 {
 	static atomic_uint next;
@@ -224,7 +188,7 @@ int64_t call(struct attacker *a, int fd, uint32_t nr, uint64_t a0, uint64_t a1, 
 		s->arg[1] = a1;
 		s->arg[2] = a2;
 		__atomic_store_n(&s->state, CALL_POSTED, __ATOMIC_RELEASE);
-		rc = enter_raw(fd, my_slot_number(), &res);
+		rc = raw_enter(fd, my_slot_number(), &res);
 		/* The daemon finishes it: a lock was waited for, or it was a signal. */
 		for (int i = 0; rc == -EINTR && i < 1000; i++) {
 			struct timespec ms = {.tv_nsec = 1000000};
@@ -253,24 +217,23 @@ int udp_socket(struct attacker *a)
 
 int udp_bind_any(struct attacker *a, int fd, uint16_t port)
 {
-	struct call_addr *addr = (struct call_addr *)my_slot(a)->inl;
-
-	memset(addr, 0, sizeof(*addr));
-	addr->family = AF_INET;
-	addr->port = port;
+	*(struct call_addr *)my_slot(a)->inl = (struct call_addr){.family = AF_INET, .port = port};
 	return (int)call(a, fd, CALL_BIND, 0, 0, 0);
+}
+
+struct call_io *io_to(struct attacker *a, uint32_t ip, uint16_t port)
+{
+	struct call_io *io = (struct call_io *)my_slot(a)->inl;
+
+	*io = (struct call_io){.addr = {.family = AF_INET, .port = port}};
+	memcpy(io->addr.addr, &ip, 4);
+	return io;
 }
 
 int64_t udp_io(struct attacker *a, int fd, uint32_t nr, uint64_t base, uint64_t len, uint32_t ip,
 	       uint16_t port)
 {
-	struct call_io *io = (struct call_io *)my_slot(a)->inl;
-
-	memset(io, 0, sizeof(*io));
-	io->addr.family = AF_INET;
-	io->addr.port = port;
-	memcpy(io->addr.addr, &ip, 4);
-	io->iov[0] = (struct call_iov){base, len};
+	io_to(a, ip, port)->iov[0] = (struct call_iov){base, len};
 	return call(a, fd, nr, 0, 1, nr == CALL_SEND);
 }
 

@@ -32,7 +32,8 @@
 #include <unistd.h>
 
 #include "sandbox/layout.h"
-#include "upcall/kmod/sandwire_uapi.h"
+#include "tests/upcall/pc_test.h"
+#include "upcall/enter.h"
 #include "upcall/upcall_abi.h"
 
 #define NOWHERE 0x500000000000ul /* a top-level slot with nothing in it */
@@ -76,14 +77,14 @@ int reserve_slot(int fd);
 
 /* ---- calls ---------------------------------------------------------------------------------- */
 
-/* One crossing: 0 or what the system call says instead, its result in *res. */
-long enter_raw(int fd, uint64_t slot, int64_t *res);
 /* One call in a slot of this thread: -errno of the crossing or the result. a0..a2 are arguments. */
 int64_t call(struct attacker *a, int fd, uint32_t nr, uint64_t a0, uint64_t a1, uint64_t a2);
 struct call_slot *my_slot(struct attacker *a); /* of this thread; its inl may be filled before */
 unsigned my_slot_number(void);
 int udp_socket(struct attacker *a); /* a descriptor */
 int udp_bind_any(struct attacker *a, int fd, uint16_t port);
+/* The inline block of this thread's slot: to ip:port, no buffers yet. */
+struct call_io *io_to(struct attacker *a, uint32_t ip, uint16_t port);
 /* Send or receive (nr) a datagram with any buffer; send goes to ip:port. */
 int64_t udp_io(struct attacker *a, int fd, uint32_t nr, uint64_t base, uint64_t len, uint32_t ip,
 	       uint16_t port);
@@ -120,8 +121,6 @@ char *uffd_page(int *uffd);	   /* a page that nobody gets past until uffd_give()
 bool uffd_wait(int uffd, int ms);
 void uffd_give(int uffd, char *page);
 
-double now(void);
-void on_cpu(int cpu);
 int cpus(void);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The bystander of the attacks: an honest client that sends data to an echo on the peer and
- *compares what comes back, over and over. canary serve PORT is that echo, on the kernel's own TCP.
+ * compares what comes back, over and over. canary serve PORT is that echo, on the kernel's own TCP.
  *	canary NET PEER PORT FILE	writes struct canary into FILE; ends with SIGTERM
  */
 #include <arpa/inet.h>

@@ -217,13 +217,9 @@ static int two_sock;
 
 static void *two_pages(void *unused)
 {
-	struct call_io *io = (struct call_io *)my_slot(two_a)->inl;
+	struct call_io *io = io_to(two_a, peer_ip, 9);
 
 	(void)unused;
-	memset(io, 0, sizeof(*io));
-	io->addr.family = AF_INET;
-	io->addr.port = 9;
-	memcpy(io->addr.addr, &peer_ip, 4);
 	io->iov[0] = (struct call_iov){(uint64_t)(uintptr_t)two_first, 100};
 	io->iov[1] = (struct call_iov){NOWHERE, 100};
 	return (void *)(intptr_t)call(two_a, two_sock, CALL_SEND, 0, 2, 1);

@@ -61,16 +61,11 @@ static void vectors(void)
 {
 	struct attacker *a = join();
 	int fd = udp_socket(a);
-	struct call_slot *s = my_slot(a);
-	struct call_io *io = (struct call_io *)s->inl;
+	struct call_io *io = io_to(a, peer_ip, 9);
 	char byte = 1;
 	int64_t r;
 	unsigned bad = 0;
 
-	memset(io, 0, sizeof(*io));
-	io->addr.family = AF_INET;
-	io->addr.port = 9;
-	memcpy(io->addr.addr, &peer_ip, 4);
 	for (uint64_t n = CHANNEL_IOV_MAX + 1; n; n *= 2) {
 		r = call(a, fd, CALL_SEND, 0, n, 1);
 		bad += r != -EINVAL;

@@ -47,7 +47,7 @@ static void from_a_sibling(void)
 	park(&p, a, CALL_SEND);
 	n = through = 0;
 	for (int cpu = 0; cpu < cpus(); cpu++) {
-		on_cpu(cpu);
+		pin(cpu);
 		through += probe_all(a, &n);
 	}
 	expect(!through, "nor, on any CPU, while one stands in mid-call", "%u of %u probes",
@@ -66,7 +66,7 @@ static void after_exit(void)
 
 		call(a, a->fd, i & 1 ? CALL_TURN : CALL_NULL, 0, 0, 0);
 		if (i % 32 == 0) /* slow */
-			on_cpu((int)(i / 32) % cpus());
+			pin((int)(i / 32) % cpus());
 		through += !probe(i & 4 ? PROBE_WRITE : PROBE_READ, at);
 	}
 	expect(!through, "nothing is left open behind an upcall, on its CPU and on the other",
@@ -80,7 +80,7 @@ static void by_a_stranger(void)
 	int64_t res;
 
 	expect(!through, "who never attached reaches nothing", "%u of %u probes", through, n);
-	expect(enter_raw(a.fd, 0, &res) == -ENOTCONN, "and cannot enter", "%s", strerror(errno));
+	expect(raw_enter(a.fd, 0, &res) == -ENOTCONN, "and cannot enter", "%s", strerror(errno));
 }
 
 int main(int argc, char **argv)

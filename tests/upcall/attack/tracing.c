@@ -233,7 +233,7 @@ static void watched(void)
 	struct attacker *a = join();
 
 	sigaction(SIGTRAP, &sa, NULL);
-	on_cpu(0);
+	pin(0);
 	atomic_store(&sh->result[5], (long)(SEG_CHANNEL_OFF + a->id * SEG_CHANNEL_STRIDE +
 					    offsetof(struct channel, slot[my_slot_number()].nr)));
 	atomic_store(&sh->tid, (int)syscall(SYS_gettid));

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "tests/upcall/kill/kill.h"
+#include "tests/upcall/pc_test.h"
 #include "upcall/kmod/sandwire_uapi.h"
 #include "upcall/sandwire.h"
 
@@ -58,20 +59,6 @@ void failure(const char *fmt, ...)
 	}
 }
 
-double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
-}
-
-static uint32_t roll(uint32_t below)
-{
-	random_state = random_state * 6364136223846793005u + 1442695040888963407u;
-	return (uint32_t)(random_state >> 33) % below;
-}
-
 static int bad;
 static void result(bool good, const char *what, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -88,18 +75,7 @@ static void result(bool good, const char *what, const char *fmt, ...)
 	fflush(stdout);
 }
 
-static bool eventually(bool (*cond)(void), double seconds)
-{
-	for (double end = now() + seconds; !cond();) {
-		if (now() > end)
-			return false;
-		usleep(20000);
-	}
-	return true;
-}
-
-/* ---- processes --------------------------------------------------------------------------------
- */
+/* ---- processes ----------------------------------------------------------------------------- */
 
 static pid_t child(uint32_t incarnation)
 {
@@ -170,8 +146,7 @@ static void replace(void)
 		}
 }
 
-/* ---- killing ----------------------------------------------------------------------------------
- */
+/* ---- killing ------------------------------------------------------------------------------- */
 
 static int signal_thread(struct victim *v, struct row *row, int sig)
 {
@@ -182,8 +157,8 @@ static int signal_thread(struct victim *v, struct row *row, int sig)
 
 static bool kill_one(struct victim *v)
 {
-	struct row *row = &sh->row[v->incarnation * THREADS + roll(THREADS)];
-	uint32_t r = roll(100);
+	struct row *row = &sh->row[v->incarnation * THREADS + roll(&random_state, THREADS)];
+	uint32_t r = roll(&random_state, 100);
 	int kind = r < 55   ? KILL_THREAD
 		   : r < 65 ? KILL_PROCESS
 		   : r < 70 ? KILL_STOPPED
@@ -202,7 +177,7 @@ static bool kill_one(struct victim *v)
 	} else {
 		if (kind == KILL_STOPPED) {
 			kill(v->pid, SIGSTOP);
-			usleep(1000 + roll(8000));
+			usleep(1000 + roll(&random_state, 8000));
 		}
 		kill(v->pid, SIGKILL);
 	}
@@ -215,9 +190,9 @@ static bool kill_one(struct victim *v)
 static void kill_all(unsigned kills)
 {
 	for (unsigned n = 0; n < kills && !atomic_load(&sh->failures);) {
-		struct victim *v = &victims[roll(CLIENTS)];
+		struct victim *v = &victims[roll(&random_state, CLIENTS)];
 
-		usleep(roll(2 * PAUSE_MEAN));
+		usleep(roll(&random_state, 2 * PAUSE_MEAN));
 		bury();
 		replace();
 		if (v->pid && !v->killed)
@@ -239,8 +214,7 @@ static bool all_buried(void)
 	return true;
 }
 
-/* ---- afterwards -------------------------------------------------------------------------------
- */
+/* ---- afterwards ---------------------------------------------------------------------------- */
 
 static struct sw_info info(void)
 {

@@ -33,14 +33,7 @@ const struct sockaddr_in *peer_address(void)
 	return &a;
 }
 
-static uint32_t roll(struct worker *w, uint32_t below)
-{
-	w->random = w->random * 6364136223846793005u + 1442695040888963407u;
-	return (uint32_t)(w->random >> 33) % below;
-}
-
-/* ---- services ---------------------------------------------------------------------------------
- */
+/* ---- services ------------------------------------------------------------------------------ */
 
 void call_ledger(struct worker *w)
 {
@@ -72,8 +65,7 @@ void call_counter(struct worker *w)
 	atomic_fetch_add(&w->row->adds_told, 1);
 }
 
-/* ---- datagrams --------------------------------------------------------------------------------
- */
+/* ---- datagrams ----------------------------------------------------------------------------- */
 
 void datagram_send(struct worker *w)
 {
@@ -132,8 +124,7 @@ static void datagram(struct worker *w)
 			;
 }
 
-/* ---- streams ----------------------------------------------------------------------------------
- */
+/* ---- streams ------------------------------------------------------------------------------- */
 
 static bool stream_wait(int fd, short events, const struct head *h, uint32_t at)
 {
@@ -156,7 +147,7 @@ static bool stream_run(struct worker *w, int fd, const struct head *h)
 		ssize_t n;
 
 		if (sent < h->length) {
-			n_max = 1 + roll(w, BLOCK);
+			n_max = 1 + roll(&w->random, BLOCK);
 			if (n_max > h->length - sent)
 				n_max = h->length - sent;
 			for (fill = 0; fill < n_max; fill++)
@@ -175,7 +166,7 @@ static bool stream_run(struct worker *w, int fd, const struct head *h)
 		} else if (!stream_wait(fd, POLLIN, h, back)) {
 			return false;
 		}
-		if (!roll(w, 8)) /* the copy meets pages that are not there */
+		if (!roll(&w->random, 8)) /* the copy meets pages that are not there */
 			madvise(w->in, BLOCK, MADV_DONTNEED);
 		n = recv(fd, w->in, BLOCK, MSG_DONTWAIT);
 		if (n < 0 && errno == EAGAIN)
@@ -202,7 +193,7 @@ static void stream(struct worker *w)
 	struct head h = {w->number, atomic_load(&w->row->streams_begun) + 1, 0};
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
-	h.length = 1 + roll(w, roll(w, 8) ? 16384 : 262144);
+	h.length = 1 + roll(&w->random, roll(&w->random, 8) ? 16384 : 262144);
 	atomic_store(&w->row->streams_begun, h.number);
 	if (fd < 0 ||
 	    connect(fd, (const struct sockaddr *)peer_address(), sizeof(struct sockaddr_in)))
@@ -218,7 +209,7 @@ static void stream(struct worker *w)
 static void sockets(struct worker *w)
 {
 	struct sockaddr_in any = {.sin_family = AF_INET};
-	int fd[4], n = 1 + (int)roll(w, 4);
+	int fd[4], n = 1 + (int)roll(&w->random, 4);
 
 	for (int i = 0; i < n; i++) {
 		fd[i] = socket(AF_INET, i & 1 ? SOCK_DGRAM : SOCK_STREAM, 0);
@@ -231,8 +222,7 @@ static void sockets(struct worker *w)
 		close(fd[n]);
 }
 
-/* ---- life -------------------------------------------------------------------------------------
- */
+/* ---- life ---------------------------------------------------------------------------------- */
 
 void worker_init(struct worker *w, uint32_t number, uint64_t seed)
 {
@@ -252,7 +242,7 @@ static void *work(void *arg)
 
 	worker_init(w, w->number, w->random);
 	while (!atomic_load(&sh->stop)) {
-		uint32_t what = roll(w, 16);
+		uint32_t what = roll(&w->random, 16);
 
 		if (what < 6)
 			call_ledger(w);

@@ -15,45 +15,32 @@
 
 #include "tests/upcall/kill/client.h"
 #include "tests/upcall/kill/kill.h"
+#include "tests/upcall/pc_test.h"
 #include "upcall/sandwire.h"
 
 #define CPUS_MAX 16
-#define TICK	 0.001 /* s; to be late by so much is ordinary */
 
 static int cpus;
 static atomic_uint ticks[CPUS_MAX];
 
 static void real_time(int level)
 {
-	struct sched_param p = {level};
-
-	if (sched_setscheduler(0, SCHED_FIFO, &p))
+	if (priority(SCHED_FIFO, level))
 		failure("control: no real-time priority: %s", strerror(errno));
 }
 
-static void *metronome(void *cpu)
+static bool note_late(int cpu, double late)
 {
-	struct timespec tick;
-	cpu_set_t set;
-	double due, t;
+	atomic_fetch_add(&ticks[cpu], 1);
+	if (late > 0) /* it may have begun just after the last tick */
+		atomic_fetch_add(&sh->late_ns[cpu], (unsigned long)((late + METRONOME_TICK) * 1e9));
+	return !atomic_load(&sh->stop);
+}
 
-	CPU_ZERO(&set);
-	CPU_SET((int)(long)cpu, &set);
-	sched_setaffinity(0, sizeof(set), &set);
+static void *beat_time(void *cpu)
+{
 	real_time(90);
-	for (due = now(); !atomic_load(&sh->stop);) {
-		due += TICK;
-		tick = (struct timespec){(time_t)due, (long)((due - (double)(time_t)due) * 1e9)};
-		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &tick, NULL);
-		t = now();
-		atomic_fetch_add(&ticks[(long)cpu], 1);
-		if (t - due > TICK) {
-			/* It may have begun just after the last tick. */
-			atomic_fetch_add(&sh->late_ns[(long)cpu],
-					 (unsigned long)((t - due + TICK) * 1e9));
-			due = t;
-		}
-	}
+	metronome((int)(long)cpu, note_late);
 	return NULL;
 }
 
@@ -115,7 +102,7 @@ void control(void)
 	for (unsigned i = 0; i < 5; i++) /* attached, and each path gone once */
 		verbs[i].call(&w);
 	for (long i = 0; i < cpus; i++)
-		pthread_create(&t, NULL, metronome, (void *)i);
+		pthread_create(&t, NULL, beat_time, (void *)i);
 	for (int i = 0; i < cpus; i++) /* they tell from here on */
 		while (atomic_load(&ticks[i]) < 10)
 			usleep(1000);

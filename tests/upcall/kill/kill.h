@@ -43,6 +43,13 @@ static inline bool see(struct seen *s, uint32_t number, atomic_uint *overtaken)
 	return true;
 }
 
+/* The seed makes all choices. */
+static inline uint32_t roll(uint64_t *state, uint32_t below)
+{
+	*state = *state * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)(*state >> 33) % below;
+}
+
 /* Counts only grow. The thread writes "begun" before a call, "told" when it has returned. */
 struct row {
 	atomic_int tid;			     /* 0: not there, or not any more */
@@ -91,7 +98,6 @@ struct ledger_entry {
 };
 
 void failure(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-double now(void);
 
 /* Each is a process's whole life, begun by fork. */
 void client(uint32_t incarnation, uint64_t seed) __attribute__((noreturn));

@@ -41,13 +41,10 @@ static int preempted(void *unused)
 {
 	int fd = attach();
 	struct sw_info a = stats();
-	cpu_set_t one;
 	pid_t pid;
 	long r;
 
-	CPU_ZERO(&one);
-	CPU_SET(0, &one);
-	sched_setaffinity(0, sizeof(one), &one);
+	pin(0);
 	pid = fork();
 	if (!pid)
 		for (;;)

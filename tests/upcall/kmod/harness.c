@@ -24,39 +24,13 @@ static void die(const char *what)
 
 void result(const char *name, bool good, const char *fmt, ...)
 {
-	char why[256] = "";
 	va_list ap;
 
-	va_start(ap, fmt);
-	vsnprintf(why, sizeof(why), fmt, ap);
-	va_end(ap);
-	if (good) {
-		printf("ok %s\n", name);
-	} else {
+	if (!good)
 		atomic_fetch_add(&sh->failed, 1);
-		printf("FAIL %s: %s\n", name, why);
-	}
-	fflush(stdout);
-}
-
-double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-bool eventually(bool (*cond)(void), double seconds)
-{
-	double end = now() + seconds;
-
-	while (!cond()) {
-		if (now() > end)
-			return false;
-		usleep(1000);
-	}
-	return true;
+	va_start(ap, fmt);
+	say_result(name, good, fmt, ap);
+	va_end(ap);
 }
 
 struct sw_info stats(void)
@@ -362,18 +336,6 @@ int attach(void)
 	return fd;
 }
 
-long enter(int fd, uint32_t slot, long *res)
-{
-	long rc, rdx = SEEK_SET;
-
-	__asm__ volatile("syscall"
-			 : "=a"(rc), "+d"(rdx)
-			 : "a"(SYS_lseek), "D"((long)fd), "S"(SW_SEEK_ENTER | slot)
-			 : "rcx", "r11", "memory");
-	*res = rdx;
-	return rc == SW_CROSSED ? 0 : rc ? rc : -ENOTTY;
-}
-
 uint32_t my_slot(void)
 {
 	static _Thread_local uint32_t slot;
@@ -389,10 +351,11 @@ uint32_t my_slot(void)
 long up(int fd, enum t_op op, uint64_t a, uint64_t b, uint64_t c)
 {
 	uint32_t slot = my_slot();
-	long rc, res;
+	int64_t res;
+	long rc;
 
 	reqs[slot] = (struct t_req){.op = op, .a = a, .b = b, .c = c};
-	rc = enter(fd, slot, &res);
+	rc = raw_enter(fd, slot, &res);
 	return rc ? rc : res;
 }
 

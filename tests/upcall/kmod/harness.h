@@ -27,6 +27,8 @@
 #include <time.h>
 #include <unistd.h>
 #include "tests/upcall/kmod/image.h"
+#include "tests/upcall/pc_test.h"
+#include "upcall/enter.h"
 #include "upcall/kmod/sandwire_uapi.h"
 
 /* Shared with every child. */
@@ -64,7 +66,6 @@ int attach(void);
 int open_client(void); /* as attach, without the reservation */
 void *reserve(int fd);
 
-long enter(int fd, uint32_t slot, long *result);
 /* One upcall through a request slot of this thread; -errno of the crossing or its result. */
 long up(int fd, enum t_op op, uint64_t a, uint64_t b, uint64_t c);
 uint32_t my_slot(void);
@@ -74,7 +75,5 @@ int probe_write(uint64_t addr);
 int probe_exec(uint64_t addr);
 
 struct sw_info stats(void);
-double now(void);
-bool eventually(bool (*cond)(void), double seconds);
 
 #endif

@@ -164,7 +164,6 @@ static int restart(void *unused)
 	struct rseq *rs = (struct rseq *)((char *)__builtin_thread_pointer() + __rseq_offset);
 	static struct rseq_cs cs __attribute__((aligned(32)));
 	struct sw_info before = stats();
-	cpu_set_t one;
 	pid_t other;
 	long r;
 
@@ -172,9 +171,7 @@ static int restart(void *unused)
 		printf("# no rseq\n");
 		return 0;
 	}
-	CPU_ZERO(&one);
-	CPU_SET(0, &one);
-	sched_setaffinity(0, sizeof(one), &one);
+	pin(0);
 	other = fork();
 	if (!other)
 		for (;;)

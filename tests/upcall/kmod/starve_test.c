@@ -12,11 +12,10 @@
 #include <sys/stat.h>
 #include "tests/upcall/kmod/harness.h"
 
-#define SECTION	   50000 /* loops with the lock held: some 200 us */
-#define ROUNDS	   25
-#define TAKEN	   3 /* times the holder must have lost its upcall, where nobody torments it */
-#define STALL_MAX  0.010
-#define TIMER_LATE 0.001 /* what is ordinary in an emulated machine */
+#define SECTION	  50000 /* loops with the lock held: some 200 us */
+#define ROUNDS	  25
+#define TAKEN	  3 /* times the holder must have lost its upcall, where nobody torments it */
+#define STALL_MAX 0.010
 
 enum { STOP, MADE, EINTRS, LATE }; /* sh->words; LATE: one a CPU */
 #define CPUS_MAX 16
@@ -45,41 +44,23 @@ static int put_number(const char *file, int value)
 	return put(file, text);
 }
 
-static void priority(int policy, int level)
+static void set_priority(int policy, int level)
 {
-	struct sched_param p = {level};
-
-	if (sched_setscheduler(0, policy, &p))
+	if (priority(policy, level))
 		result("a priority", false, "%s", strerror(errno));
 }
 
-static void pin(int cpu)
+/* In ns, on each CPU. */
+static bool note_late(int cpu, double late)
 {
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	sched_setaffinity(0, sizeof(set), &set);
+	atomic_fetch_add(&sh->words[LATE + cpu], (unsigned long)(late * 1e9));
+	return !atomic_load(&sh->words[STOP]);
 }
 
-/* Above everybody else: how late it wakes is what the machine below took. In ns, on each CPU. */
-static void *metronome(void *cpu)
+static void *beat_time(void *cpu)
 {
-	struct timespec tick;
-	double due, t;
-
-	pin((int)(long)cpu);
-	priority(SCHED_FIFO, 90);
-	for (due = now(); !atomic_load(&sh->words[STOP]);) {
-		due += TIMER_LATE;
-		tick = (struct timespec){(time_t)due, (long)((due - (double)(time_t)due) * 1e9)};
-		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &tick, NULL);
-		t = now();
-		if (t - due > TIMER_LATE)
-			atomic_fetch_add(&sh->words[LATE + (long)cpu],
-					 (unsigned long)((t - due) * 1e9));
-		due = t - due > TIMER_LATE ? t : due;
-	}
+	set_priority(SCHED_FIFO, 90);
+	metronome((int)(long)cpu, note_late);
 	return NULL;
 }
 
@@ -117,7 +98,7 @@ static int victim(void *fn)
 
 static void be_idle(void)
 {
-	priority(SCHED_IDLE, 0);
+	set_priority(SCHED_IDLE, 0);
 }
 
 static void be_nice(void)
@@ -138,7 +119,7 @@ static int waiter(void *unused)
 	unsigned long late[CPUS_MAX], most;
 	double worst = 0, t;
 
-	priority(SCHED_FIFO, 1);
+	set_priority(SCHED_FIFO, 1);
 	while (!atomic_load(&sh->words[STOP])) {
 		for (int i = 0; i < CPUS_MAX; i++)
 			late[i] = atomic_load(&sh->words[LATE + i]);
@@ -183,7 +164,7 @@ static bool attempt(const char *name, bool last, int hogs, void (*become)(void),
 		sh->words[i] = 0;
 	DATA->begun = DATA->done = DATA->exact = 0;
 	for (int i = 0; i < cpus; i++)
-		pthread_create(&beat[i], NULL, metronome, (void *)(long)i);
+		pthread_create(&beat[i], NULL, beat_time, (void *)(long)i);
 	who = child(victim, (void *)become);
 	while (!sh->words[MADE])
 		usleep(1000);
