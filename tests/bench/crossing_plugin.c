@@ -7,8 +7,8 @@
  *
  * When `entry` was executed N times, FILE gets what follows until the next time, a line each: `T`
  * and the address of a translated block that begins, `X` of an instruction, `R` or `W` of the
- *memory it reads or writes. QEMU's header of the interface (docs/devel/tcg-plugins) is not in
- *Debian's packages, hence the declarations.
+ * memory it reads or writes. QEMU's header of the interface (docs/devel/tcg-plugins) is not in
+ * Debian's packages, hence the declarations.
  */
 #include <inttypes.h>
 #include <stdbool.h>
