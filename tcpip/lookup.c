@@ -166,11 +166,11 @@ void tcp_bind_remove(struct tcp_pcb *pcb)
 }
 
 /*
- * May pcb own (ip, port) beside those who do already? As on Linux: two owners get along if both
+ * Do the owners of (ip, port) stand in pcb's way? As on Linux: two owners get along if both
  * said SO_REUSEADDR and the other does not listen, or both said SO_REUSEPORT and belong to the same
  * client (a hostile program must not steal another's connections), or their addresses differ.
  */
-bool tcp_port_conflict(const struct tcp_pcb *pcb, uint32_t ip, uint16_t port)
+static bool conflict(const struct tcp_pcb *pcb, uint32_t ip, uint16_t port, bool share)
 {
 	const struct tcp_pcb *o = pcb->st->tcp->bound[port % TCP_BOUND_SLOTS];
 
@@ -179,14 +179,25 @@ bool tcp_port_conflict(const struct tcp_pcb *pcb, uint32_t ip, uint16_t port)
 			continue;
 		if (ip && o->local_ip && ip != o->local_ip)
 			continue;
-		if (pcb->reuse_at_bind && o->reuse_at_bind && o->state != TCPS_LISTEN)
+		if (share && pcb->reuse_at_bind && o->reuse_at_bind && o->state != TCPS_LISTEN)
 			continue;
-		if (pcb->reuseport_bind && o->reuseport_bind &&
+		if (share && pcb->reuseport_bind && o->reuseport_bind &&
 		    (o->state == TCPS_TIME_WAIT || o->client == pcb->client))
 			continue;
 		return true;
 	}
 	return false;
+}
+
+bool tcp_port_conflict(const struct tcp_pcb *pcb, uint32_t ip, uint16_t port)
+{
+	return conflict(pcb, ip, port, true);
+}
+
+/* A port that the stack chooses is shared with nobody, not even as SO_REUSEADDR would let it be. */
+static bool unshared(const struct tcp_pcb *pcb, uint32_t ip, uint16_t port)
+{
+	return !conflict(pcb, ip, port, false);
 }
 
 int tcp_port_claim(struct tcp_pcb *pcb, uint32_t ip, uint16_t *port)
@@ -199,7 +210,7 @@ int tcp_port_claim(struct tcp_pcb *pcb, uint32_t ip, uint16_t *port)
 	for (i = 0; i < n; i++) {
 		uint16_t try = (uint16_t)(TCP_PORT_FIRST + (at + i) % n);
 
-		if (!tcp_port_conflict(pcb, ip, try)) {
+		if (unshared(pcb, ip, try)) {
 			*port = try;
 			return 0;
 		}

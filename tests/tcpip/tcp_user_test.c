@@ -80,6 +80,23 @@ START_TEST(a_server_restarts_over_time_wait_with_reuseaddr)
 }
 END_TEST
 
+/* As on Linux: else whoever then binds to it without SO_REUSEADDR finds it taken. */
+START_TEST(a_chosen_port_is_shared_with_nobody)
+{
+	const uint8_t seed[32] = {7};
+	struct socket *so[2];
+	int on = 1;
+
+	for (int i = 0; i < 2; i++) {
+		so[i] = desk_socket(&d, SOCK_STREAM, 0);
+		sock_setopt(so[i], SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+		stack_random_seed(d.st, seed); /* the search begins at the same port */
+		ck_assert_int_eq(desk_bind(so[i], 0, 0), 0);
+	}
+	ck_assert_uint_eq(so[1]->local_port, so[0]->local_port + 1);
+}
+END_TEST
+
 START_TEST(chosen_ports_are_in_linux_range_and_differ)
 {
 	struct socket *a = desk_socket(&d, SOCK_STREAM, 0), *b = desk_socket(&d, SOCK_STREAM, 0);
@@ -297,6 +314,7 @@ int main(void)
 		"tcp_user",
 		CASES(a_port_has_one_owner_unless_both_agree, different_addresses_do_not_meet,
 		      a_server_restarts_over_time_wait_with_reuseaddr,
+		      a_chosen_port_is_shared_with_nobody,
 		      chosen_ports_are_in_linux_range_and_differ, the_backlog_bounds_both_queues,
 		      a_flood_of_syns_costs_no_more_than_the_backlog,
 		      closing_a_listener_resets_who_was_not_accepted,
