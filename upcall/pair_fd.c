@@ -34,7 +34,7 @@ void pair_fill(int fd)
 	RAW6(SYS_sendto, fd, zeros, sizeof(zeros), MSG_DONTWAIT | MSG_NOSIGNAL, 0, 0);
 }
 
-/* Its loop takes events in the order in which they came: a question after the close does. */
+/* Before it answers a hello the daemon hears of all that was closed. */
 void pair_await_closes(struct attachment *at)
 {
 	char reply[CONTROL_MAX];

@@ -11,15 +11,18 @@
 #include "tools/sandwired/control.h"
 #include "tools/sandwired/image.h"
 #include "tools/sandwired/net.h"
+#include "tools/sandwired/pair_fd.h"
 #include "tools/sandwired/request.h"
 
 #define ABI 1
 
+/* Whoever asks after a close may rely on its being heard: see pair_await_closes(). */
 static json_t *hello(struct conn *c, const json_t *req, struct reply *out, struct failure *f)
 {
 	(void)req;
 	(void)out;
 	(void)f;
+	pairs_hear(c->net);
 	return json_pack("{s:b,s:s,s:s,s:i,s:i}", "ok", 1, "mode", config_mode_name(c->net->mode),
 			 "net", c->net->conf.name, "pid", (int)getpid(), "abi", ABI);
 }

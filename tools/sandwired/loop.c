@@ -84,6 +84,32 @@ static void share_cpu(struct loop *l, uint64_t before_wait)
 	l->awake_since = now_ns();
 }
 
+/* The events that came while waiting for as long as `most`. Returns how many. */
+static int dispatch(struct loop *l, const struct timespec *most)
+{
+	uint64_t before = l->realtime ? now_ns() : 0;
+	int n = l->n_batch = epoll_pwait2(l->epoll_fd, l->batch, LOOP_BATCH, most, NULL);
+
+	if (l->realtime)
+		share_cpu(l, before);
+	for (int i = 0; i < l->n_batch && !l->stop; i++) {
+		struct watch *w = l->batch[i].data.ptr;
+
+		if (w)
+			w->ready(w->arg, l->batch[i].events);
+	}
+	l->n_batch = 0;
+	return n;
+}
+
+void loop_poll(struct loop *l)
+{
+	const struct timespec none = {0};
+
+	while (dispatch(l, &none) == LOOP_BATCH)
+		;
+}
+
 void loop_run(struct loop *l)
 {
 	uint64_t sleep_ns = 0;
@@ -91,18 +117,8 @@ void loop_run(struct loop *l)
 	while (!l->stop) {
 		struct timespec ts = {(time_t)(sleep_ns / 1000000000),
 				      (long)(sleep_ns % 1000000000)};
-		uint64_t before = l->realtime ? now_ns() : 0;
 
-		l->n_batch = epoll_pwait2(l->epoll_fd, l->batch, LOOP_BATCH, &ts, NULL);
-		if (l->realtime)
-			share_cpu(l, before);
-		for (int i = 0; i < l->n_batch && !l->stop; i++) {
-			struct watch *w = l->batch[i].data.ptr;
-
-			if (w)
-				w->ready(w->arg, l->batch[i].events);
-		}
-		l->n_batch = 0;
+		dispatch(l, &ts);
 		if (!l->stop)
 			sleep_ns = l->after(l->arg);
 	}

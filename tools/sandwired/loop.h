@@ -38,5 +38,7 @@ int loop_change(struct loop *l, struct watch *w, uint32_t events);
 void loop_del(struct loop *l, struct watch *w); /* leaves the descriptor open */
 /* Until l->stop. */
 void loop_run(struct loop *l);
+/* What is ready now, and no more: for a loop within a loop. Does not call `after`. */
+void loop_poll(struct loop *l);
 
 #endif

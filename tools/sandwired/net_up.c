@@ -224,7 +224,9 @@ static void image_down(struct net *net)
 
 static int pairs_up(struct net *net, struct failure *f)
 {
-	return pairs_init(net) ? failed_errno(f, "descriptors", ENOMEM) : 0;
+	int r = pairs_init(net);
+
+	return r ? failed_errno(f, "descriptors", -r) : 0;
 }
 
 static void ports_down(struct net *net)

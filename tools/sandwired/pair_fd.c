@@ -26,11 +26,32 @@ struct pair {
 	bool stream, shut;
 };
 
+static void some_closed(void *arg, uint32_t events)
+{
+	(void)events;
+	loop_poll(&((struct net *)arg)->pairs.closes);
+}
+
+void pairs_hear(struct net *net)
+{
+	some_closed(net, 0);
+}
+
 int pairs_init(struct net *net)
 {
-	net->pairs.by_index = calloc(SEG_SOCK_COUNT, sizeof(struct pair *));
-	net->pairs.made = calloc(SEG_SOCK_COUNT, sizeof(struct pair_made));
-	return net->pairs.by_index && net->pairs.made ? 0 : -ENOMEM;
+	struct pair_table *t = &net->pairs;
+	int r = loop_init(&t->closes);
+
+	t->heard.fd = -1;
+	t->by_index = calloc(SEG_SOCK_COUNT, sizeof(struct pair *));
+	t->made = calloc(SEG_SOCK_COUNT, sizeof(struct pair_made));
+	if (!r && !(t->by_index && t->made))
+		r = -ENOMEM;
+	if (!r)
+		r = loop_add(&net->loop, &t->heard, t->closes.epoll_fd, EPOLLIN, some_closed, net);
+	if (r)
+		pairs_free(net);
+	return r;
 }
 
 static struct pair **bucket(struct net *net, uint64_t cookie)
@@ -49,7 +70,7 @@ static void pair_free(struct pair *p)
 	*at = p->next;
 	net->pairs.by_index[SEG_SOCK_INDEX(p->sock)] = NULL;
 	net->pairs.count--;
-	loop_del(&net->loop, &p->b);
+	loop_del(&net->pairs.closes, &p->b);
 	close(fd);
 	free(p);
 }
@@ -63,6 +84,8 @@ void pairs_free(struct net *net)
 	free(net->pairs.made);
 	net->pairs.by_index = NULL;
 	net->pairs.made = NULL;
+	loop_del(&net->loop, &net->pairs.heard);
+	loop_free(&net->pairs.closes);
 }
 
 /* The daemon is the closed ring's only producer where there is no module. */
@@ -126,7 +149,7 @@ static int make_ends(struct pair *p, int *a)
 	    getsockopt(fd[0], SOL_SOCKET, SO_COOKIE, &p->cookie, &len))
 		r = -errno;
 	else
-		r = loop_add(&p->net->loop, &p->b, fd[1], EPOLLRDHUP, last_close, p);
+		r = loop_add(&p->net->pairs.closes, &p->b, fd[1], EPOLLRDHUP, last_close, p);
 	if (r) {
 		close(fd[0]);
 		close(fd[1]);

@@ -25,14 +25,18 @@ struct pair_table {
 	struct pair **by_index;		      /* SEG_SOCK_COUNT, by SEG_SOCK_INDEX(id) */
 	struct pair *by_cookie[PAIR_BUCKETS]; /* of A's SO_COOKIE */
 	unsigned count;
+	struct loop closes; /* the B ends; a loop of their own, so that all can be heard at once */
+	struct watch heard; /* its place in the net's */
 };
 
-int pairs_init(struct net *net); /* 0 or -ENOMEM */
+int pairs_init(struct net *net); /* 0 or -errno */
 void pairs_free(struct net *net);
 /* Makes the pair of a client's socket: end A (to be sent, then closed), or -1 with f filled. */
 int pair_make(struct net *net, uint32_t client, uint32_t sock, struct failure *f);
 /* Whose end A is it? Socket id, or 0. */
 uint32_t pair_prove(struct net *net, int fd);
+/* Hears of every descriptor closed before this call. */
+void pairs_hear(struct net *net);
 /* Takes the wake ring and passes on what it says. */
 void pairs_wake(struct net *net);
 /* Server mode: a client's call made this socket. */

@@ -68,6 +68,33 @@ START_TEST(watch_removed_in_the_batch_does_not_fire)
 }
 END_TEST
 
+static void hear(void *arg, uint32_t events)
+{
+	(void)arg;
+	(void)events;
+	fired++;
+}
+
+/* pairs_hear(): all that is ready, more than a batch of it, and no waiting. */
+START_TEST(a_poll_takes_what_is_ready_and_no_more)
+{
+	static struct watch many[LOOP_BATCH + 2];
+	int fd[LOOP_BATCH + 2];
+
+	for (unsigned i = 0; i < LOOP_BATCH + 2; i++) {
+		fd[i] = eventfd(i > 0, EFD_NONBLOCK); /* all but the first are ready */
+		loop_add(&loop, &many[i], fd[i], EPOLLIN | EPOLLET, hear, NULL);
+	}
+	loop_poll(&loop);
+	ck_assert_uint_eq(fired, LOOP_BATCH + 1);
+	ck_assert_uint_eq(passes, 0);
+	loop_poll(&loop);
+	ck_assert_uint_eq(fired, LOOP_BATCH + 1);
+	for (unsigned i = 0; i < LOOP_BATCH + 2; i++)
+		close(fd[i]);
+}
+END_TEST
+
 START_TEST(sleeps_as_long_as_it_is_told)
 {
 	struct timespec a, b;
@@ -120,6 +147,7 @@ int main(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, watch_removed_in_the_batch_does_not_fire);
+	tcase_add_test(t, a_poll_takes_what_is_ready_and_no_more);
 	tcase_add_test(t, sleeps_as_long_as_it_is_told);
 	tcase_add_test(t, stop_in_a_callback_ends_the_loop_without_a_pass);
 	suite_add_tcase(s, t);
