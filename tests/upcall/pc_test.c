@@ -4,6 +4,7 @@
 
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -55,20 +56,61 @@ int priority(int policy, int level)
 	return sched_setscheduler(0, policy, &p);
 }
 
-void metronome(int cpu, bool (*tick)(int cpu, double late))
+#define TICK 0.001 /* s; to be late by so much is ordinary in an emulated machine */
+
+struct metronome {
+	struct host_watch *h;
+	int cpu;
+};
+
+static void *metronome(void *arg)
 {
-	double due = now(), late;
+	struct metronome m = *(struct metronome *)arg;
+	double due, late;
 	struct timespec at;
 
-	pin(cpu);
-	do {
-		due += METRONOME_TICK;
+	free(arg);
+	pin(m.cpu);
+	if (priority(SCHED_FIFO, 90))
+		atomic_store(&m.h->failed, true);
+	for (due = now(); !atomic_load(&m.h->stop); atomic_fetch_add(&m.h->ticks[m.cpu], 1)) {
+		due += TICK;
 		at = (struct timespec){(time_t)due, (long)((due - (double)(time_t)due) * 1e9)};
 		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
 		late = now() - due;
-		if (late > METRONOME_TICK)
-			due += late;
-		else
-			late = 0;
-	} while (tick(cpu, late));
+		if (late <= TICK)
+			continue;
+		due += late;
+		/* It may have begun just after the last tick. */
+		atomic_fetch_add(&m.h->took_ns, (unsigned long)((late + TICK) * 1e9));
+	}
+	return NULL;
+}
+
+void host_watch(struct host_watch *h)
+{
+	int cpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
+
+	*h = (struct host_watch){.cpus = cpus < HOST_CPUS ? cpus : HOST_CPUS};
+	for (int i = 0; i < h->cpus; i++) {
+		struct metronome *m = malloc(sizeof(*m));
+
+		*m = (struct metronome){h, i};
+		pthread_create(&h->beat[i], NULL, metronome, m);
+	}
+	for (int i = 0; i < h->cpus; i++)
+		while (atomic_load(&h->ticks[i]) < 10)
+			usleep(1000);
+}
+
+void host_unwatch(struct host_watch *h)
+{
+	atomic_store(&h->stop, true);
+	for (int i = 0; i < h->cpus; i++)
+		pthread_join(h->beat[i], NULL);
+}
+
+double host_took(const struct host_watch *h)
+{
+	return (double)atomic_load(&h->took_ns) * 1e-9;
 }

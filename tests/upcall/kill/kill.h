@@ -75,7 +75,7 @@ struct shared {
 	atomic_uint peer_open, peer_wrong, overtaken;
 	atomic_ullong peer_bytes;
 	/* the control client's */
-	atomic_ulong timed, late_ns[16];
+	atomic_ulong timed;
 	struct stall stalls[STALLS]; /* the longest, longest first */
 	struct row row[ROWS];
 };

@@ -3,9 +3,8 @@
  * The holder of a lock is off the CPU for long: it gets none (SCHED_IDLE or nice 19 beside busy
  * programs, a quota), is stopped, frozen or traced. Others must wait 10 ms at most, and what the
  * holder began is done once. A waiter of high priority takes the lock again and again and times it;
- * what the machine below took from all (a thread above everybody else is late by it) is not
- * counted.
- * That finds most of it, not all: a wait is too long when it is so in three attempts.
+ * what the machine below took (host_watch) is not counted. That finds most of it, not all: a wait
+ * is too long when it is so in three attempts.
  */
 #include <sys/ptrace.h>
 #include <sys/resource.h>
@@ -17,8 +16,8 @@
 #define TAKEN	  3 /* times the holder must have lost its upcall, where nobody torments it */
 #define STALL_MAX 0.010
 
-enum { STOP, MADE, EINTRS, LATE }; /* sh->words; LATE: one a CPU */
-#define CPUS_MAX 16
+enum { STOP, MADE, EINTRS }; /* sh->words */
+static struct host_watch *host;
 
 static const char group[] = "/sys/fs/cgroup/sandwire-starve";
 
@@ -48,20 +47,6 @@ static void set_priority(int policy, int level)
 {
 	if (priority(policy, level))
 		result("a priority", false, "%s", strerror(errno));
-}
-
-/* In ns, on each CPU. */
-static bool note_late(int cpu, double late)
-{
-	atomic_fetch_add(&sh->words[LATE + cpu], (unsigned long)(late * 1e9));
-	return !atomic_load(&sh->words[STOP]);
-}
-
-static void *beat_time(void *cpu)
-{
-	set_priority(SCHED_FIFO, 90);
-	metronome((int)(long)cpu, note_late);
-	return NULL;
 }
 
 static int hog(void *cpu)
@@ -116,23 +101,17 @@ static void be_limited(void)
 static int waiter(void *unused)
 {
 	int fd = attach();
-	unsigned long late[CPUS_MAX], most;
-	double worst = 0, t;
+	double worst = 0, t, took;
 
 	set_priority(SCHED_FIFO, 1);
 	while (!atomic_load(&sh->words[STOP])) {
-		for (int i = 0; i < CPUS_MAX; i++)
-			late[i] = atomic_load(&sh->words[LATE + i]);
+		took = host_took(host);
 		t = now();
 		if (up(fd, T_LOCKED, 0, 0, 0) <= 0)
 			return 2;
 		t = now() - t;
-		most = 0;
 		usleep(t > STALL_MAX ? 3000 : 200); /* the metronomes have told */
-		for (int i = 0; i < CPUS_MAX; i++)
-			if (sh->words[LATE + i] - late[i] > most)
-				most = sh->words[LATE + i] - late[i];
-		t -= (double)most * 1e-9;
+		t -= host_took(host) - took;
 		worst = t > worst ? t : worst;
 	}
 	printf("# longest wait %.1f ms\n", worst * 1e3);
@@ -155,16 +134,14 @@ static bool attempt(const char *name, bool last, int hogs, void (*become)(void),
 {
 	int cpus = (int)sysconf(_SC_NPROCESSORS_ONLN), n = 0, st, st2;
 	struct sw_info before = stats();
-	pthread_t beat[64];
 	pid_t pids[64], who, waits;
 
-	if (cpus > CPUS_MAX)
-		cpus = CPUS_MAX;
 	for (int i = 0; i < 64; i++)
 		sh->words[i] = 0;
 	DATA->begun = DATA->done = DATA->exact = 0;
-	for (int i = 0; i < cpus; i++)
-		pthread_create(&beat[i], NULL, beat_time, (void *)(long)i);
+	host_watch(host);
+	if (host->failed)
+		result("a priority", false, "the metronomes have none");
 	who = child(victim, (void *)become);
 	while (!sh->words[MADE])
 		usleep(1000);
@@ -182,13 +159,11 @@ static bool attempt(const char *name, bool last, int hogs, void (*become)(void),
 	sh->words[STOP] = 1;
 	st = wait_child(waits);
 	st2 = wait_child(who);
-	for (int i = 0; i < cpus; i++)
-		pthread_join(beat[i], NULL);
+	host_unwatch(host);
 	eventually(level, 5);
-	printf("# %lu calls of the victim, %lu taken over, %lu by anybody, the first CPU late %.0f "
-	       "ms\n",
+	printf("# %lu calls of the victim, %lu taken over, %lu by anybody, the host took %.0f ms\n",
 	       sh->words[MADE] + sh->words[EINTRS], sh->words[EINTRS], DATA->done,
-	       (double)sh->words[LATE] * 1e-6);
+	       host_took(host) * 1e3);
 	if (WIFEXITED(st) && WEXITSTATUS(st) == 1 && !last)
 		return false;
 	CHECK(name,
@@ -254,6 +229,7 @@ int main(int argc, char **argv)
 	}
 	mkdir(group, 0755);
 	srand(1);
+	host = mmap(NULL, sizeof(*host), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	net_up(argv[1]);
 	starve("SCHED_IDLE beside busy programs", 1, be_idle, NULL);
 	starve("nice 19 beside busy programs", 2, be_nice, NULL);
