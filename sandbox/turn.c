@@ -13,6 +13,7 @@
 
 #define TURN_TIMERS 64u
 #define TURN_CLOSED 1024u
+#define TURN_STEP   16u	       /* frames between two looks at the clock, where time is short */
 #define TURN_SLACK  1000000ull /* ns that a timer may be late rather than cost a wake-up */
 
 uint64_t turn_clock(struct sandbox *sb)
@@ -42,15 +43,20 @@ static void drain_closed(struct sandbox *sb)
 	__atomic_store_n(&ks->closed_tail, tail, __ATOMIC_RELEASE);
 }
 
-void turn_begin(struct sandbox *sb, struct ctx *ctx)
+static void begin(struct sandbox *sb)
 {
-	stack_lock(sb, ctx);
 	sb->ops->set_now(sb->stack, turn_clock(sb));
 	if (closed_pending(sb))
 		drain_closed(sb);
 }
 
-unsigned turn_poll(struct sandbox *sb)
+void turn_begin(struct sandbox *sb, struct ctx *ctx)
+{
+	stack_lock(sb, ctx);
+	begin(sb);
+}
+
+static unsigned poll(struct sandbox *sb, unsigned max)
 {
 	struct pktbuf *batch[PORT_BATCH];
 	unsigned n, frames = 0;
@@ -60,7 +66,7 @@ unsigned turn_poll(struct sandbox *sb)
 
 		if (!port)
 			continue;
-		n = port_rx(port, batch, PORT_BATCH);
+		n = port_rx(port, batch, max);
 		if (n)
 			sb->ops->input(sb->stack, port, batch, n);
 		frames += n;
@@ -72,6 +78,11 @@ unsigned turn_poll(struct sandbox *sb)
 	sb->turns++;
 	sb->frames_in += frames;
 	return frames;
+}
+
+unsigned turn_poll(struct sandbox *sb)
+{
+	return poll(sb, PORT_BATCH);
 }
 
 bool turn_pending(struct sandbox *sb)
@@ -103,7 +114,7 @@ static void kick(struct sandbox *sb, struct ctx *ctx)
 	wake_push(sb, SEG_WAKE_DAEMON);
 }
 
-void turn_end(struct sandbox *sb, struct ctx *ctx)
+static void send(struct sandbox *sb)
 {
 	sb->ops->output(sb->stack);
 	for (unsigned i = 0; i < PORT_MAX; i++) {
@@ -113,6 +124,47 @@ void turn_end(struct sandbox *sb, struct ctx *ctx)
 		if (port_wants_kick(sb->ports[i]))
 			sb->kick_daemon = true;
 	}
+}
+
+void turn_end(struct sandbox *sb, struct ctx *ctx)
+{
+	send(sb);
 	kick(sb, ctx);
 	stack_unlock(sb, ctx);
+}
+
+bool turn_interrupt(struct sandbox *sb, struct ctx *ctx, uint32_t index, uint32_t frames,
+		    uint64_t ns)
+{
+	bool armed = false, done = false;
+	struct port *port;
+	uint64_t until;
+
+	/* Its owner may be off the CPU: the thread that was interrupted has no time for that. */
+	for (unsigned spins = 0; !stack_trylock(sb, ctx); spins++) {
+		if (spins == LOCK_SPINS)
+			return false;
+		__builtin_ia32_pause();
+	}
+	begin(sb);
+	sb->interrupts++;
+	port = sb->ports[index];
+	until = sb->now + ns;
+	do {
+		unsigned n = poll(sb, frames < TURN_STEP ? frames : TURN_STEP);
+
+		frames -= n < frames ? n : frames;
+		if (n)
+			continue;
+		done = armed || !port || !port->running || !port->ops->irq;
+		if (done)
+			break;
+		/* Sent first, as frames that wait to be sent make interrupts too; then looked at
+		 * again, as what came just before may make none. */
+		send(sb);
+		port->ops->irq(port, true);
+		armed = true;
+	} while (frames && turn_clock(sb) < until);
+	turn_end(sb, ctx);
+	return done;
 }

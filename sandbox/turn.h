@@ -41,7 +41,7 @@ struct sandbox {
 	uint64_t now;
 	uint64_t daemon_wakes_at; /* ns: when the daemon will look again by itself */
 	bool kick_daemon;	  /* this section wants the daemon: pushed at turn_end */
-	uint64_t turns, frames_in, lock_contended, kicks;
+	uint64_t turns, frames_in, lock_contended, kicks, interrupts;
 };
 
 /* The time now, ns; never goes back. Under the lock. */
@@ -51,6 +51,13 @@ void turn_begin(struct sandbox *sb, struct ctx *ctx);
 /* Polls every port once (bounded) and runs due timers; returns frames handled. Between begin and
  * end, which does the output. */
 unsigned turn_poll(struct sandbox *sb);
+/*
+ * What an interrupt of the port asks for, in a thread that has nothing to do with it: polls, and
+ * arms the interrupt again, within so many frames and so much time. Takes the lock if it is free
+ * soon. False: there may be more to do, or the interrupt is not armed.
+ */
+bool turn_interrupt(struct sandbox *sb, struct ctx *ctx, uint32_t port, uint32_t frames,
+		    uint64_t ns);
 /* Anything to do for a turn_poll? Memory reads only; under the lock. */
 bool turn_pending(struct sandbox *sb);
 /* stack output, port flush, kick of the daemon when a timer is due before it would wake; unlocks.

@@ -338,6 +338,7 @@ static int64_t admin_counter(struct ctx *ctx, struct call_slot *s)
 		{"SandboxFramesIn", sandbox.frames_in},
 		{"SandboxLockContended", sandbox.lock_contended},
 		{"SandboxDaemonKicks", sandbox.kicks},
+		{"SandboxInterruptUpcalls", sandbox.interrupts},
 	};
 	const char **name = PTR(const char *, s->arg[1]);
 	uint64_t *value = PTR(uint64_t, s->arg[2]);

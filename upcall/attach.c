@@ -35,6 +35,7 @@ static uint16_t epoch;
 static int refusal; /* -errno */
 static char why[320];
 static char chosen_net[108];
+static bool uninterrupted;
 static _Atomic int daemon_pid = -1;
 static const struct mode_ops *const modes[] = {&mode_upcall, &mode_server, &mode_direct};
 
@@ -120,6 +121,8 @@ static void read_environment(void)
 	if (!chosen_net[0] && env && strlen(env) < sizeof(chosen_net))
 		memcpy(chosen_net, env, strlen(env) + 1);
 	control_choose_dir(secure_getenv("SANDWIRE_RUNDIR"));
+	env = secure_getenv("SANDWIRE_INTERRUPTS");
+	uninterrupted = env && !strcmp(env, "0");
 }
 
 static struct attachment *get_page(void)
@@ -233,8 +236,8 @@ static int open_device(void)
 			      "be root or in the group sandwire");
 	if (fd < 0)
 		return refuse_errno((int)fd, "/dev/sandwire");
-	map = RAW6(SYS_mmap, SEG_BASE, SEG_SLOT_SIZE, PROT_NONE, MAP_SHARED | MAP_FIXED_NOREPLACE,
-		   fd, 0);
+	map = RAW6(SYS_mmap, SEG_BASE, SEG_SLOT_SIZE, PROT_READ | PROT_WRITE,
+		   MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
 	if (map != (long)SEG_BASE) {
 		RAW3(SYS_close, fd, 0, 0);
 		return refuse_errno(map < 0 ? (int)map : -EEXIST, "address range of the segment");
@@ -303,6 +306,7 @@ static int attach(struct attachment *at)
 	at->control_fd = at->client_fd = at->doorbell_fd = -1;
 	at->channel = NULL;
 	at->ops = NULL;
+	at->uninterrupted = uninterrupted;
 	ret = connect_control();
 	if (ret < 0)
 		return ret;

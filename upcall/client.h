@@ -69,6 +69,7 @@ struct attachment {
 	_Atomic uint32_t control_lock; /* futex: 0 free, 1 held, 2 held and waited for */
 	_Atomic uint32_t ext_lock;     /* direct mode: while extensions are being mapped */
 	_Atomic uint64_t ext_gen;      /* as of when all extensions are mapped */
+	bool uninterrupted;	       /* SANDWIRE_INTERRUPTS=0 at start */
 	char net[32];
 };
 

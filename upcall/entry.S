@@ -15,7 +15,7 @@ image_entry:
 	movq	%r9, %rcx
 	subq	$8, %rsp
 	call	upcall_run	/* rax: result; rdx: socket to make a descriptor for | O_ flags << 32 */
-	/* Still here: no descriptor would do. */
+	/* Still here: no descriptor would do, or this was an interrupt. */
 	movl	%edx, %r10d
 	movq	%rdx, %r8
 	shrq	$32, %r8

@@ -86,7 +86,17 @@ __attribute__((hot)) static long leave_by(uint32_t fd, struct crossing end)
 	return ret;
 }
 
-__attribute__((hot)) struct crossing upcall_main(struct ctx *ctx, uint32_t client, uint32_t sock,
+/* 0, or 1: the daemon shall go on. `budget`: frames | us << 32. */
+static int64_t interrupted(struct ctx *ctx, uint64_t index, uint64_t budget)
+{
+	struct sandbox *sb = &sandbox;
+
+	if (index >= PORT_MAX || !sb->stack || sb->hdr->failed)
+		return 0;
+	return !turn_interrupt(sb, ctx, (uint32_t)index, (uint32_t)budget, (budget >> 32) * 1000);
+}
+
+__attribute__((hot)) struct crossing upcall_main(struct ctx *ctx, uint32_t client, uint64_t sock,
 						 uint64_t slot_flags, uint32_t fd)
 {
 	uint64_t n = (uint32_t)slot_flags;
@@ -96,6 +106,8 @@ __attribute__((hot)) struct crossing upcall_main(struct ctx *ctx, uint32_t clien
 	ctx->kind = CTX_UPCALL;
 	ctx->fd = fd;
 	ctx->client = client;
+	if (slot_flags & SW_ENTER_INTERRUPT)
+		return (struct crossing){.ret = interrupted(ctx, n, sock)};
 	/* The id is the module's word; 0: a process that holds a socket but never attached. */
 	if (!client || client >= SEG_CLIENT_MAX)
 		return (struct crossing){.ret = -EPERM};
@@ -118,14 +130,17 @@ __attribute__((hot)) struct crossing upcall_main(struct ctx *ctx, uint32_t clien
 	return (struct crossing){.ret = c.in.ret, .made = c.made | (uint64_t)c.made_flags << 32};
 }
 
-__attribute__((hot)) struct crossing upcall_run(struct ctx *ctx, uint32_t client, uint32_t sock,
+__attribute__((hot)) struct crossing upcall_run(struct ctx *ctx, uint32_t client, uint64_t sock,
 						uint64_t slot_flags, uint32_t fd)
 {
 	struct crossing end = upcall_main(ctx, client, sock, slot_flags, fd);
-	bool undo = leave_by(fd, end) == -ECANCELED;
 	struct call_slot *slot;
 	struct channel *ch;
+	bool undo;
 
+	if (slot_flags & SW_ENTER_INTERRUPT)
+		return end; /* no system call in the name of the interrupted */
+	undo = leave_by(fd, end) == -ECANCELED;
 	/* The thread's descriptors are not what they were, or this is the adopter: the daemon. */
 	undo |= leave_by(ctx_at(0)->fd, end) == -ECANCELED;
 	if (end.made && undo) {

@@ -16,16 +16,16 @@ struct crossing {
 	uint64_t made;
 };
 
-struct crossing upcall_main(struct ctx *ctx, uint32_t client, uint32_t sock, uint64_t slot_flags,
+struct crossing upcall_main(struct ctx *ctx, uint32_t client, uint64_t sock, uint64_t slot_flags,
 			    uint32_t fd);
 
 /*
- * The same and EXIT, after which the thread is not here any more. Comes back if no descriptor of
- * the thread's, nor the daemon's where that is the adopter, leads to the module: then for the exit
- * page. A socket that was made for a thread that is not here is undone, and the thread, if it
- * lives, told to make the call again.
+ * The same and EXIT, after which the thread is not here any more. Comes back for an interrupt, and
+ * if no descriptor of the thread's, nor the daemon's where that is the adopter, leads to the
+ * module: then for the exit page. A socket that was made for a thread that is not here is undone,
+ * and the thread, if it lives, told to make the call again.
  */
-struct crossing upcall_run(struct ctx *ctx, uint32_t client, uint32_t sock, uint64_t slot_flags,
+struct crossing upcall_run(struct ctx *ctx, uint32_t client, uint64_t sock, uint64_t slot_flags,
 			   uint32_t fd);
 
 typedef int64_t image_plain_call_fn(struct ctx *ctx, uint32_t client, struct call_slot *slot);

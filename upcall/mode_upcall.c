@@ -12,6 +12,7 @@
 #include "upcall/client.h"
 #include "upcall/enter.h"
 #include "upcall/raw.h"
+#include "upcall/sandwire.h"
 
 /*
  * This thread was stopped, frozen or traced in mid-upcall, and somebody else finishes the call: it
@@ -56,6 +57,8 @@ __attribute__((hot)) static int64_t cross(struct call *c, int *crossing)
 
 static int attach(struct attachment *at, const char *reply, int *fds, unsigned n_fds)
 {
+	if (at->uninterrupted)
+		return (int)RAW3(SYS_ioctl, at->client_fd, SW_IOC_INTERRUPTS, SW_INTERRUPTS_NEVER);
 	return 0;
 }
 
@@ -70,3 +73,15 @@ const struct mode_ops mode_upcall = {
 	.detach = detach,
 	.cross = cross,
 };
+
+int sandwire_interrupts(int on)
+{
+	struct attachment *at = attach_get();
+
+	if (!at)
+		return attach_error();
+	if (at->ops != &mode_upcall)
+		return 0;
+	return (int)RAW3(SYS_ioctl, at->client_fd, SW_IOC_INTERRUPTS,
+			 on ? SW_INTERRUPTS_ON : SW_INTERRUPTS_OFF);
+}

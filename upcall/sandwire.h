@@ -99,6 +99,13 @@ ssize_t sandwire_call(const char *service, const void *arg, size_t len, void *re
 /* The name of the i-th service there is now: 0, or -ENOENT. */
 int sandwire_service(unsigned i, char name[SANDWIRE_SERVICE_NAME]);
 
+/*
+ * May interrupts of the net's devices borrow the calling thread, to receive what came while it
+ * computes? They may, unless told otherwise (0), in mode upcall only; it notices nothing but the
+ * time. SANDWIRE_INTERRUPTS=0 in the environment: no thread of the process. 0 or -errno.
+ */
+int sandwire_interrupts(int on);
+
 /* Does the net route `dst`? 0 and, where src is not NULL, the source address it would use (port 0);
  * -ENETUNREACH if not. */
 int sandwire_route(const struct sockaddr *dst, socklen_t len, struct sockaddr_storage *src);

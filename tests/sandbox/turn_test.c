@@ -76,6 +76,7 @@ static struct pktbuf frame;
 static struct pktbuf_pool pool;
 static unsigned waiting;
 static bool kick;
+static unsigned late; /* come in the moment before the interrupt is armed */
 
 static int fake_start(struct port *port)
 {
@@ -115,6 +116,13 @@ static bool fake_watch(struct port *port)
 	return false;
 }
 
+static void fake_irq(struct port *port, bool on)
+{
+	note("irq ");
+	waiting += late;
+	late = 0;
+}
+
 static const struct port_ops fake_port_ops = {
 	.name = "fake",
 	.start = fake_start,
@@ -122,6 +130,7 @@ static const struct port_ops fake_port_ops = {
 	.rx = fake_rx,
 	.tx = fake_tx,
 	.pending = fake_pending,
+	.irq = fake_irq,
 	.watch = fake_watch,
 };
 static struct port port;
@@ -142,7 +151,7 @@ static void setup(void)
 	sb.n_ports = 1;
 	trace[0] = 0;
 	deadline = UINT64_MAX;
-	waiting = frames_in = 0;
+	waiting = frames_in = late = 0;
 	timers_left = kick = false;
 	last_closed = 0;
 }
@@ -267,6 +276,66 @@ START_TEST(a_due_timer_is_something_to_do)
 }
 END_TEST
 
+/* ---- interrupts ---------------------------------------------------------------------------- */
+
+START_TEST(an_interrupt_takes_what_came_and_is_armed_after_what_was_sent)
+{
+	port_send(&port, pktbuf_alloc(&pool));
+	ck_assert(turn_interrupt(&sb, &app, 3, 64, 1000));
+	ck_assert_str_eq(trace, "now timers output tx irq timers output ");
+	ck_assert_uint_eq(stack_lock_owner(&sb), UINT32_MAX);
+	ck_assert_uint_eq(sb.interrupts, 1);
+}
+END_TEST
+
+START_TEST(an_interrupt_misses_nothing_that_came_before_it_was_armed)
+{
+	waiting = 2;
+	late = 3;
+	ck_assert(turn_interrupt(&sb, &app, 3, 64, 1000));
+	ck_assert_uint_eq(frames_in, 5);
+	ck_assert_ptr_eq(strstr(strstr(trace, "irq ") + 1, "irq "), NULL);
+}
+END_TEST
+
+START_TEST(an_interrupt_stops_at_its_frames_and_leaves_the_rest_unarmed)
+{
+	waiting = 5;
+	ck_assert(!turn_interrupt(&sb, &app, 3, 2, 1000));
+	ck_assert_uint_eq(frames_in, 2);
+	ck_assert_ptr_eq(strstr(trace, "irq "), NULL);
+	ck_assert_uint_eq(stack_lock_owner(&sb), UINT32_MAX);
+}
+END_TEST
+
+START_TEST(an_interrupt_stops_when_its_time_is_up)
+{
+	hdr.clock.mult = UINT32_MAX; /* runs so fast that any time is up at the second look */
+	hdr.clock.tsc_base = __builtin_ia32_rdtsc();
+	waiting = 5;
+	ck_assert(!turn_interrupt(&sb, &app, 3, 64, 1000));
+	ck_assert_uint_eq(frames_in, 1);
+	ck_assert_ptr_eq(strstr(trace, "irq "), NULL);
+}
+END_TEST
+
+START_TEST(an_interrupt_does_not_wait_for_the_lock)
+{
+	waiting = 1;
+	turn_begin(&sb, &daemon_ctx);
+	ck_assert(!turn_interrupt(&sb, &app, 3, 64, 1000));
+	ck_assert_uint_eq(frames_in, 0);
+	ck_assert_uint_eq(stack_lock_owner(&sb), 0);
+	turn_end(&sb, &daemon_ctx);
+}
+END_TEST
+
+START_TEST(an_interrupt_of_a_port_that_is_gone_is_done)
+{
+	ck_assert(turn_interrupt(&sb, &app, 4, 64, 1000));
+}
+END_TEST
+
 /* ---- readiness ----------------------------------------------------------------------------- */
 
 #define ID ((9u << SEG_SOCK_BITS) | 12)
@@ -365,6 +434,12 @@ int main(void)
 	tcase_add_test(c, the_daemon_does_not_kick_itself);
 	tcase_add_test(c, timers_left_over_and_a_sleeping_pump_kick_the_daemon);
 	tcase_add_test(c, a_due_timer_is_something_to_do);
+	tcase_add_test(c, an_interrupt_takes_what_came_and_is_armed_after_what_was_sent);
+	tcase_add_test(c, an_interrupt_misses_nothing_that_came_before_it_was_armed);
+	tcase_add_test(c, an_interrupt_stops_at_its_frames_and_leaves_the_rest_unarmed);
+	tcase_add_test(c, an_interrupt_stops_when_its_time_is_up);
+	tcase_add_test(c, an_interrupt_does_not_wait_for_the_lock);
+	tcase_add_test(c, an_interrupt_of_a_port_that_is_gone_is_done);
 	tcase_add_test(c, nobody_is_woken_who_does_not_sleep);
 	tcase_add_test(c, a_sleeper_is_woken_once_for_a_sleep);
 	tcase_add_test(c, new_bits_wake_also_when_nobody_says_so);

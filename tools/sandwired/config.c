@@ -48,6 +48,11 @@ static const struct setting settings[] = {
 	 "the heap: packet buffers, sockets, descriptor rings"},
 	{"spin", "US", NUMBER, AT(spin), 20, 0, 1000, "us",
 	 "server mode: how long to look for the next call before sleeping"},
+	{"irq-frames", "N", NUMBER, AT(irq_frames), 64, 0, 65536, "frames",
+	 "mode upcall: what an interrupt may receive in the program it interrupts; the rest is the "
+	 "daemon's"},
+	{"irq-time", "US", NUMBER, AT(irq_time), 1000, 10, 100000, "us",
+	 "mode upcall: how long an interrupt may take in the program it interrupts"},
 	{"log-level", LEVELS, CHOICE, AT(log_level), 1, 0, 2, "", "how much the log says"},
 	{"config", "FILE", PATH, AT(file), 0, 0, 0, "", "read settings from an INI file, [net]"},
 	{"foreground", NULL, FLAG, AT(foreground), 0, 0, 1, "",

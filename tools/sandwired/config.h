@@ -28,6 +28,7 @@ struct config {
 	uint32_t pages; /* enum config_pages */
 	uint32_t dhcp, foreground;
 	uint32_t mtu, mem, spin, log_level;
+	uint32_t irq_frames, irq_time;
 	char file[256];
 };
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,6 +38,20 @@ int module_unmap(struct net *net, uint64_t off, uint64_t len)
 	if (net->module.fd < 0)
 		return 0;
 	return ioctl(net->module.fd, SW_IOC_NET_UNMAP, &m) ? -errno : 0;
+}
+
+int module_irq(struct net *net, int fd, int port)
+{
+	struct sw_net_irq irq = {
+		.fd = fd,
+		.cookie = (uint32_t)port,
+		.frames = net->conf.irq_frames,
+		.time_us = net->conf.irq_time,
+	};
+
+	if (net->module.fd < 0 || !net->conf.irq_frames)
+		return -EOPNOTSUPP;
+	return ioctl(net->module.fd, SW_IOC_NET_IRQ, &irq) ? -errno : 0;
 }
 
 void module_wake(struct net *net)
@@ -80,6 +95,9 @@ static void event(struct net *net, const struct sw_event *e)
 		log_error("the image faulted in an upcall of client %u: the net is down", e->id);
 		image_give_up(); /* the stack lock may be lost with it */
 		net->loop.stop = true;
+		break;
+	case SW_EVENT_IRQ:
+		ports_fired(net);
 		break;
 	default: /* CLOSED, KICK: the turn that follows sees to it */
 		break;
@@ -166,6 +184,22 @@ static void become_realtime(struct net *net)
 			  strerror(errno));
 }
 
+static void fault_again(int sig)
+{
+	(void)sig;
+}
+
+/*
+ * An adopted upcall leaves by a fault that only the module sees (entry.S); the kernel would log it
+ * for a process without a handler. One that is ours comes again and finds none.
+ */
+static void expect_faults(void)
+{
+	struct sigaction sa = {.sa_handler = fault_again, .sa_flags = (int)SA_RESETHAND};
+
+	sigaction(SIGSEGV, &sa, NULL);
+}
+
 int module_open(struct net *net, struct failure *f)
 {
 	struct sw_net_create create;
@@ -190,6 +224,7 @@ int module_open(struct net *net, struct failure *f)
 		return failed_errno(f, SW_DEVICE, -r);
 	}
 	become_realtime(net);
+	expect_faults();
 	ctx_at(0)->fd = (uint32_t)fd; /* sandbox_relax adopts by it */
 	for (unsigned i = 0; i < net->seg.n_regions; i++) {
 		const struct segment_region *region = &net->seg.region[i];

@@ -72,6 +72,8 @@ void serve_forget(struct client *c);
 int module_open(struct net *net, struct failure *f);
 int module_map(struct net *net, const struct segment_region *r); /* 0 or -errno */
 int module_unmap(struct net *net, uint64_t off, uint64_t len);
+/* The interrupts that come by fd go to whoever runs when they come (or to us, ports_fired). */
+int module_irq(struct net *net, int fd, int port); /* 0 or -errno */
 void module_wake(struct net *net); /* drains the wake ring if there is something in it */
 void module_adopt_all(struct net *net);
 void module_close(struct net *net);

@@ -121,26 +121,21 @@ static void irq_fired(void *arg, uint32_t events)
 	uint64_t count;
 
 	(void)events;
-	for (unsigned i = 0; i < p->n_irqs; i++)
-		if (read(p->irq[i].fd, &count, sizeof(count)) > 0)
-			p->fired = true;
+	if (read(p->irq_fd, &count, sizeof(count)) > 0)
+		p->fired = true;
 }
 
 static int enable_irqs(struct net_port *p, struct failure *f)
 {
 	enum vfio_irq_kind kind;
-	int fds[PORT_IRQS], n = vfio_irq_enable(p->vfio, VFIO_IRQ_MSIX, 1, fds, &kind), r;
+	int fds[1], n = vfio_irq_enable(p->vfio, VFIO_IRQ_MSIX, 1, fds, &kind);
 
 	if (n <= 0)
 		return failed(f, p->spec->text, "interrupts: %s", strerror(n ? -n : ENODEV));
 	p->intx = kind == VFIO_IRQ_INTX;
+	p->conf.irq_msi = kind == VFIO_IRQ_MSI;
 	p->conf.irq_vectors = p->intx ? 0 : (uint16_t)n;
-	for (int i = 0; i < n; i++) {
-		r = loop_add(&p->net->loop, &p->irq[i], fds[i], EPOLLIN, irq_fired, p);
-		if (r)
-			return failed(f, p->spec->text, "interrupts: %s", strerror(-r));
-		p->n_irqs++;
-	}
+	p->irq_fd = fds[0];
 	return 0;
 }
 
@@ -149,10 +144,18 @@ static int pci_open_all(struct net_port *p, struct failure *f)
 	return pci_open(p, f) || enable_irqs(p, f) ? -1 : 0;
 }
 
+/* INTx stays with the daemon: only it can unmask that after each interrupt. */
 static int pci_started(struct net_port *p, struct failure *f)
 {
-	(void)f;
+	int r;
+
 	p->fired = true; /* armed by the first pass of the loop */
+	if (!p->intx && !module_irq(p->net, p->irq_fd, p->index))
+		return 0;
+	r = loop_add(&p->net->loop, &p->irq, p->irq_fd, EPOLLIN, irq_fired, p);
+	if (r)
+		return failed(f, p->spec->text, "interrupts: %s", strerror(-r));
+	p->irq_watched = true;
 	return 0;
 }
 
@@ -172,9 +175,9 @@ static void pci_close(struct net_port *p)
 	uint64_t base = SEG_WINDOW_OFF + window_of(p) * SEG_WINDOW_STRIDE;
 	struct segment *seg = &p->net->seg;
 
-	for (unsigned i = 0; i < p->n_irqs; i++)
-		loop_del(&p->net->loop, &p->irq[i]);
-	p->n_irqs = 0;
+	if (p->irq_watched)
+		loop_del(&p->net->loop, &p->irq);
+	p->irq_watched = false;
 	for (unsigned i = seg->n_regions; i-- > 0;) {
 		uint64_t off = seg->region[i].off, len = seg->region[i].len;
 

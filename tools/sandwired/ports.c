@@ -133,6 +133,12 @@ bool ports_arm(struct net *net)
 	return any;
 }
 
+void ports_fired(struct net *net)
+{
+	for (unsigned i = 0; i < net->n_ports; i++)
+		net->ports[i].fired = true;
+}
+
 struct net_port *ports_find(struct net *net, const char *name, struct failure *f)
 {
 	for (unsigned i = 0; i < net->n_ports; i++) {

@@ -36,8 +36,6 @@ struct net_port_ops {
 };
 extern const struct net_port_ops port_pci, port_tap, port_null;
 
-#define PORT_IRQS 4u
-
 struct net_port {
 	const struct net_port_ops *ops;
 	struct net *net;
@@ -47,9 +45,10 @@ struct net_port {
 
 	/* pci */
 	struct vfio_device *vfio;
-	struct watch irq[PORT_IRQS];
-	unsigned n_irqs;
+	int irq_fd; /* of `vfio` */
+	struct watch irq;
 	bool fired, intx;
+	bool irq_watched; /* by the loop; else the module watches it */
 
 	/* tap */
 	struct watch tap;
@@ -65,6 +64,7 @@ void ports_close(struct net *net);
 unsigned ports_take(struct net *net);
 unsigned ports_give(struct net *net);
 bool ports_arm(struct net *net);
+void ports_fired(struct net *net); /* some interrupt came that the module watches */
 /* By number or by KIND:NAME or NAME; NULL: the first. NULL with f filled when there is none. */
 struct net_port *ports_find(struct net *net, const char *name, struct failure *f);
 

@@ -22,6 +22,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
+#include <linux/xarray.h>
 
 #include "compat.h"
 #include "sandwire_uapi.h"
@@ -56,7 +57,7 @@ struct sw_net {
 	struct mutex map_lock; /* map and unmap */
 	spinlock_t pt_lock;    /* leaves of windows against their notifiers */
 	unsigned long *pud;
-	struct list_head windows;
+	struct list_head windows, irqs;
 
 	/* struct seg_kshared, mapped into the kernel; indices of our own, never read back */
 	u8 *kshared;
@@ -78,8 +79,10 @@ struct sw_client {
 	refcount_t ref;
 	atomic_t use; /* 1 while attached, plus crossings and orphans; at 0 the view goes */
 	u32 id, share;
-	unsigned long dead; /* bit 0 */
-	bool reserved;	    /* the process holds a reserved mapping over the slot */
+	unsigned long dead;	     /* bit 0 */
+	bool reserved;		     /* the process holds a reserved mapping over the slot */
+	bool quiet;		     /* no interrupt upcalls: the process, or */
+	struct xarray quiet_threads; /* those threads, by number */
 	struct sw_net *net;
 	struct mm_struct *mm;
 	struct sw_view view;
@@ -115,6 +118,7 @@ void sw_net_fail(struct sw_net *net, u32 client_id);
 void sw_net_raise(struct sw_net *net, enum sw_event_type event);
 struct llist_node *sw_take(struct sw_net *net, struct llist_head *list);
 void sw_put_last(struct sw_net *net, struct llist_node *last, struct llist_head *list);
+struct sw_client *sw_client_of(struct mm_struct *mm, struct sw_net *net); /* under RCU */
 void sw_client_unuse(struct sw_client *client);
 void sw_reserve_gone(struct mm_struct *mm, unsigned long base);
 
@@ -145,11 +149,18 @@ void sw_wake_all(struct sw_net *net);
 bool sw_in_upcall(void);
 bool sw_retry_fault(void);
 long sw_enter(struct file *file, struct sw_client *client, u32 sock_id, u32 slot);
+bool sw_interrupted_upcall(const struct sw_net_irq *irq);
+bool sw_interrupt(struct sw_client *client, struct file *file, const struct sw_net_irq *irq);
 loff_t sw_exit(void);
 long sw_yield(unsigned long owner);
 long sw_adopt(struct file *file, struct sw_net *net, unsigned long owner);
 void sw_orphans_drop(struct sw_net *net);
 int sw_upcall_init(void);
 void sw_upcall_exit(void);
+
+/* sandwire_irq.c */
+long sw_irq_add(struct sw_net *net, const struct sw_net_irq __user *arg);
+void sw_irqs_remove(struct sw_net *net);
+long sw_quiet(struct sw_client *client, unsigned long how);
 
 #endif

@@ -73,6 +73,7 @@ static void client_put(struct sw_client *client)
 		return;
 	sw_net_put(client->net);
 	mmdrop(client->mm);
+	xa_destroy(&client->quiet_threads);
 	kfree_rcu(client, rcu);
 }
 
@@ -204,6 +205,7 @@ static long net_create(struct sw_file *f, const struct sw_net_create __user *arg
 	spin_lock_init(&net->take_lock);
 	init_waitqueue_head(&net->wait);
 	INIT_LIST_HEAD(&net->windows);
+	INIT_LIST_HEAD(&net->irqs);
 	net->mm = f->mm;
 	rc = -ENOMEM;
 	net->running = kvcalloc(net->cfg.ctx_count, sizeof(*net->running), GFP_KERNEL_ACCOUNT);
@@ -231,6 +233,7 @@ free:
 static void net_release(struct sw_net *net)
 {
 	net_die(net);
+	sw_irqs_remove(net);
 	sw_windows_close(net);
 	WRITE_ONCE(net->mm, NULL);
 	smp_mb(); /* net_kick: what was added before is seen below, what comes after is reaped */
@@ -244,7 +247,7 @@ static void net_release(struct sw_net *net)
 /* Orphans and gone clients stay reported for as long as there are any. */
 static long net_event(struct sw_net *net, struct sw_event __user *to)
 {
-	static const u8 order[] = {SW_EVENT_FAULT, SW_EVENT_CLOSED, SW_EVENT_KICK};
+	static const u8 order[] = {SW_EVENT_FAULT, SW_EVENT_CLOSED, SW_EVENT_KICK, SW_EVENT_IRQ};
 	struct sw_event e = {.type = SW_EVENT_NONE};
 	struct sw_client *client;
 	struct llist_node *n;
@@ -292,19 +295,28 @@ static void client_kill(struct sw_client *client)
 	sw_client_unuse(client);
 }
 
-/* The process's client in that net, with a use taken. */
+/* The process's client in that net; it may be going. */
+struct sw_client *sw_client_of(struct mm_struct *mm, struct sw_net *net)
+{
+	struct sw_client *client;
+
+	hash_for_each_possible_rcu(clients, client, node, (unsigned long)mm)
+		if (client->mm == mm && client->net == net)
+			return client;
+	return NULL;
+}
+
+/* With a use taken. */
 static struct sw_client *client_find(struct mm_struct *mm, struct sw_net *net)
 {
-	struct sw_client *client, *found = NULL;
+	struct sw_client *client;
 
 	rcu_read_lock();
-	hash_for_each_possible_rcu(clients, client, node, (unsigned long)mm)
-		if (client->mm == mm && client->net == net && atomic_inc_not_zero(&client->use)) {
-			found = client;
-			break;
-		}
+	client = sw_client_of(mm, net);
+	if (client && !atomic_inc_not_zero(&client->use))
+		client = NULL;
 	rcu_read_unlock();
-	return found;
+	return client;
 }
 
 /* The mapping over a slot was removed: every client of that process with that slot dies. */
@@ -354,6 +366,7 @@ static long net_admit(struct sw_net *net, const struct sw_net_admit __user *arg)
 	}
 	refcount_set(&client->ref, 2); /* the file's, and that of being in use */
 	atomic_set(&client->use, 1);
+	xa_init_flags(&client->quiet_threads, XA_FLAGS_ACCOUNT);
 	client->id = a.client_id;
 	client->share = a.share;
 	client->net = net;
@@ -400,6 +413,8 @@ static long net_ioctl(struct file *file, struct sw_net *net, unsigned int cmd, v
 		return cmd == SW_IOC_NET_MAP ? sw_net_map(net, &m) : sw_net_unmap(net, &m);
 	case SW_IOC_NET_ADMIT:
 		return net_admit(net, arg);
+	case SW_IOC_NET_IRQ:
+		return sw_irq_add(net, arg);
 	case SW_IOC_NET_EVENT:
 		return net_event(net, arg);
 	case SW_IOC_NET_ADOPT:
@@ -466,6 +481,7 @@ long sw_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct sw_file *f = file->private_data;
 	struct sw_net *net = f->id ? NULL : smp_load_acquire(&f->net);
+	struct sw_client *client = smp_load_acquire(&f->client);
 
 	if (cmd == SW_IOC_YIELD)
 		return sw_yield(arg);
@@ -480,6 +496,8 @@ long sw_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return net_create(f, (void __user *)arg);
 	if (cmd == SW_IOC_SOCK_INFO)
 		return sock_info(f, (void __user *)arg);
+	if (cmd == SW_IOC_INTERRUPTS && client && client->mm == current->mm)
+		return sw_quiet(client, arg);
 	return -ENOTTY;
 }
 

@@ -49,10 +49,11 @@
 #include <linux/types.h>
 
 #define SW_DEVICE      "/dev/sandwire"
-#define SW_ABI_VERSION 3
+#define SW_ABI_VERSION 4
 
 /* Flags in r9 at entry. */
-#define SW_ENTER_NONBLOCK (1ull << 32) /* the socket file has O_NONBLOCK */
+#define SW_ENTER_NONBLOCK  (1ull << 32) /* the socket file has O_NONBLOCK */
+#define SW_ENTER_INTERRUPT (1ull << 33) /* see SW_IOC_NET_IRQ */
 
 /* Events of a net file, taken by the daemon. */
 enum sw_event_type {
@@ -63,6 +64,7 @@ enum sw_event_type {
 	SW_EVENT_CLOSED = 3,	  /* the closed ring has entries */
 	SW_EVENT_KICK = 4,	  /* the image asked for the daemon (wake ring) */
 	SW_EVENT_FAULT = 5, /* the image faulted in an upcall of client `id`: the net is dead */
+	SW_EVENT_IRQ = 6,   /* an interrupt came and no thread does its work, or not all of it */
 };
 
 struct sw_event {
@@ -113,6 +115,23 @@ struct sw_net_admit {
 };
 #define SW_SHARES 256
 
+/*
+ * An interrupt, as the file that it makes readable (VFIO's eventfd). Where it comes on a CPU that
+ * runs a thread of a client's, and that is in no system call, that thread makes an upcall with
+ *   rdx = frames | time_us << 32   r9 = cookie | SW_ENTER_INTERRUPT   r8 = -1 (no descriptor)
+ * which may make no system call and leaves by the exit page: r9 = 0, or 1 for the daemon to go on.
+ * The thread finds its registers as they were. The daemon gets SW_EVENT_IRQ if there is no such
+ * thread, and if it leaves the CPU before the upcall is over (then both do the work). What comes
+ * while it is in the upcall makes that begin once more, up to time_us after the first.
+ */
+struct sw_net_irq {
+	__s32 fd;
+	__u32 cookie;
+	__u32 frames, time_us; /* the budget of one interruption */
+};
+
+enum sw_interrupts { SW_INTERRUPTS_OFF, SW_INTERRUPTS_ON, SW_INTERRUPTS_NEVER };
+
 struct sw_sock_info {
 	__u32 sock_id;
 	__u32 client_id; /* of the calling process in that net, or 0 */
@@ -140,8 +159,13 @@ struct sw_sock_info {
 #define SW_IOC_NET_ADOPT _IO(SW_IOC_MAGIC, 6)
 /* Drains the wake ring (the daemon runs the image by plain calls, without EXIT). */
 #define SW_IOC_NET_WAKE _IO(SW_IOC_MAGIC, 7)
+/* Until the net file is closed. */
+#define SW_IOC_NET_IRQ _IOW(SW_IOC_MAGIC, 8, struct sw_net_irq)
 /* client or socket file, outside an upcall */
 #define SW_IOC_SOCK_INFO _IOR(SW_IOC_MAGIC, 17, struct sw_sock_info)
+/* client file; enum sw_interrupts: whether interrupts may use this thread (they may); NEVER: no
+ * thread of the process, for good. A child after fork starts anew. */
+#define SW_IOC_INTERRUPTS _IO(SW_IOC_MAGIC, 18)
 /*
  * Inside an upcall only, by any file of the module.
  * A lock is held by somebody else: lets others run. The argument is 1 + the number of the context

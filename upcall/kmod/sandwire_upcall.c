@@ -5,6 +5,7 @@
  *
  *   in   SW_SEEK_ENTER -> sw_enter -> crossing_begin
  *        SW_IOC_NET_ADOPT -> sw_adopt -> (task work) crossing_begin with an orphan's registers
+ *        an interrupt -> sw_interrupt -> (task work) crossing_begin, in whoever was interrupted
  *   out  SW_SEEK_EXIT, or a write to the exit page -> crossing_exit
  *        killed -> abandon: the upcall goes on as an orphan
  *        stopped, traced or frozen -> surrender, in sched_out: an orphan too; the thread finds its
@@ -33,6 +34,7 @@ enum act {
 	ACT_FAULT,	 /* the CPU raised a signal */
 	ACT_SURRENDERED, /* no longer in the upcall: unhook and go on */
 	ACT_ADOPT,	 /* begin */
+	ACT_INTERRUPT,	 /* likewise, unless the daemon was told to see to it */
 };
 
 /* Of the thread: whose the upcall is while it is off the CPU. */
@@ -48,6 +50,7 @@ struct sw_crossing {
 	refcount_t ref; /* the upcall (running or orphan), its queued task work, a thief */
 	unsigned long acts;
 	bool in, adopting, moved; /* moved: was off the CPU since it began */
+	bool told, again;	  /* of an interrupt: the daemon heard of it; it came once more */
 	bool healed; /* the fault being handled came with the official root: try again */
 
 	/* the upcall; moves to whoever adopts it */
@@ -58,6 +61,9 @@ struct sw_crossing {
 	struct llist_node orphan;
 	atomic_t place; /* enum place: sched_out and sched_in against steal */
 	u64 off_since;
+	const struct sw_net_irq
+		*irq;		/* for an interrupt: the thread sees nothing; kept by `file` */
+	u64 until;		/* no more of that after this time */
 	unsigned long fault_ip; /* of the last page fault: may be in the kernel for it */
 
 	/* the thread that runs it */
@@ -96,11 +102,16 @@ static sw_hot void crossing_put(struct sw_crossing *t)
 		kmem_cache_free(crossings, t);
 }
 
+static sw_hot void ctx_free(struct sw_net *net, struct sw_client *client, u32 ctx)
+{
+	smp_store_release(&net->running[ctx], NULL);
+	atomic_dec(&net->share[client->share]);
+}
+
 /* What a crossing keeps of its client; the net's memory may go with it. */
 static sw_hot void crossing_leave(struct sw_crossing *t)
 {
-	smp_store_release(&t->net->running[t->ctx], NULL);
-	atomic_dec(&t->net->share[t->client->share]);
+	ctx_free(t->net, t->client, t->ctx);
 	sw_net_leave(t->net);
 	sw_client_unuse(t->client);
 	crossing_put(t);
@@ -162,23 +173,28 @@ static sw_hot void set_blocked(const sigset_t *set, sigset_t *old)
 		sigprocmask(SIG_SETMASK, (sigset_t *)set, old);
 }
 
-/* Starts or resumes an upcall in the current thread, whose user registers become t->regs. */
-static sw_hot void crossing_begin(struct sw_crossing *t)
+static sw_hot void load(const struct pt_regs *go)
 {
 	struct pt_regs *regs = task_pt_regs(current);
-	const struct pt_regs *go = &t->regs;
-	int i;
 
-	for (i = 0; i < ARRAY_SIZE(ignorable); i++)
-		t->ignored[i] = own_sighand()->action[ignorable[i] - 1].sa.sa_handler == SIG_IGN;
-	set_blocked(&upcall_mask, &t->oldmask);
-	t->saved = *regs;
 	*regs = *go;
 	regs->cs = __USER_CS;
 	regs->ss = __USER_DS;
 	regs->flags = X86_EFLAGS_IF | X86_EFLAGS_FIXED |
 		      (go->flags & (X86_EFLAGS_CF | X86_EFLAGS_PF | X86_EFLAGS_AF | X86_EFLAGS_ZF |
 				    X86_EFLAGS_SF | X86_EFLAGS_OF | X86_EFLAGS_DF));
+}
+
+/* Starts or resumes an upcall in the current thread, whose user registers become t->regs. */
+static sw_hot void crossing_begin(struct sw_crossing *t)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(ignorable); i++)
+		t->ignored[i] = own_sighand()->action[ignorable[i] - 1].sa.sa_handler == SIG_IGN;
+	set_blocked(&upcall_mask, &t->oldmask);
+	t->saved = *task_pt_regs(current);
+	load(&t->regs);
 	/* The kernel would go on at an abort address of the app's choosing, in the sandbox. */
 	sw_rseq_hide(&t->rseq);
 	t->clear_child_tid = current->clear_child_tid;
@@ -187,9 +203,11 @@ static sw_hot void crossing_begin(struct sw_crossing *t)
 	current->sw_robust_list = NULL;
 
 	preempt_disable();
-	preempt_notifier_init(&t->pn, &sched_ops);
-	preempt_notifier_register(&t->pn);
-	local_irq_disable();
+	local_irq_disable(); /* sw_interrupt registers as well */
+	if (!t->irq) {
+		preempt_notifier_init(&t->pn, &sched_ops);
+		preempt_notifier_register(&t->pn);
+	}
 	/* The sandbox's pages have protection key 0: an app may have shut that for itself. */
 	if (cpu_feature_enabled(X86_FEATURE_OSPKE)) {
 		t->pkru = rdpkru();
@@ -220,10 +238,14 @@ static sw_hot void unhook(struct sw_crossing *t, long rc)
 	if (cpu_feature_enabled(X86_FEATURE_OSPKE) && t->pkru & 3)
 		wrpkru(t->pkru);
 	local_irq_restore(flags);
-	sw_rseq_show(&t->rseq, t->moved);
+	/* Into a sequence under way comes no other thread, but it is simplest to say that one did.
+	 */
+	sw_rseq_show(&t->rseq, t->moved || t->irq);
 	current->clear_child_tid = t->clear_child_tid;
 	current->sw_robust_list = t->robust_list;
 	*regs = t->saved;
+	if (t->irq)
+		return;
 	regs->ax = rc;
 	regs->orig_ax = -1; /* no restart */
 }
@@ -235,6 +257,16 @@ static sw_hot void notifier_remove(struct sw_crossing *t)
 	preempt_enable();
 }
 
+/* The interrupt is the daemon's, or its too. No locks, no waking: see unhook. */
+static void tell_daemon(struct sw_crossing *t)
+{
+	if (t->told)
+		return;
+	t->told = true;
+	set_bit(SW_EVENT_IRQ, &t->net->events);
+	irq_work_queue(&t->net->kick);
+}
+
 /* The upcall is over: in the thread's own context, outside locks. */
 static sw_hot void crossing_end(struct sw_crossing *t, long rc, u64 result)
 {
@@ -242,11 +274,35 @@ static sw_hot void crossing_end(struct sw_crossing *t, long rc, u64 result)
 
 	unhook(t, rc);
 	notifier_remove(t);
-	if (!t->adopting)
+	if (t->again)
+		tell_daemon(t);
+	if (!t->adopting && !t->irq)
 		task_pt_regs(current)->dx = result;
 	set_blocked(&t->oldmask, &unused);
 	fput(t->file);
 	crossing_leave(t);
+}
+
+/* The upcall gets a context, and with it a stack. */
+static sw_hot void settle(struct sw_crossing *t, u32 ctx)
+{
+	const struct sw_net_create *cfg = &t->net->cfg;
+
+	t->ctx = ctx;
+	t->regs.ip = cfg->entry;
+	t->regs.sp = cfg->stack_addr + (ctx + 1) * cfg->stack_stride - 8;
+	t->regs.di = cfg->ctx_addr + ctx * cfg->ctx_stride;
+	t->regs.si = t->client->id;
+}
+
+/* Another interrupt came before the upcall was over: in the same go, if there is time. */
+static bool once_more(struct sw_crossing *t, struct pt_regs *regs)
+{
+	if (!t->again || t->told || regs->r9 || ktime_get_mono_fast_ns() > t->until)
+		return false;
+	t->again = false;
+	load(&t->regs);
+	return true;
 }
 
 /* The ordinary way out; result, socket id and flags are in the registers. */
@@ -258,6 +314,10 @@ static sw_hot loff_t crossing_exit(struct sw_crossing *t)
 	bool adopting = t->adopting;
 	long rc = adopting ? 0 : SW_CROSSED;
 
+	if (t->irq && once_more(t, regs))
+		return 0;
+	if (t->irq && regs->r9)
+		tell_daemon(t);
 	atomic_inc(&net->inside);
 	crossing_end(t, rc, regs->r9);
 	this_cpu_inc(sw_stats.exits);
@@ -307,6 +367,8 @@ static void orphan_make(struct sw_crossing *t)
 	}
 	t->regs.orig_ax = -1;
 	copy_failed(t, &t->regs);
+	if (t->irq)
+		tell_daemon(t);
 	unhook(t, -EINTR);
 }
 
@@ -326,6 +388,8 @@ static void crossing_sched_out(struct preempt_notifier *pn, struct task_struct *
 	struct sw_crossing *t = container_of(pn, struct sw_crossing, pn);
 	struct pt_regs *regs = task_pt_regs(current);
 
+	if (t->irq) /* nobody knows when this thread goes on */
+		tell_daemon(t);
 	if (!t->in)
 		return;
 	t->moved = true;
@@ -420,12 +484,12 @@ static sw_hot bool unfit(void)
 }
 
 static sw_hot struct sw_crossing *crossing_new(struct file *file, struct sw_net *net,
-					       struct sw_view *view)
+					       struct sw_view *view, gfp_t gfp)
 {
 	struct sw_crossing *t = this_cpu_xchg(sw_spare, NULL);
 
 	if (!t)
-		t = kmem_cache_alloc(crossings, GFP_KERNEL);
+		t = kmem_cache_alloc(crossings, gfp);
 	if (!t)
 		return NULL;
 	memset(t, 0, offsetof(struct sw_crossing, saved));
@@ -457,7 +521,7 @@ sw_hot long sw_enter(struct file *file, struct sw_client *client, u32 sock_id, u
 		ctx = -ENXIO;
 	else if (fatal_signal_pending(current))
 		ctx = -EINTR;
-	else if (!(t = crossing_new(file, net, &client->view)))
+	else if (!(t = crossing_new(file, net, &client->view, GFP_KERNEL)))
 		ctx = -ENOMEM;
 	if (!ctx)
 		ctx = ctx_alloc(net, client, t);
@@ -471,21 +535,76 @@ sw_hot long sw_enter(struct file *file, struct sw_client *client, u32 sock_id, u
 		return ctx;
 	}
 	t->client = client;
-	t->ctx = ctx;
-	go = &t->regs;
-	go->sp = net->cfg.stack_addr + (ctx + 1) * net->cfg.stack_stride - 8;
+	settle(t, ctx);
 	/* rcx and r11 as SYSRET leaves them: else the kernel would take the slower IRET. */
-	go->ip = go->cx = net->cfg.entry;
+	go = &t->regs;
+	go->cx = net->cfg.entry;
 	go->r11 = X86_EFLAGS_IF | X86_EFLAGS_FIXED;
 	go->orig_ax = __NR_lseek;
-	go->di = net->cfg.ctx_addr + ctx * net->cfg.ctx_stride;
-	go->si = client->id;
 	go->dx = sock_id;
 	go->r8 = (u32)task_pt_regs(current)->di;
 	go->r9 = slot | (sock_id && file->f_flags & O_NONBLOCK ? SW_ENTER_NONBLOCK : 0);
 	this_cpu_inc(sw_stats.enters);
 	crossing_begin(t);
 	return 0;
+}
+
+/*
+ * From a hard interrupt, in a thread that has preempt notifiers: is an upcall for such an interrupt
+ * under way or on its way, which does this one's work too? What is set here is seen by once_more
+ * or, if that is over, where the notifier is gone.
+ */
+bool sw_interrupted_upcall(const struct sw_net_irq *irq)
+{
+	struct preempt_notifier *pn =
+		hlist_entry(current->preempt_notifiers.first, struct preempt_notifier, link);
+	struct sw_crossing *t = container_of(pn, struct sw_crossing, pn);
+
+	if (pn->ops != &sched_ops || t->irq != irq || t->told)
+		return false;
+	t->again = true;
+	return true;
+}
+
+/*
+ * From a hard interrupt in a thread of that client's (kept by RCU), which is in no system call: on
+ * its way back to user mode it makes an upcall first. False: it cannot. Nothing is taken that
+ * could be the last of its kind when it is given back here.
+ */
+bool sw_interrupt(struct sw_client *client, struct file *file, const struct sw_net_irq *irq)
+{
+	struct sw_net *net = client->net;
+	struct sw_crossing *t;
+	int ctx;
+
+	if (unfit())
+		return false;
+	t = crossing_new(file, net, &client->view, GFP_NOWAIT | __GFP_NOWARN);
+	if (!t)
+		return false;
+	ctx = ctx_alloc(net, client, t);
+	if (ctx >= 0 && sw_net_enter(net)) {
+		if (atomic_inc_not_zero(&client->use)) {
+			t->client = client;
+			t->irq = irq;
+			t->until = ktime_get_mono_fast_ns() + irq->time_us * 1000ull;
+			settle(t, ctx);
+			t->regs.orig_ax = -1;
+			t->regs.dx = irq->frames | (u64)irq->time_us << 32;
+			t->regs.r8 = U32_MAX;
+			t->regs.r9 = irq->cookie | SW_ENTER_INTERRUPT;
+			preempt_notifier_init(&t->pn, &sched_ops);
+			preempt_notifier_register(&t->pn);
+			request(t, ACT_INTERRUPT);
+			return true;
+		}
+		sw_net_leave(net);
+	}
+	if (ctx >= 0)
+		ctx_free(net, client, ctx);
+	fput(file);
+	crossing_put(t);
+	return false;
 }
 
 sw_hot loff_t sw_exit(void)
@@ -555,7 +674,7 @@ long sw_adopt(struct file *file, struct sw_net *net, unsigned long owner)
 		return -ESTALE;
 	if (unfit())
 		return -EPERM;
-	t = crossing_new(file, net, &net->bare);
+	t = crossing_new(file, net, &net->bare, GFP_KERNEL);
 	if (!t)
 		return -ENOMEM;
 	steal(net, owner);
@@ -629,6 +748,22 @@ static void fault_in_upcall(struct sw_crossing *t)
 	crossing_end(t, -ENETDOWN, 0);
 }
 
+/* The interrupted thread is about to return to user mode, where it has no business but its own. */
+static void interrupt_begin(struct sw_crossing *t)
+{
+	if (current->flags & PF_EXITING || signal_pending(current) || READ_ONCE(t->net->dead))
+		tell_daemon(t);
+	if (!t->told) {
+		t->again = false;
+		this_cpu_inc(sw_stats.enters);
+		crossing_begin(t);
+		return;
+	}
+	notifier_remove(t);
+	fput(t->file);
+	crossing_leave(t);
+}
+
 static void crossing_work(struct callback_head *head)
 {
 	struct sw_crossing *t = container_of(head, struct sw_crossing, work);
@@ -640,6 +775,8 @@ static void crossing_work(struct callback_head *head)
 		sigprocmask(SIG_SETMASK, &t->oldmask, NULL);
 		fput(file);
 		crossing_put(t);
+	} else if (acts & BIT(ACT_INTERRUPT)) {
+		interrupt_begin(t);
 	} else if (acts & BIT(ACT_ADOPT) && current->flags & PF_EXITING) {
 		orphan_push(t);
 		fput(file);
