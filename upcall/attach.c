@@ -21,6 +21,7 @@
 
 #include "sandbox/layout.h"
 #include "upcall/client.h"
+#include "upcall/kmod/sandwire_uapi.h"
 #include "upcall/raw.h"
 #include "upcall/sandwire.h"
 
@@ -474,4 +475,16 @@ const char *sandwire_mode(void)
 	struct attachment *at = attach_peek();
 
 	return at ? at->ops->name : NULL;
+}
+
+int sandwire_interrupts(int on)
+{
+	struct attachment *at = attach_get();
+
+	if (!at)
+		return attach_error();
+	if (at->ops != &mode_upcall)
+		return 0;
+	return (int)RAW3(SYS_ioctl, at->client_fd, SW_IOC_INTERRUPTS,
+			 on ? SW_INTERRUPTS_ON : SW_INTERRUPTS_OFF);
 }

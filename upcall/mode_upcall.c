@@ -12,7 +12,6 @@
 #include "upcall/client.h"
 #include "upcall/enter.h"
 #include "upcall/raw.h"
-#include "upcall/sandwire.h"
 
 /*
  * This thread was stopped, frozen or traced in mid-upcall, and somebody else finishes the call: it
@@ -73,15 +72,3 @@ const struct mode_ops mode_upcall = {
 	.detach = detach,
 	.cross = cross,
 };
-
-int sandwire_interrupts(int on)
-{
-	struct attachment *at = attach_get();
-
-	if (!at)
-		return attach_error();
-	if (at->ops != &mode_upcall)
-		return 0;
-	return (int)RAW3(SYS_ioctl, at->client_fd, SW_IOC_INTERRUPTS,
-			 on ? SW_INTERRUPTS_ON : SW_INTERRUPTS_OFF);
-}

@@ -7,8 +7,7 @@
  *   irq_test rseq SECONDS	  two threads on one CPU count without a lock
  *   irq_test calls SECONDS	  system calls that sleep, under signals
  *   irq_test answer PORT	  until it is killed: sends back the datagrams that come there
- *   irq_test compute [quiet]	  until it is killed; says "ready" first. quiet: this thread opts
- * out
+ *   irq_test compute [quiet]	  until it is killed; says "ready" first. quiet: without interrupts
  *
  * Ends with status 0 and one line, or says what differed and ends with 1.
  */
@@ -31,6 +30,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/upcall/pc_test.h"
 #include "upcall/sandwire.h"
 
 #define XSAVE_SIZE 832u /* legacy area, header, upper halves of ymm */
@@ -43,14 +43,6 @@ struct registers { /* registers.S */
 };
 _Static_assert(offsetof(struct registers, xsave) == 256, "registers.S: XSAVE");
 void registers_spin(const struct registers *in, struct registers *out, uint64_t loops);
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 static void die(const char *what, long value)
 {
@@ -295,11 +287,12 @@ static void ask(void)
 static void sleep_on(void)
 {
 	struct timespec left = {0, 20000000};
+	unsigned long before = alarms;
 	double begun = now();
 
-	while (nanosleep(&left, &left))
-		if (errno != EINTR)
-			die("nanosleep", errno);
+	for (; nanosleep(&left, &left); before = alarms)
+		if (errno != EINTR || alarms == before)
+			die("nanosleep without a signal", errno);
 	if (now() - begun < 0.0199)
 		die("nanosleep was short, us", (long)((now() - begun) * 1e6));
 }
@@ -309,6 +302,7 @@ static int calls(double seconds)
 	struct itimerval every = {{0, 3000}, {0, 3000}};
 	double end = now() + seconds;
 	unsigned rounds = 0, cut = 0;
+	unsigned long before;
 	pthread_t thread;
 	sigset_t alrm;
 	char c;
@@ -328,11 +322,9 @@ static int calls(double seconds)
 		compute(0.015);
 		handle_alarms(0);
 		ask();
-		while (read(given[0], &c, 1) != 1) {
-			if (errno != EINTR)
-				die("read", errno);
-			cut++;
-		}
+		for (before = alarms; read(given[0], &c, 1) != 1; before = alarms, cut++)
+			if (errno != EINTR || alarms == before)
+				die("read without a signal", errno);
 		compute(0.015);
 		sleep_on();
 	}
