@@ -136,20 +136,19 @@ void turn_end(struct sandbox *sb, struct ctx *ctx)
 bool turn_interrupt(struct sandbox *sb, struct ctx *ctx, uint32_t index, uint32_t frames,
 		    uint64_t ns)
 {
+	uint64_t begun = clock_read(&sb->hdr->clock), until = begun + ns;
 	bool armed = false, done = false;
 	struct port *port;
-	uint64_t until;
 
-	/* Its owner may be off the CPU: the thread that was interrupted has no time for that. */
-	for (unsigned spins = 0; !stack_trylock(sb, ctx); spins++) {
-		if (spins == LOCK_SPINS)
+	/* Not longer: its owner may be off the CPU. */
+	while (!stack_trylock(sb, ctx)) {
+		if (clock_read(&sb->hdr->clock) - begun >= ns / 2)
 			return false;
 		__builtin_ia32_pause();
 	}
 	begin(sb);
 	sb->interrupts++;
 	port = sb->ports[index];
-	until = sb->now + ns;
 	do {
 		unsigned n = poll(sb, frames < TURN_STEP ? frames : TURN_STEP);
 

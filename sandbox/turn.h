@@ -53,8 +53,8 @@ void turn_begin(struct sandbox *sb, struct ctx *ctx);
 unsigned turn_poll(struct sandbox *sb);
 /*
  * What an interrupt of the port asks for, in a thread that has nothing to do with it: polls, and
- * arms the interrupt again, within so many frames and so much time. Takes the lock if it is free
- * soon. False: there may be more to do, or the interrupt is not armed.
+ * arms the interrupt again, within so many frames and so much time, of which it waits half for the
+ * lock at most. False: there may be more to do, or the interrupt is not armed.
  */
 bool turn_interrupt(struct sandbox *sb, struct ctx *ctx, uint32_t port, uint32_t frames,
 		    uint64_t ns);
