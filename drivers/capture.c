@@ -85,7 +85,7 @@ void capture_checksum(struct pktbuf *frame)
 		sum = 0xffff;
 	data[field] = (uint8_t)(sum >> 8);
 	data[field + 1] = (uint8_t)sum;
-	frame->flags &= (uint16_t)~PKTBUF_TX_L4_CSUM;
+	frame->flags &= (uint8_t)~PKTBUF_TX_L4_CSUM;
 }
 
 void capture_write(struct capture_writer *w, uint32_t port_index, const struct pktbuf *frame,

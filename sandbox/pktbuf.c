@@ -6,12 +6,14 @@
 #include "sandbox/pktbuf.h"
 
 #include <stddef.h>
+#include <string.h>
 
 void pktbuf_pool_init(struct pktbuf_pool *pool, struct pktbuf *headers, uint8_t *data,
 		      uint64_t iova, uint32_t count)
 {
 	pool->free = NULL;
 	pool->all = headers;
+	memset(pool->held, 0, sizeof(pool->held));
 	pool->count = pool->avail = pool->low_water = count;
 	/* Backwards, so that the first allocations are the first buffers: neighbours in memory. */
 	for (uint32_t i = count; i-- > 0;) {
@@ -39,7 +41,7 @@ struct pktbuf *pktbuf_alloc(struct pktbuf_pool *pool)
 	p->off = PKTBUF_HEADROOM;
 	p->len = 0;
 	p->refs = 1;
-	p->flags = 0;
+	p->flags = p->owner = 0;
 	p->csum_start = p->csum_offset = 0;
 	p->l3_off = p->l4_off = 0;
 	p->time = 0;
@@ -54,6 +56,7 @@ void pktbuf_free(struct pktbuf *p)
 	 * It shows in the counts instead. */
 	if (p->refs == 0 || --p->refs)
 		return;
+	pool->held[p->owner]--;
 	p->next = pool->free;
 	pool->free = p;
 	pool->avail++;

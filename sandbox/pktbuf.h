@@ -30,6 +30,8 @@ enum pktbuf_flags {
 	PKTBUF_BROADCAST = 1u << 3,  /* link-layer broadcast or multicast (set by eth_in) */
 };
 
+#define PKTBUF_OWNERS 256u
+
 struct pktbuf_pool;
 
 struct pktbuf {
@@ -39,7 +41,8 @@ struct pktbuf {
 	struct pktbuf_pool *pool;
 	uint16_t off, len; /* data = buf + off, len bytes */
 	uint16_t refs;
-	uint16_t flags;	      /* enum pktbuf_flags */
+	uint8_t flags;	      /* enum pktbuf_flags */
+	uint8_t owner;	      /* who is charged for it, 0: nobody; pktbuf_charge() */
 	uint16_t csum_start;  /* from data; with PKTBUF_TX_L4_CSUM */
 	uint16_t csum_offset; /* from csum_start */
 	uint16_t l3_off;      /* of the IP header from buf, set on input by eth_in */
@@ -67,6 +70,9 @@ struct pktbuf_pool {
 	struct pktbuf *free;
 	uint32_t count, avail, low_water;
 	struct pktbuf *all; /* array of count */
+	/* Buffers an owner is charged for; [0] says nothing: it is not looked at, only spared a
+	 * test. */
+	uint32_t held[PKTBUF_OWNERS];
 };
 
 /*
@@ -84,6 +90,14 @@ void pktbuf_free_list(struct pktbuf *p); /* along ->next; NULL is fine */
 static inline void pktbuf_hold(struct pktbuf *p)
 {
 	p->refs++;
+}
+
+/* Until it is freed, wherever it is then: in a queue, at the device, in a call that copies it. */
+static inline void pktbuf_charge(struct pktbuf *p, uint8_t owner)
+{
+	p->pool->held[p->owner]--;
+	p->owner = owner;
+	p->pool->held[owner]++;
 }
 
 static inline uint8_t *pktbuf_data(const struct pktbuf *p)

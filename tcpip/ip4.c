@@ -154,7 +154,7 @@ static void l4_checksum(struct pktbuf *p, const struct ip4_args *args, uint32_t 
 	uint16_t offset = args->protocol == IPPROTO_TCP ? 16 : 6, sum;
 	uint64_t seed = csum_pseudo4(src, args->dst, args->protocol, p->len);
 
-	p->flags &= (uint16_t)~PKTBUF_TX_L4_CSUM;
+	p->flags &= (uint8_t)~PKTBUF_TX_L4_CSUM;
 	if (port->caps & PORT_CAP_TX_L4_CSUM) {
 		p->flags |= PKTBUF_TX_L4_CSUM;
 		p->csum_start = 0;

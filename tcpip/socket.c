@@ -24,19 +24,24 @@
 
 /* ---- birth and death ---------------------------------------------------------------------- */
 
-struct socket *sock_alloc(struct stack *st, int kind, uint32_t client)
+int sock_alloc(struct stack *st, int kind, uint32_t client, uint8_t owner, struct socket **out)
 {
-	struct socket *so = pool_get(&st->sockets);
+	struct socket *so;
 	uint32_t index;
 
+	if (!quota_socket(st, owner))
+		return -EMFILE;
+	so = pool_get(&st->sockets);
 	if (!so)
-		return NULL;
+		return -ENFILE;
+	st->users[owner].sockets++;
 	index = pool_index(&st->sockets, so);
 	if (st->sock_gen[index] == 0)
 		st->sock_gen[index] = 1;
 	so->st = st;
 	so->id = (uint32_t)st->sock_gen[index] << SEG_SOCK_BITS | index;
 	so->client = client;
+	so->owner = owner;
 	so->kind = (uint8_t)kind;
 	so->domain = AF_INET;
 	so->rcvbuf = so->sndbuf = kind == SOCK_KIND_TCP ? DEFAULT_TCP_BUF : DEFAULT_BUF;
@@ -44,7 +49,8 @@ struct socket *sock_alloc(struct stack *st, int kind, uint32_t client)
 	so->rcvlowat = 1;
 	pktbuf_queue_init(&so->rxq);
 	COUNT(st, SockOpened);
-	return so;
+	*out = so;
+	return 0;
 }
 
 /* The generation changes now, so that the id is stale before the index is used again. */
@@ -56,6 +62,7 @@ void sock_release(struct socket *so)
 	if (++*gen == 0)
 		*gen = 1;
 	so->kind = 0;
+	st->users[so->owner].sockets--;
 	pool_put(&st->sockets, so);
 	COUNT(st, SockClosed);
 }
@@ -83,9 +90,10 @@ int sock_create(struct stack *st, int domain, int type, int protocol, uint32_t c
 
 	if (kind < 0)
 		return kind;
-	so = sock_alloc(st, kind, client);
-	if (!so)
-		return -ENFILE;
+	r = sock_alloc(st, kind, client, client < SEG_CLIENT_MAX ? st->client_owner[client] : 0,
+		       &so);
+	if (r < 0)
+		return r;
 	if (kind == SOCK_KIND_TCP) {
 		r = tcp_open(so);
 		if (r < 0) {
@@ -199,9 +207,10 @@ int sock_accept(struct socket *so, struct socket **out, struct sock_addr *peer)
 
 	if (so->kind != SOCK_KIND_TCP)
 		return -EOPNOTSUPP;
-	new_so = sock_alloc(so->st, SOCK_KIND_TCP, so->client);
-	if (!new_so)
-		return -ENFILE;
+	/* Nothing is lost where there is none: the connection waits. */
+	r = sock_alloc(so->st, SOCK_KIND_TCP, so->client, so->owner, &new_so);
+	if (r < 0)
+		return r;
 	r = tcp_accept(so, new_so);
 	if (r < 0) {
 		sock_release(new_so);

@@ -15,6 +15,7 @@ enum sock_kind { SOCK_KIND_TCP = 1, SOCK_KIND_UDP, SOCK_KIND_PING };
 struct socket {
 	struct stack *st;
 	uint32_t id, client;
+	uint8_t owner;	/* whom it and its data are charged to, quota.c */
 	uint8_t kind;	/* enum sock_kind */
 	uint8_t domain; /* AF_INET */
 	uint8_t shut;	/* bit 0: no more receiving, bit 1: no more sending (UDP; TCP keeps its own)
@@ -53,8 +54,8 @@ struct socket {
 	struct tcp_pcb *tcp; /* SOCK_KIND_TCP: never NULL while the socket lives */
 };
 
-/* socket.c: a socket for a connection accepted; NULL when none is free. */
-struct socket *sock_alloc(struct stack *st, int kind, uint32_t client);
+/* socket.c: 0, -EMFILE (the owner's share is used up) or -ENFILE (all are in use). */
+int sock_alloc(struct stack *st, int kind, uint32_t client, uint8_t owner, struct socket **out);
 void sock_release(struct socket *so); /* back to the pool; the id becomes stale */
 
 /* ready.c: recomputes the poll bits and publishes them. `wake`: see struct stack_env. */

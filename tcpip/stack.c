@@ -48,6 +48,7 @@ struct stack *stack_create(struct arena *arena, const struct stack_conf *conf)
 	st->env = conf->env;
 	st->pool = conf->pool;
 	st->now = conf->now;
+	st->quota = conf->quota ? conf->quota : 50;
 	pktbuf_queue_init(&st->loop);
 	stack_random_seed(st, conf->seed);
 	timer_wheel_init(&st->timers, conf->now);

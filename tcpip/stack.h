@@ -6,6 +6,7 @@
 #ifndef TCPIP_STACK_H
 #define TCPIP_STACK_H
 
+#include "sandbox/layout.h"
 #include "tcpip/tcpip.h"
 #include "tcpip/timer.h"
 #include "tcpip/wire.h"
@@ -80,6 +81,9 @@
 	X(TcpTimeWaits)                                                                            \
 	X(TcpRcvQDrops)                                                                            \
 	X(TcpMemoryPressure)                                                                       \
+	X(QuotaSockets)                                                                            \
+	X(QuotaPcbs)                                                                               \
+	X(QuotaPktbufs)                                                                            \
 	X(SockOpened)                                                                              \
 	X(SockClosed)
 
@@ -101,6 +105,13 @@ struct route {
 	struct ip_addr dst, gateway;
 	struct port *port; /* NULL: free slot */
 	uint32_t metric;
+};
+
+/* A user's account: quota.c. */
+struct quota_user {
+	uint32_t uid;
+	uint32_t clients, sockets, pcbs; /* now; buffers: pktbuf_pool.held */
+	uint64_t refused;
 };
 
 struct neigh_table; /* neigh.c */
@@ -136,6 +147,12 @@ struct stack {
 	uint64_t challenge_refill;
 
 	uint64_t counters[CNT_COUNT];
+
+	/* quota.c: by owner; what is charged to nobody, and root's, is owner 0's. */
+	struct quota_user users[PKTBUF_OWNERS];
+	uint32_t quota;	    /* percent */
+	uint32_t idle_pcbs; /* in TIME-WAIT without a socket: charged to nobody, as good as free */
+	uint8_t client_owner[SEG_CLIENT_MAX];
 };
 
 /* ---- calls between the files of tcpip/, in packet order ----------------------------------- */
@@ -144,6 +161,19 @@ struct stack {
 uint64_t siphash24(const uint8_t key[16], const void *data, size_t len);
 uint32_t stack_random(struct stack *st); /* not secret */
 void stack_random_seed(struct stack *st, const uint8_t seed[32]);
+
+/* quota.c: how many of a pool with `left` free an owner that has `used` may still take. */
+uint32_t quota_left(const struct stack *st, uint8_t owner, uint32_t used, uint32_t left);
+/* May it have one more? False is counted. */
+bool quota_socket(struct stack *st, uint8_t owner);
+bool quota_pcb(struct stack *st, uint8_t owner);
+bool quota_pktbuf(struct stack *st, uint8_t owner);
+/* The same without counting; at packet rate. */
+static inline bool quota_pktbufs_out(const struct stack *st, uint8_t owner)
+{
+	return owner && (uint64_t)st->pool->held[owner] * (100 - st->quota) >=
+				(uint64_t)st->pool->avail * st->quota;
+}
 
 /* eth.c: takes over the frame. eth_out: prepends the Ethernet header; takes over one reference. */
 void eth_in(struct stack *st, struct port *port, struct pktbuf *p);

@@ -115,8 +115,10 @@ struct tcp_pcb {
 	uint32_t local_ip, remote_ip;		 /* network byte order */
 	uint16_t local_port, remote_port;
 	uint8_t state;		     /* enum tcp_state */
+	uint8_t owner;		     /* whom it and its data are charged to, quota.c */
 	uint8_t shut;		     /* bit 0: no more receiving, bit 1: no more sending */
 	bool port_chosen;	     /* bind() named the port or the stack chose it for bind() */
+	bool idle;		     /* in TIME-WAIT without a socket: no longer charged */
 	bool dead;		     /* on the list of blocks to free */
 	bool ever_accepted;	     /* or connected: counts as the application's */
 	bool passive;		     /* came from a listener */
@@ -385,7 +387,7 @@ uint32_t tcp_cookie_hash(const struct stack *st, const struct tcp_seg *seg, uint
 			 uint32_t salt);
 
 /* ---- tcp_pcb.c */
-struct tcp_pcb *tcp_pcb_alloc(struct stack *st);
+struct tcp_pcb *tcp_pcb_alloc(struct stack *st, uint8_t owner);
 void tcp_set_state(struct tcp_pcb *pcb, enum tcp_state state);
 /* Enters ESTABLISHED's trappings: MSS, windows, congestion control. */
 void tcp_established(struct tcp_pcb *pcb);
@@ -394,6 +396,7 @@ void tcp_established(struct tcp_pcb *pcb);
 void tcp_done(struct tcp_pcb *pcb, int err);
 void tcp_abort(struct tcp_pcb *pcb, int err); /* RST if the peer may know us, then tcp_done */
 void tcp_time_wait(struct tcp_pcb *pcb);
+void tcp_time_wait_idle(struct tcp_pcb *pcb);  /* nobody has a descriptor of it any more */
 void tcp_time_wait_again(struct tcp_pcb *pcb); /* 60 s from now */
 bool tcp_time_wait_recycle(struct stack *st);  /* the oldest goes; false: there is none */
 void tcp_reap(struct stack *st);	       /* frees what is dead; the end of every entry */

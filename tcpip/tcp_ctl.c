@@ -139,10 +139,15 @@ void tcp_send_probe(struct tcp_pcb *pcb)
 
 int tcp_send_syn(struct tcp_pcb *pcb)
 {
-	struct pktbuf *p = pktbuf_alloc(pcb->st->pool);
+	struct pktbuf *p;
 
+	/* It may wait for a neighbour that does not exist. */
+	if (!quota_pktbuf(pcb->st, pcb->owner))
+		return -ENOBUFS;
+	p = pktbuf_alloc(pcb->st->pool);
 	if (!p)
 		return -ENOBUFS;
+	pktbuf_charge(p, pcb->owner);
 	tcp_emit(pcb, p, pcb->iss, pcb->state == TCPS_SYN_RCVD ? TCP_SYN | TCP_ACK : TCP_SYN);
 	return 0;
 }

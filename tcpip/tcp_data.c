@@ -60,10 +60,23 @@ static uint32_t buffers_free(const struct tcp_pcb *pcb)
 	return max > pcb->snd_bufs ? max - pcb->snd_bufs : 0;
 }
 
+/* How many the stack has for it: of the last only one, and only for who has nothing queued. */
+static uint32_t stack_has(const struct tcp_pcb *pcb)
+{
+	const struct pktbuf_pool *pool = pcb->st->pool;
+	uint32_t low = pool->count / 16;
+
+	if (pool->avail < low)
+		return !pcb->snd_bufs;
+	return pool->avail - low + 1;
+}
+
 int64_t tcp_send_reserve(struct socket *so, uint64_t len, int flags, struct pktbuf **out)
 {
 	struct tcp_pcb *pcb = so->tcp;
-	uint32_t room = tail_room(pcb), n = buffers_free(pcb), chunk;
+	struct pktbuf_pool *pool = so->st->pool;
+	uint32_t room = tail_room(pcb), n = buffers_free(pcb), has, quota, chunk;
+	uint32_t *held = &pool->held[pcb->owner];
 	struct pktbuf *p, **at = out;
 	int64_t sum = 0, r = may_send(so);
 
@@ -74,12 +87,22 @@ int64_t tcp_send_reserve(struct socket *so, uint64_t len, int flags, struct pktb
 		n = 1; /* costs nothing: it is copied into the last segment */
 	if (n > RESERVE_MAX)
 		n = RESERVE_MAX;
-	for (; n && len; n--) {
-		if (tcp_pool_low(so->st) && (sum || pcb->snd_bufs))
-			break;
-		p = pktbuf_alloc(so->st->pool);
+	quota = quota_left(so->st, pcb->owner, *held, pool->avail);
+	if (n && !quota) {
+		(void)quota_pktbuf(so->st, pcb->owner);
+		sock_ready(so, false);
+		/* With nothing queued no ACK will tell when there is room again. */
+		return pcb->snd_bufs ? -EAGAIN : -ENOBUFS;
+	}
+	has = stack_has(pcb);
+	if (has > quota)
+		has = quota;
+	for (; n && has && len; n--, has--) {
+		p = pktbuf_alloc(pool);
 		if (!p)
 			break;
+		p->owner = pcb->owner; /* pktbuf_charge of a new one */
+		++*held;
 		chunk = room ? room : pcb->snd_mss;
 		room = 0;
 		if (chunk > len)
@@ -287,8 +310,10 @@ static struct pktbuf *apart(struct tcp_pcb *pcb, const struct sock_slice *s)
 {
 	struct pktbuf *p = pktbuf_alloc(pcb->st->pool);
 
-	if (p)
+	if (p) {
+		pktbuf_charge(p, pcb->owner);
 		memcpy(p->buf + (s->data - s->buf->buf), s->data, s->len);
+	}
 	pktbuf_free(s->buf);
 	return p;
 }

@@ -110,7 +110,7 @@ struct tcp_pcb *tcp_listen_child(struct tcp_pcb *l, const struct tcp_seg *seg,
 				 const struct tcp_hdr *syn, uint32_t irs, uint32_t iss)
 {
 	struct stack *st = l->st;
-	struct tcp_pcb *pcb = tcp_pcb_alloc(st);
+	struct tcp_pcb *pcb = tcp_pcb_alloc(st, l->owner);
 
 	if (!pcb)
 		return NULL;

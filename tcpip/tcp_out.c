@@ -73,6 +73,7 @@ bool tcp_split(struct tcp_pcb *pcb, struct pktbuf *p, uint32_t len)
 
 	if (!q)
 		return false;
+	pktbuf_charge(q, pcb->owner);
 	q->tcp = p->tcp;
 	q->time = p->time;
 	q->tcp.seq = p->tcp.seq + len;
@@ -346,6 +347,7 @@ void tcp_send_fin(struct tcp_pcb *pcb)
 			tcp_mark_pending(pcb);
 			return;
 		}
+		pktbuf_charge(p, pcb->owner);
 		p->tcp.payload_off = PKTBUF_HEADROOM;
 		p->tcp.payload_len = 0;
 		p->tcp.flags = p->tcp.sacked = p->tcp.tx_count = 0;

@@ -33,10 +33,13 @@ bool tcp_pool_out(const struct stack *st)
 	return st->pool->avail < st->pool->count / 32;
 }
 
-struct tcp_pcb *tcp_pcb_alloc(struct stack *st)
+struct tcp_pcb *tcp_pcb_alloc(struct stack *st, uint8_t owner)
 {
-	struct tcp_pcb *pcb = pool_get(&st->tcp_pcbs);
+	struct tcp_pcb *pcb;
 
+	if (!quota_pcb(st, owner))
+		return NULL;
+	pcb = pool_get(&st->tcp_pcbs);
 	while (!pcb && tcp_time_wait_recycle(st)) {
 		tcp_reap(st);
 		pcb = pool_get(&st->tcp_pcbs);
@@ -44,6 +47,8 @@ struct tcp_pcb *tcp_pcb_alloc(struct stack *st)
 	if (!pcb)
 		return NULL;
 	pcb->st = st;
+	pcb->owner = owner;
+	st->users[owner].pcbs++;
 	pcb->state = TCPS_CLOSED;
 	pcb->accept_tail = &pcb->accept_q;
 	pktbuf_queue_init(&pcb->rcvq);
@@ -201,6 +206,8 @@ void tcp_reap(struct stack *st)
 
 	while ((pcb = st->tcp->dead)) {
 		st->tcp->dead = pcb->out_next;
+		st->users[pcb->owner].pcbs--;
+		st->idle_pcbs -= pcb->idle;
 		pool_put(&st->tcp_pcbs, pcb);
 	}
 }
@@ -232,6 +239,18 @@ static void time_wait_append(struct tcp_pcb *pcb)
 	t->tw_n++;
 }
 
+/* It gives way to any new connection, so its user need not answer for it. */
+void tcp_time_wait_idle(struct tcp_pcb *pcb)
+{
+	struct stack *st = pcb->st;
+
+	st->users[pcb->owner].pcbs--;
+	pcb->owner = 0;
+	st->users[0].pcbs++;
+	pcb->idle = true;
+	st->idle_pcbs++;
+}
+
 /* RFC 9293 3.10.7.4: both FINs are acknowledged. Data that was sent is of no more use; data
  * received waits for the application. */
 void tcp_time_wait(struct tcp_pcb *pcb)
@@ -247,6 +266,8 @@ void tcp_time_wait(struct tcp_pcb *pcb)
 	tcp_set_state(pcb, TCPS_TIME_WAIT);
 	pcb->shut = 3;
 	time_wait_append(pcb);
+	if (!pcb->so)
+		tcp_time_wait_idle(pcb);
 	tcp_keep_arm(pcb);
 	tcp_wake(pcb);
 }

@@ -51,7 +51,7 @@ uint32_t tcp_rcv_could(const struct tcp_pcb *pcb)
 	if (!TCPS_IN(pcb->state, TCPS_SYNCED))
 		return cur;
 	room = space > pcb->rcvq_bytes ? space - pcb->rcvq_bytes : 0;
-	if (tcp_pool_low(pcb->st) && room > cur)
+	if (room > cur && (tcp_pool_low(pcb->st) || quota_pktbufs_out(pcb->st, pcb->owner)))
 		room = cur;
 	if (!pcb->wscale_ok && room > 65535)
 		room = 65535;
@@ -192,6 +192,7 @@ static void append(struct tcp_pcb *pcb, struct pktbuf *p, bool counted)
 		pcb->rcv_bufs -= counted;
 		return;
 	}
+	pktbuf_charge(p, pcb->owner);
 	pktbuf_queue_put(&pcb->rcvq, p);
 	pcb->rcv_bufs += !counted;
 }
@@ -262,6 +263,7 @@ static void ooo_insert(struct tcp_pcb *pcb, struct pktbuf *p)
 		drop_back(p, next->tcp.seq);
 	if (coalesce(pcb, prev, p))
 		return;
+	pktbuf_charge(p, pcb->owner);
 	p->next = next;
 	if (prev)
 		prev->next = p;
@@ -279,6 +281,12 @@ static bool have_memory(struct tcp_pcb *pcb, bool in_order)
 {
 	uint32_t limit = pcb->rcvbuf + (in_order ? pcb->rcvbuf / 4 + 16 * PKTBUF_SIZE : 0);
 
+	if (quota_pktbufs_out(pcb->st, pcb->owner)) {
+		if (in_order)
+			tcp_ooo_drop(pcb);
+		if (!quota_pktbuf(pcb->st, pcb->owner))
+			return false;
+	}
 	if (!in_order)
 		return rcv_mem(pcb) < limit && !tcp_pool_low(pcb->st);
 	if (tcp_pool_out(pcb->st) && rcv_mem(pcb) > MODEST)

@@ -94,6 +94,7 @@ int64_t tcp_urg_take(struct socket *so, int flags, struct sock_slice *slices, un
 	p = pktbuf_alloc(so->st->pool);
 	if (!p)
 		return -ENOBUFS;
+	pktbuf_charge(p, pcb->owner);
 	*pktbuf_data(p) = pcb->urg_byte;
 	p->len = 1;
 	slices[0] = (struct sock_slice){p, pktbuf_data(p), 1};

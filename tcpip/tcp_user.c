@@ -73,7 +73,7 @@ void tcp_sockopt_changed(struct socket *so)
 
 int tcp_open(struct socket *so)
 {
-	struct tcp_pcb *pcb = tcp_pcb_alloc(so->st);
+	struct tcp_pcb *pcb = tcp_pcb_alloc(so->st, so->owner);
 
 	if (!pcb)
 		return -ENOBUFS;
@@ -149,7 +149,7 @@ static int renew(struct socket *so)
 
 	if (!old->shut)
 		return 0;
-	pcb = tcp_pcb_alloc(so->st);
+	pcb = tcp_pcb_alloc(so->st, so->owner);
 	if (!pcb)
 		return -ENOBUFS;
 	tcp_inherit(pcb, old);
@@ -367,8 +367,10 @@ static void orphan(struct tcp_pcb *pcb)
 	bool unread = pcb->rcvq_bytes > 0;
 
 	tcp_purge_rcv(pcb);
-	if (pcb->state == TCPS_TIME_WAIT)
+	if (pcb->state == TCPS_TIME_WAIT) {
+		tcp_time_wait_idle(pcb);
 		return;
+	}
 	if (pcb->state == TCPS_SYN_RCVD || (unread && pcb->state != TCPS_CLOSED) ||
 	    (pcb->linger_on && pcb->linger_s == 0)) {
 		tcp_abort(pcb, 0); /* what was not read was not delivered: the peer must know */

@@ -39,6 +39,7 @@ struct stack_conf {
 	uint8_t seed[32];     /* for ISNs, ports, hash keys */
 	uint32_t max_sockets; /* power of two <= SEG_SOCK_COUNT; 0: SEG_SOCK_COUNT */
 	uint32_t max_pcbs;    /* TCP control blocks; 0: max_sockets */
+	uint32_t quota;	      /* percent, quota.c; 0: 50 */
 };
 
 /* Carves everything from `arena`; NULL if it is too small. */
@@ -130,6 +131,21 @@ bool stack_pool_row(struct stack *st, uint32_t *cursor, struct pool_row *row);
  */
 const char *stack_counter(const struct stack *st, uint32_t i, uint64_t *value);
 
+/* ---- quotas, quota.c ---------------------------------------------------------------------- */
+
+/* A process of user `uid` is from now on the client of that number: what it makes is charged to the
+ * user. Sockets of unknown clients and of root are not limited. */
+void stack_client_add(struct stack *st, uint32_t client, uint32_t uid);
+/* It is gone; what it made may live on, and is charged while it does. */
+void stack_client_del(struct stack *st, uint32_t client);
+
+struct user_row {
+	uint32_t uid;
+	uint32_t clients, sockets, pcbs, pktbufs; /* now */
+	uint64_t refused;
+};
+bool stack_user_row(struct stack *st, uint32_t *cursor, struct user_row *row);
+
 /* ---- socket verbs ------------------------------------------------------------------------- */
 
 struct sock_addr {
@@ -139,7 +155,8 @@ struct sock_addr {
 };
 
 /* 0 and a socket owned by `client`, or -EAFNOSUPPORT, -EPROTONOSUPPORT, -ESOCKTNOSUPPORT,
- * -ENFILE. SOCK_STREAM/TCP, SOCK_DGRAM/UDP, SOCK_DGRAM/ICMP (echo, as Linux's ping sockets). */
+ * -ENFILE, -EMFILE or -ENOBUFS (the user's share is used up). SOCK_STREAM/TCP, SOCK_DGRAM/UDP,
+ * SOCK_DGRAM/ICMP (echo, as Linux's ping sockets). */
 int sock_create(struct stack *st, int domain, int type, int protocol, uint32_t client,
 		struct socket **out);
 struct socket *sock_get(struct stack *st, uint32_t id); /* NULL: stale or never was */
@@ -152,7 +169,7 @@ int sock_bind(struct socket *so, const struct sock_addr *addr);
 int sock_listen(struct socket *so, int backlog);
 /* 0 (connected), -EINPROGRESS (started), -EALREADY, -EISCONN, -ECONNREFUSED, ...: connect(2). */
 int sock_connect(struct socket *so, const struct sock_addr *addr);
-/* A connected socket from the accept queue, or -EAGAIN, -EINVAL. */
+/* A connected socket from the accept queue, or -EAGAIN, -EINVAL, -ENFILE, -EMFILE. */
 int sock_accept(struct socket *so, struct socket **out, struct sock_addr *peer);
 /* Nobody came to have `so` after sock_accept: its connection is the listener's next one again and
  * so is gone; or -EINVAL: it listens no more, or the connection is over. */

@@ -230,11 +230,12 @@ static void deliver(struct socket *so, struct pktbuf *p)
 	struct stack *st = so->st;
 
 	if (so->shut & SHUT_NO_RECV || so->rxq_bytes + PKTBUF_SIZE > so->rcvbuf ||
-	    st->pool->avail < st->pool->count / POOL_RESERVE) {
+	    st->pool->avail < st->pool->count / POOL_RESERVE || !quota_pktbuf(st, so->owner)) {
 		COUNT(st, UdpRcvbufErrors);
 		pktbuf_free(p);
 		return;
 	}
+	pktbuf_charge(p, so->owner);
 	pktbuf_queue_put(&so->rxq, p);
 	so->rxq_bytes += PKTBUF_SIZE;
 	if (so->kind == SOCK_KIND_UDP)
@@ -441,9 +442,10 @@ int64_t udp_send_reserve(struct socket *so, uint64_t len, const struct sock_addr
 
 	if (r < 0)
 		return r;
-	p = pktbuf_alloc(so->st->pool);
+	p = quota_pktbuf(so->st, so->owner) ? pktbuf_alloc(so->st->pool) : NULL;
 	if (!p)
 		return -ENOBUFS;
+	pktbuf_charge(p, so->owner);
 	p->len = (uint16_t)len;
 	*out = p;
 	return (int64_t)len;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * sandwire stat: what the net counted: ports (RFC 2863 names), protocols (RFC 4293, 4022, 4113),
- * pools, the module.
+ * pools, users, the module.
  */
 #include "tools/cli.h"
 #include "tools/commands.h"
@@ -48,6 +48,29 @@ static void print_pools(const json_t *pools)
 	table_free(t);
 }
 
+static void print_users(const json_t *users)
+{
+	static const char *const names[] = {"uid",  "clients", "sockets",
+					    "pcbs", "pktbufs", "refused"};
+	static const struct column columns[] = {{"USER", COL_NUMBER},	 {"CLIENTS", COL_NUMBER},
+						{"SOCKETS", COL_NUMBER}, {"PCBS", COL_NUMBER},
+						{"PKTBUFS", COL_NUMBER}, {"REFUSED", COL_NUMBER}};
+	struct table *t;
+	const json_t *row;
+	size_t i;
+
+	if (!json_array_size(users))
+		return;
+	t = table_new(columns, 6);
+	json_array_foreach(users, i, row)
+	{
+		for (unsigned k = 0; k < 6; k++)
+			table_cell(t, "%lld", cli_number(row, names[k]));
+	}
+	table_print(t, stdout);
+	table_free(t);
+}
+
 static void print_all(const json_t *stat, bool all)
 {
 	const json_t *port;
@@ -69,6 +92,7 @@ static void print_all(const json_t *stat, bool all)
 		print_counters("module", json_object_get(stat, "module"), all);
 	print_counters("daemon", json_object_get(stat, "daemon"), all);
 	print_pools(json_object_get(stat, "pools"));
+	print_users(json_object_get(stat, "users"));
 }
 
 int cmd_stat(int argc, char **argv)

@@ -95,6 +95,7 @@ static int make_stack(struct sandbox *sb, const struct admin_init *init)
 		.env = {.ready = sock_ready_publish, .arg = sb},
 		.pool = &sb->pktbufs,
 		.now = turn_clock(sb),
+		.quota = init->quota,
 		.max_sockets = init->max_sockets ? init->max_sockets : SEG_SOCK_COUNT,
 	};
 	size_t mark = sb->objects.used;
@@ -327,6 +328,12 @@ static int64_t admin_pool_row(struct ctx *ctx, struct call_slot *s)
 			      PTR(struct pool_row, s->arg[1]));
 }
 
+static int64_t admin_user_row(struct ctx *ctx, struct call_slot *s)
+{
+	return stack_user_row(sandbox.stack, PTR(uint32_t, s->arg[0]),
+			      PTR(struct user_row, s->arg[1]));
+}
+
 /* The stack's counters, then the sandbox's own. */
 static int64_t admin_counter(struct ctx *ctx, struct call_slot *s)
 {
@@ -443,8 +450,15 @@ static int64_t admin_grant(struct ctx *ctx, struct call_slot *s)
 	return 0;
 }
 
+static int64_t admin_client_add(struct ctx *ctx, struct call_slot *s)
+{
+	stack_client_add(sandbox.stack, (uint32_t)s->arg[0], (uint32_t)s->arg[1]);
+	return 0;
+}
+
 static int64_t admin_client_gone(struct ctx *ctx, struct call_slot *s)
 {
+	stack_client_del(sandbox.stack, (uint32_t)s->arg[0]);
 	grants_drop_client(&grants, (uint32_t)s->arg[0]);
 	ext_client_gone((uint32_t)s->arg[0]);
 	return 0;
@@ -549,12 +563,14 @@ static const struct {
 	[ADMIN_NEIGH_ROW - ADMIN_INIT] = {admin_neigh_row, true},
 	[ADMIN_SOCK_ROW - ADMIN_INIT] = {admin_sock_row, true},
 	[ADMIN_POOL_ROW - ADMIN_INIT] = {admin_pool_row, true},
+	[ADMIN_USER_ROW - ADMIN_INIT] = {admin_user_row, true},
 	[ADMIN_COUNTER - ADMIN_INIT] = {admin_counter, true},
 	[ADMIN_CAPTURE_START - ADMIN_INIT] = {admin_capture_start, false},
 	[ADMIN_CAPTURE_STOP - ADMIN_INIT] = {admin_capture_stop, true},
 	[ADMIN_TURN - ADMIN_INIT] = {admin_turn, true},
 	[ADMIN_SERVE - ADMIN_INIT] = {admin_serve, false},
 	[ADMIN_GRANT - ADMIN_INIT] = {admin_grant, true},
+	[ADMIN_CLIENT_ADD - ADMIN_INIT] = {admin_client_add, true},
 	[ADMIN_CLIENT_GONE - ADMIN_INIT] = {admin_client_gone, true},
 	[ADMIN_CLOCK - ADMIN_INIT] = {admin_clock, true},
 	[ADMIN_SHUTDOWN - ADMIN_INIT] = {admin_shutdown, false},

@@ -76,12 +76,14 @@ enum call_nr {
 	ADMIN_NEIGH_ROW,
 	ADMIN_SOCK_ROW,
 	ADMIN_POOL_ROW,
+	ADMIN_USER_ROW,
 	ADMIN_COUNTER,	     /* a0: i, a1: const char **name, a2: uint64_t *value */
 	ADMIN_CAPTURE_START, /* a0: capture slot, a1: port index or -1 (all), a2: snaplen */
 	ADMIN_CAPTURE_STOP,  /* a0: capture slot */
 	ADMIN_TURN,	     /* as CALL_TURN; a0: uint64_t *: out, ns of the next deadline */
 	ADMIN_SERVE,	     /* server mode: a0: client id, a1: struct channel *, a2: slot number */
 	ADMIN_GRANT, /* a0: client id, a1: socket id: the client proved it holds a descriptor */
+	ADMIN_CLIENT_ADD,  /* a0: client id, a1: user id: before it makes its first call */
 	ADMIN_CLIENT_GONE, /* a0: client id */
 	ADMIN_CLOCK,	   /* a0: const struct seg_clock *: newer calibration */
 	ADMIN_SHUTDOWN,	   /* RST to all connections, stop all ports */
@@ -160,6 +162,7 @@ struct channel {
 struct admin_init {
 	uint8_t seed[32];
 	uint32_t max_sockets; /* 0: the most there can be */
+	uint32_t quota;	      /* struct stack_conf.quota */
 	uint32_t pktbufs;     /* 0: what the DMA part holds after rings (1 MiB a port kept back) */
 };
 

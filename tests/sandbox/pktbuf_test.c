@@ -52,7 +52,7 @@ START_TEST(a_buffer_comes_back_as_new)
 	struct pktbuf *p = pktbuf_alloc(&pool), *again;
 
 	pktbuf_push(p, 100);
-	p->flags = 0xffff;
+	p->flags = 0xff;
 	p->csum_start = p->csum_offset = p->l3_off = p->l4_off = 7;
 	p->time = 7;
 	pktbuf_free(p);

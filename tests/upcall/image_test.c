@@ -139,6 +139,26 @@ static uint32_t pool_used(const char *name)
 	ck_abort_msg("no pool named %s", name);
 }
 
+START_TEST(what_a_process_makes_is_its_users)
+{
+	uint32_t cursor = 0, id;
+	struct user_row row;
+
+	ck_assert_int_eq(admin(ADMIN_USER_ROW, P(&cursor), P(&row), 0, 0), 0);
+	ck_assert_int_eq(admin(ADMIN_CLIENT_ADD, 1, 1000, 0, 0), 0);
+	id = new_socket(SOCK_STREAM);
+	ck_assert_int_eq(admin(ADMIN_CLIENT_GONE, 1, 0, 0, 0), 0);
+	cursor = 0;
+	ck_assert_int_eq(admin(ADMIN_USER_ROW, P(&cursor), P(&row), 0, 0), 1);
+	ck_assert(row.uid == 1000 && !row.clients && row.sockets == 1 && row.pcbs == 1);
+	ck_assert_int_eq(admin(ADMIN_USER_ROW, P(&cursor), P(&row), 0, 0), 0);
+	last_close(id);
+	call(CALL_TURN, 0);
+	cursor = 0;
+	ck_assert_int_eq(admin(ADMIN_USER_ROW, P(&cursor), P(&row), 0, 0), 0);
+}
+END_TEST
+
 static uint64_t counter(const char *wanted)
 {
 	const char *name = "";
@@ -721,6 +741,7 @@ int main(int argc, char **argv)
 	server = tcase_create("server");
 	r = srunner_create(s);
 	tcase_add_checked_fixture(c, direct, down);
+	tcase_add_test(c, what_a_process_makes_is_its_users);
 	tcase_add_test(c, a_datagram_to_the_own_address_arrives);
 	tcase_add_test(c, a_connection_to_the_own_address_carries_bytes_both_ways);
 	tcase_add_test(c, a_sleeper_on_a_listener_is_woken_by_a_connection);

@@ -166,16 +166,18 @@ struct client *client_attach(struct conn *conn, int client_fd, struct failure *f
 	if (err)
 		goto fail;
 	fill_channel(c);
+	image_admin(ADMIN_CLIENT_ADD, c->id, c->uid, 0, 0);
 	err = net->mode == SEG_MODE_UPCALL ? admit(c, client_fd) : open_doorbell(c);
 	if (err)
-		goto fail_channel;
+		goto fail_client;
 	read_names(c);
 	net->clients[c->id] = c;
 	net->n_clients++;
 	conn->client = c;
 	log_debug("client %u: process %d (%s) attached", c->id, (int)c->pid, c->comm);
 	return c;
-fail_channel:
+fail_client:
+	image_admin(ADMIN_CLIENT_GONE, c->id, 0, 0, 0);
 	channel_destroy(&c->memory);
 fail:
 	free(c);

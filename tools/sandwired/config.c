@@ -46,6 +46,10 @@ static const struct setting settings[] = {
 	 "pages of the heap; 4K needs none reserved, but costs TLB misses"},
 	{"mem", "MIB", NUMBER, AT(mem), 128, 16, 65536, "MiB",
 	 "the heap: packet buffers, sockets, descriptor rings"},
+	{"quota", "PERCENT", NUMBER, AT(quota), 50, 1, 100, "percent",
+	 "what one user, other than root, may take of all sockets, connections and packet buffers "
+	 "while nobody else does; of several who want all, each gets that share of what is left; "
+	 "100: no limit"},
 	{"spin", "US", NUMBER, AT(spin), 20, 0, 1000, "us",
 	 "server mode: how long to look for the next call before sleeping"},
 	{"irq-frames", "N", NUMBER, AT(irq_frames), 64, 0, 65536, "frames",

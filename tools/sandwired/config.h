@@ -27,7 +27,7 @@ struct config {
 	uint32_t mode;	/* enum seg_mode; 0: the best there is */
 	uint32_t pages; /* enum config_pages */
 	uint32_t dhcp, foreground;
-	uint32_t mtu, mem, spin, log_level;
+	uint32_t mtu, mem, quota, spin, log_level;
 	uint32_t irq_frames, irq_time;
 	char file[256];
 };

@@ -253,6 +253,22 @@ static json_t *stat_pools(void)
 	return list;
 }
 
+static json_t *stat_users(void)
+{
+	json_t *list = json_array();
+	struct user_row row;
+	uint32_t cursor = 0;
+
+	while (image_admin(ADMIN_USER_ROW, IMAGE_PTR(&cursor), IMAGE_PTR(&row), 0, 0) == 1)
+		json_array_append_new(
+			list,
+			json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "uid", (json_int_t)row.uid,
+				  "clients", (json_int_t)row.clients, "sockets",
+				  (json_int_t)row.sockets, "pcbs", (json_int_t)row.pcbs, "pktbufs",
+				  (json_int_t)row.pktbufs, "refused", (json_int_t)row.refused));
+	return list;
+}
+
 static json_t *stat_module(const struct net *net)
 {
 	struct sw_info i;
@@ -283,6 +299,7 @@ static json_t *show_stat(struct conn *c, const json_t *req, struct reply *out, s
 	json_object_set_new(j, "ports", stat_ports(net));
 	json_object_set_new(j, "counters", stat_counters());
 	json_object_set_new(j, "pools", stat_pools());
+	json_object_set_new(j, "users", stat_users());
 	if (module)
 		json_object_set_new(j, "module", module);
 	json_object_set_new(

@@ -200,7 +200,7 @@ static int module_up(struct net *net, struct failure *f)
 
 static int image_up(struct net *net, struct failure *f)
 {
-	struct admin_init init = {.max_sockets = 0};
+	struct admin_init init = {.max_sockets = 0, .quota = net->conf.quota};
 	int64_t r;
 
 	if (getrandom(init.seed, sizeof(init.seed), 0) != (ssize_t)sizeof(init.seed))
