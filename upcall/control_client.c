@@ -82,7 +82,8 @@ int control_send(int control, const char *packet, int send_fd)
 	do {
 		ret = RAW3(SYS_sendmsg, control, &msg, MSG_NOSIGNAL);
 	} while (ret == -EINTR);
-	return ret < 0 ? (int)ret : 0;
+	/* A daemon that refuses says why and hangs up, before it is asked: control_recv has it. */
+	return ret < 0 && ret != -EPIPE ? (int)ret : 0;
 }
 
 int control_recv(int control, char *reply, int *fds, unsigned *n_fds)
@@ -102,9 +103,10 @@ int control_recv(int control, char *reply, int *fds, unsigned *n_fds)
 	long ret;
 
 	*n_fds = 0;
-	do {
-		ret = RAW3(SYS_recvmsg, control, &msg, MSG_CMSG_CLOEXEC);
-	} while (ret == -EINTR);
+	/* ECONNRESET comes once, ahead of what was said before. */
+	for (int resets = 0; (ret = RAW3(SYS_recvmsg, control, &msg, MSG_CMSG_CLOEXEC)) < 0;)
+		if (ret != -EINTR && (ret != -ECONNRESET || resets++))
+			break;
 	if (ret < 0)
 		return (int)ret;
 	reply[ret] = 0;

@@ -177,25 +177,53 @@ static void conn_ready(void *arg, uint32_t events)
 }
 
 /* One user must not use up what all share: connections, and the memory of channels. */
-static bool may_come(const struct net *net, uid_t uid)
+static bool may_come(const struct net *net, uid_t uid, struct failure *f)
 {
 	unsigned same = 0;
 
-	if (net->control.n_conns >= CONTROL_MAX)
+	f->error = EUSERS;
+	if (net->control.n_conns >= CONTROL_MAX) {
+		failed(f, "control", "the net has %u programs and takes no more; end some",
+		       CONTROL_MAX);
 		return false;
+	}
 	for (const struct conn *c = net->control.conns; uid && c; c = c->next)
 		same += c->uid == uid;
+	if (same >= CONTROL_UID)
+		failed(f, "control", "user %u has %u programs here and may have no more; end some",
+		       uid, CONTROL_UID);
 	return same < CONTROL_UID;
+}
+
+/* Told before it asks: it reads that as the answer. */
+static void refuse(int fd, const struct failure *f)
+{
+	json_t *answer = answer_failure(f);
+	char *text = json_dumps(answer, JSON_COMPACT);
+
+	if (text)
+		send(fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL);
+	free(text);
+	json_decref(answer);
+	close(fd);
 }
 
 static void accept_one(struct net *net, int fd)
 {
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
-	struct conn *c = NULL;
+	struct failure f = {.status = 1};
+	struct conn *c;
 
-	if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) && may_come(net, cred.uid))
-		c = calloc(1, sizeof(*c));
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len)) {
+		close(fd);
+		return;
+	}
+	if (!may_come(net, cred.uid, &f)) {
+		refuse(fd, &f);
+		return;
+	}
+	c = calloc(1, sizeof(*c));
 	if (!c)
 		goto refuse;
 	c->net = net;

@@ -120,19 +120,25 @@ int reserve_slot(int fd)
 
 int join_net(struct attacker *a, bool reserve)
 {
+	int fd = open(SW_DEVICE, O_RDWR | O_CLOEXEC), ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = reserve ? reserve_slot(fd) : 0;
+	return ret ? ret : join_with(a, fd);
+}
+
+int join_with(struct attacker *a, int fd)
+{
 	char reply[CONTROL_MAX];
 	int fds[CONTROL_FDS], ret;
 	unsigned n = 0;
 	uint64_t v = 0, size = 0;
 
-	memset(a, 0, sizeof(*a));
-	a->control = control_connect(net);
-	a->fd = open(SW_DEVICE, O_RDWR | O_CLOEXEC);
-	if (a->control < 0 || a->fd < 0)
-		return a->control < 0 ? a->control : -errno;
-	ret = reserve ? reserve_slot(a->fd) : 0;
-	if (!ret)
-		ret = control_send(a->control, "{\"cmd\":\"attach\",\"abi\":1}", a->fd);
+	*a = (struct attacker){.fd = fd, .control = control_connect(net)};
+	if (a->control < 0)
+		return a->control;
+	ret = control_send(a->control, "{\"cmd\":\"attach\",\"abi\":1}", a->fd);
 	if (ret)
 		return ret;
 	ret = control_recv(a->control, reply, fds, &n);

@@ -71,6 +71,7 @@ int attack_main(int argc, char **argv, const struct attack *list);
 /* 0 or -errno, also where the daemon refuses. `reserve`: the mapping over the slot, too (one a
  * process). */
 int join_net(struct attacker *a, bool reserve);
+int join_with(struct attacker *a, int fd); /* with an open file of the module's */
 /* The same; ends the process if it fails. */
 struct attacker *join(void);
 int reserve_slot(int fd);
