@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What a user may take of what all share: sockets, TCP's control blocks, packet buffers. Called
- *where each of them is made (socket.c, tcp_pcb.c, and where a buffer is queued for a socket), by
+ * where each of them is made (socket.c, tcp_pcb.c, and where a buffer is queued for a socket), by
  * upcall/admin_calls.c when a process comes or goes.
  *
  * A user may take one more of a pool while
@@ -9,14 +9,15 @@
  *	what it has  <  what is free * quota / (100 - quota)
  *
  * which with 50 percent is "not more than is still free": alone it gets a half, each of two who
- *want all a third, and whoever comes later always finds as much as the greediest has. No list of
- *users is gone through, nothing is set aside for who does not come. A socket is charged to the user
- *of the process that made it, an accepted one to its listener's, wherever its descriptor travels
- *and whoever dies; a connection in TIME-WAIT that nobody has a descriptor of to nobody, as it gives
- *way to any new one; a buffer from when it is queued for or reserved by a socket until it is freed,
- * be it in a queue, at the device, with a neighbour that does not answer or in a call that stands
- * still. Buffers of ACKs, of retransmissions in flight and of the rings are nobody's. Root is
- *trusted.
+ * want all a third, and whoever comes later always finds as much as the greediest has. No list of
+ * users is gone through, nothing is set aside for who does not come. Root is trusted.
+ *
+ * A socket is charged to the user of the process that made it, an accepted one to its listener's,
+ * wherever its descriptor travels and whoever dies; a connection in TIME-WAIT that nobody has a
+ * descriptor of to nobody, as it gives way to any new one; a buffer from when it is queued for or
+ * reserved by a socket until it is freed, be it in a queue, at the device, with a neighbour that
+ * does not answer or in a call that stands still. Buffers of ACKs, of retransmissions in flight
+ * and of the rings are nobody's.
  */
 #include "tcpip/stack.h"
 

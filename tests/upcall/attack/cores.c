@@ -29,8 +29,11 @@ static long bytes_of_segment(const char *path, unsigned *loads)
 	if (read(fd, &eh, sizeof(eh)) != sizeof(eh) || memcmp(eh.e_ident, ELFMAG, SELFMAG))
 		n = -1;
 	for (unsigned i = 0; n >= 0 && i < eh.e_phnum; i++) {
-		if (pread(fd, &ph, sizeof(ph), (off_t)(eh.e_phoff + i * sizeof(ph))) != sizeof(ph))
+		if (pread(fd, &ph, sizeof(ph), (off_t)(eh.e_phoff + i * sizeof(ph))) !=
+		    sizeof(ph)) {
+			n = -1;
 			break;
+		}
 		*loads += ph.p_type == PT_LOAD;
 		if (ph.p_type == PT_LOAD && ph.p_filesz && ph.p_vaddr < SEG_BASE + SEG_SLOT_SIZE &&
 		    ph.p_vaddr + ph.p_memsz > SEG_BASE)
