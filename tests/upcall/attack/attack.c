@@ -182,6 +182,18 @@ struct call_slot *my_slot(struct attacker *a)
 	return &a->channel->slot[my_slot_number()];
 }
 
+bool finished_elsewhere(const struct call_slot *s, int64_t *result)
+{
+	for (int i = 0; i < 1000 && __atomic_load_n(&s->state, __ATOMIC_ACQUIRE) != CALL_DONE;
+	     i++) {
+		struct timespec ms = {.tv_nsec = 1000000};
+
+		nanosleep(&ms, NULL);
+	}
+	*result = s->ret;
+	return __atomic_load_n(&s->state, __ATOMIC_ACQUIRE) == CALL_DONE && s->ret != -EFAULT;
+}
+
 int64_t call(struct attacker *a, int fd, uint32_t nr, uint64_t a0, uint64_t a1, uint64_t a2)
 {
 	struct call_slot *s = my_slot(a);
@@ -195,19 +207,8 @@ int64_t call(struct attacker *a, int fd, uint32_t nr, uint64_t a0, uint64_t a1, 
 		s->arg[2] = a2;
 		__atomic_store_n(&s->state, CALL_POSTED, __ATOMIC_RELEASE);
 		rc = raw_enter(fd, my_slot_number(), &res);
-		/* The daemon finishes it: a lock was waited for, or it was a signal. */
-		for (int i = 0; rc == -EINTR && i < 1000; i++) {
-			struct timespec ms = {.tv_nsec = 1000000};
-
-			if (__atomic_load_n(&s->state, __ATOMIC_ACQUIRE) != CALL_DONE) {
-				nanosleep(&ms, NULL);
-				continue;
-			}
-			if (s->ret == -EFAULT) /* the daemon has none of our memory */
-				break;
+		if (rc == -EINTR && finished_elsewhere(s, &res))
 			rc = 0;
-			res = s->ret;
-		}
 	} while (!rc && res == -ERESTART); /* as mode_upcall.c does */
 	return rc ? rc : res;
 }

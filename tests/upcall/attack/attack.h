@@ -80,6 +80,11 @@ int reserve_slot(int fd);
 
 /* One call in a slot of this thread: -errno of the crossing or the result. a0..a2 are arguments. */
 int64_t call(struct attacker *a, int fd, uint32_t nr, uint64_t a0, uint64_t a1, uint64_t a2);
+/*
+ * A crossing was -EINTR: a lock was waited for, or it was a signal, and the daemon finishes the
+ * call. Its result; false if it came to none: the daemon has none of this process's memory.
+ */
+bool finished_elsewhere(const struct call_slot *s, int64_t *result);
 struct call_slot *my_slot(struct attacker *a); /* of this thread; its inl may be filled before */
 unsigned my_slot_number(void);
 int udp_socket(struct attacker *a); /* a descriptor */

@@ -99,15 +99,19 @@ static int64_t enter_with(struct attacker *a, const struct all_registers *in,
 	struct call_slot *s = my_slot(a);
 
 	for (int tries = 0; tries < 100; tries++) {
+		int64_t rax, result;
+
 		s->nr = nr;
 		s->arg[0] = 0;
 		s->arg[1] = a1;
 		s->arg[2] = a2;
 		__atomic_store_n(&s->state, CALL_POSTED, __ATOMIC_RELEASE);
 		enter_all(in, out, vector_state());
-		if ((int64_t)out->gpr[RAX] != -EINTR) /* the daemon has it: once more */
-			return (int64_t)out->gpr[RAX] == SW_CROSSED ? (int64_t)out->gpr[RDX]
-								    : (int64_t)out->gpr[RAX];
+		rax = (int64_t)out->gpr[RAX];
+		result = (int64_t)out->gpr[RDX];
+		if (rax == -EINTR && !finished_elsewhere(s, &result))
+			continue;
+		return rax == SW_CROSSED || rax == -EINTR ? result : rax;
 	}
 	return -EINTR;
 }
