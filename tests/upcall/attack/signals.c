@@ -129,12 +129,14 @@ static void storm(void)
 static struct pending {
 	int uffd, tid;
 	char *page;
+	atomic_bool sent;
 } pending;
 
 static void *signals_in_mid_call(void *unused)
 {
 	if (uffd_wait(pending.uffd, 10000))
 		syscall(SYS_tgkill, getpid(), pending.tid, SIGUSR1);
+	atomic_store(&pending.sent, true);
 	uffd_give(pending.uffd, pending.page);
 	return unused;
 }
@@ -148,7 +150,9 @@ static int64_t signalled_in_call(struct attacker *a, int sock)
 	pending = (struct pending){.tid = (int)syscall(SYS_gettid)};
 	pending.page = uffd_page(&pending.uffd);
 	pthread_create(&t, NULL, signals_in_mid_call, NULL);
-	r = udp_io(a, sock, CALL_SEND, (uint64_t)(uintptr_t)pending.page, 100, peer_ip, 9);
+	do { /* again where the daemon took it over before it came to the page */
+		r = udp_io(a, sock, CALL_SEND, (uint64_t)(uintptr_t)pending.page, 100, peer_ip, 9);
+	} while (r == -EINTR && !atomic_load(&pending.sent));
 	pthread_join(t, NULL);
 	close(pending.uffd);
 	munmap(pending.page, 4096);
