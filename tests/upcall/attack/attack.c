@@ -19,6 +19,15 @@ static struct shared {
 	atomic_uint failed;
 } * shared;
 
+int status_of(pid_t pid)
+{
+	int st = 0;
+
+	while (waitpid(pid, &st, __WALL) < 0 && errno == EINTR)
+		;
+	return st;
+}
+
 int cpus(void)
 {
 	return (int)sysconf(_SC_NPROCESSORS_ONLN);
@@ -60,7 +69,7 @@ static void run(const struct attack *at)
 {
 	char what[160];
 	double began = now();
-	int st = 0, sig;
+	int st, sig;
 	pid_t pid;
 
 	fflush(stdout);
@@ -70,8 +79,7 @@ static void run(const struct attack *at)
 		fflush(stdout);
 		_exit(0);
 	}
-	while (waitpid(pid, &st, 0) < 0 && errno == EINTR)
-		;
+	st = status_of(pid);
 	sig = WIFSIGNALED(st) ? WTERMSIG(st) : 0;
 	snprintf(what, sizeof(what), "%s: ends as it should", at->name);
 	if (sig != at->signal || (!sig && WEXITSTATUS(st)))

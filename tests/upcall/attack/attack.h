@@ -65,6 +65,7 @@ struct attack {
 	int signal;	   /* that ends the child, 0: it ends by itself */
 };
 int attack_main(int argc, char **argv, const struct attack *list);
+int status_of(pid_t pid); /* as of waitpid(), of any kind of child */
 
 /* ---- joining -------------------------------------------------------------------------------- */
 

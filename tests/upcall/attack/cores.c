@@ -6,15 +6,6 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
-static int status_of(pid_t pid)
-{
-	int st = 0;
-
-	while (waitpid(pid, &st, 0) < 0 && errno == EINTR)
-		;
-	return st;
-}
-
 /* Bytes of the segment in a core file, by its program headers; -1: no such file. */
 static long bytes_of_segment(const char *path, unsigned *loads)
 {

@@ -7,15 +7,6 @@
 #include <sys/file.h>
 #include <sys/sendfile.h>
 
-static int status_of(pid_t pid)
-{
-	int st = 0;
-
-	while (waitpid(pid, &st, 0) < 0 && errno == EINTR)
-		;
-	return st;
-}
-
 static int pass(int to, int fd)
 {
 	char byte = 0, space[CMSG_SPACE(sizeof(int))] = {0};

@@ -13,15 +13,6 @@ static struct found {
 	int64_t crossed, sock_crossed;
 } * found;
 
-static int status_of(pid_t pid)
-{
-	int st = 0;
-
-	while (waitpid(pid, &st, __WALL) < 0 && errno == EINTR)
-		;
-	return st;
-}
-
 /* What a child sees of the segment, and what the descriptors it was left do for it. */
 static void look(const struct attacker *a, int sock)
 {

@@ -80,7 +80,7 @@ static void storm(void)
 {
 	struct itimerval every = {{0, 1500}, {0, 1500}};
 	struct attacker *a = join();
-	int fd = udp_socket(a), st;
+	int fd = udp_socket(a);
 	unsigned long calls = 0, bad = 0, lost = 0;
 	double end = now() + STORM;
 	uint64_t out = 0, in;
@@ -110,8 +110,7 @@ static void storm(void)
 	every = (struct itimerval){0};
 	setitimer(ITIMER_REAL, &every, NULL);
 	kill(pid, SIGKILL);
-	while (waitpid(pid, &st, 0) < 0 && errno == EINTR)
-		;
+	status_of(pid);
 	atomic_store(&over, true);
 	pthread_join(t, NULL);
 	printf("# %lu rounds under %lu signals\n", calls, atomic_load(&handled));
@@ -164,15 +163,6 @@ static int64_t signalled_in_call(struct attacker *a, int sock)
 static void nothing(int sig)
 {
 	(void)sig;
-}
-
-static int status_of(pid_t pid)
-{
-	int st = 0;
-
-	while (waitpid(pid, &st, 0) < 0 && errno == EINTR)
-		;
-	return st;
 }
 
 /* What `child` does in a process of its own that joined the net. */

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -31,6 +32,7 @@
 #define PAUSE_MEAN  45000u /* us between kills */
 #define STALL_MAX   10.0   /* ms */
 #define DEATH_LIMIT 10.0   /* s */
+#define STAGE_LIMIT 90	   /* s, more than any wait below */
 
 struct shared *sh;
 static uint64_t seed, random_state;
@@ -73,6 +75,50 @@ static void result(bool good, const char *what, const char *fmt, ...)
 	va_end(args);
 	puts(good ? ")" : "");
 	fflush(stdout);
+}
+
+/* ---- what if nothing ends ------------------------------------------------------------------ */
+
+static struct sw_info info(void)
+{
+	struct sw_info i = {0};
+
+	if (ioctl(device, SW_IOC_INFO, &i))
+		failure("SW_IOC_INFO: %s", strerror(errno));
+	return i;
+}
+
+/* What the campaign is at; each kill is a stage of its own. */
+static const char *_Atomic stage_name;
+static atomic_uint stages;
+
+static void stage(const char *name)
+{
+	atomic_store(&stage_name, name);
+	atomic_fetch_add(&stages, 1);
+}
+
+/* An upcall that nobody finishes holds its locks for good, and calls of this process may wait. */
+static void *watch_stages(void *unused)
+{
+	unsigned last = 0, seconds = 0;
+	struct sw_info i;
+
+	for (;; sleep(1)) {
+		seconds = atomic_load(&stages) == last ? seconds + 1 : 0;
+		last = atomic_load(&stages);
+		if (seconds < STAGE_LIMIT)
+			continue;
+		i = info();
+		result(false, "campaign",
+		       "%s: no end of it in %d s; %llu of %llu upcalls of the dead are finished, "
+		       "%llu enters, %llu exits; %s",
+		       atomic_load(&stage_name), STAGE_LIMIT, (unsigned long long)i.adopted,
+		       (unsigned long long)i.orphans, (unsigned long long)i.enters,
+		       (unsigned long long)i.exits, sh->failure);
+		_exit(1); /* the children are told to go with us */
+	}
+	return unused;
 }
 
 /* ---- processes ----------------------------------------------------------------------------- */
@@ -195,8 +241,10 @@ static void kill_all(unsigned kills)
 		usleep(roll(&random_state, 2 * PAUSE_MEAN));
 		bury();
 		replace();
-		if (v->pid && !v->killed)
-			n += kill_one(v);
+		if (v->pid && !v->killed && kill_one(v)) {
+			stage("killing");
+			n++;
+		}
 	}
 	for (struct victim *v = victims; v < victims + CLIENTS; v++)
 		if (v->pid) {
@@ -215,15 +263,6 @@ static bool all_buried(void)
 }
 
 /* ---- afterwards ---------------------------------------------------------------------------- */
-
-static struct sw_info info(void)
-{
-	struct sw_info i = {0};
-
-	if (ioctl(device, SW_IOC_INFO, &i))
-		failure("SW_IOC_INFO: %s", strerror(errno));
-	return i;
-}
 
 static bool upcalls_over(void)
 {
@@ -368,6 +407,7 @@ int main(int argc, char **argv)
 	pid_t control, survivor, peer;
 	double began = now();
 	int st1 = -1, st2 = -1;
+	pthread_t watch;
 	bool over, slow;
 
 	if (!kills || kills > INCARNATIONS / 2 || ftruncate(memory, sizeof(*sh)))
@@ -376,16 +416,21 @@ int main(int argc, char **argv)
 	device = open("/dev/sandwire", O_RDWR | O_CLOEXEC);
 	seed = random_state = strtoull(argv[2], NULL, 10);
 	before = info();
+	stage("starting");
+	pthread_create(&watch, NULL, watch_stages, NULL);
 	peer = start_peer(memory, argv[3], argv[4]);
 	if (!eventually(peer_ready, 20))
 		failure("the peer does not start");
 	control = child(CONTROL);
 	survivor = child(SURVIVOR);
 	kill_all(kills);
+	stage("burying the killed");
 	if (!eventually(all_buried, DEATH_LIMIT + 5))
 		failure("a killed client is still there");
 	atomic_store(&sh->stop, true);
+	stage("the end of the one beside them");
 	waitpid(control, &st1, 0);
+	stage("the end of the one that is never killed");
 	waitpid(survivor, &st2, 0);
 	result(!sh->failures && !st1 && !st2, "kills",
 	       "%u %s, %u %s, %u %s, %u %s, %u %s in %.0f s; %d failures: %s", done[0],
@@ -400,6 +445,7 @@ int main(int argc, char **argv)
 	       (unsigned long long)after.enters, (unsigned long long)after.exits);
 	result(eventually(peer_alone, 30), "the peer is told of each death", "%u connections open",
 	       sh->peer_open);
+	stage("comparing");
 	compare_ledger();
 	compare_counter();
 	compare_traffic();
