@@ -10,8 +10,9 @@
 #include <unistd.h>
 
 #define SLEPT_NS 50000u	  /* a wait as long as this gave others their turn */
-#define AWAKE_NS 4000000u /* the most at a stretch, then: */
-#define NAP_NS	 1000000u
+#define AWAKE_NS 4000000u /* the most at a stretch, or what one event takes; then: */
+#define NAP_PART 4u	  /* a nap of 1/4 of it */
+#define NAP_MAX	 2000000u /* who waits for us to finish an upcall may wait 10 ms */
 
 int loop_init(struct loop *l)
 {
@@ -71,16 +72,19 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-/* With real-time priority, a program that keeps us busy would have this CPU idle for all others. */
-static void share_cpu(struct loop *l, uint64_t before_wait)
+/*
+ * With real-time priority, programs that keep us busy would have this CPU idle for all others (and
+ * the kernel stop us in the end: "RT throttling").
+ */
+static void share_cpu(struct loop *l)
 {
-	const struct timespec nap = {.tv_nsec = NAP_NS};
-	uint64_t now = now_ns();
+	struct timespec nap = {0};
+	uint64_t awake = now_ns() - l->awake_since, part = awake / NAP_PART;
 
-	if (now - before_wait < SLEPT_NS && now - l->awake_since < AWAKE_NS)
+	if (!l->realtime || awake < AWAKE_NS)
 		return;
-	if (now - before_wait < SLEPT_NS)
-		nanosleep(&nap, NULL);
+	nap.tv_nsec = (long)(part < NAP_MAX ? part : NAP_MAX);
+	nanosleep(&nap, NULL);
 	l->awake_since = now_ns();
 }
 
@@ -90,13 +94,16 @@ static int dispatch(struct loop *l, const struct timespec *most)
 	uint64_t before = l->realtime ? now_ns() : 0;
 	int n = l->n_batch = epoll_pwait2(l->epoll_fd, l->batch, LOOP_BATCH, most, NULL);
 
-	if (l->realtime)
-		share_cpu(l, before);
+	if (l->realtime && now_ns() - before >= SLEPT_NS)
+		l->awake_since = now_ns();
+	share_cpu(l);
 	for (int i = 0; i < l->n_batch && !l->stop; i++) {
 		struct watch *w = l->batch[i].data.ptr;
 
-		if (w)
-			w->ready(w->arg, l->batch[i].events);
+		if (!w)
+			continue;
+		w->ready(w->arg, l->batch[i].events);
+		share_cpu(l);
 	}
 	l->n_batch = 0;
 	return n;

@@ -112,6 +112,45 @@ START_TEST(sleeps_as_long_as_it_is_told)
 }
 END_TEST
 
+static double ms_of(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+static void works(void *arg, uint32_t events)
+{
+	double end = ms_of(CLOCK_PROCESS_CPUTIME_ID) + 8;
+
+	(void)arg;
+	(void)events;
+	while (ms_of(CLOCK_PROCESS_CPUTIME_ID) < end)
+		fired++;
+}
+
+/* Three long events in one batch: after each it sleeps, up to 2 ms. */
+START_TEST(with_real_time_priority_others_get_their_part)
+{
+	double slept = ms_of(CLOCK_MONOTONIC) - ms_of(CLOCK_PROCESS_CPUTIME_ID);
+	int fd[3];
+
+	loop.realtime = true;
+	for (unsigned i = 0; i < 3; i++) {
+		fd[i] = eventfd(1, EFD_NONBLOCK);
+		ck_assert_int_eq(loop_add(&loop, watches[i], fd[i], EPOLLIN | EPOLLET, works, NULL),
+				 0);
+	}
+	loop_poll(&loop);
+	ck_assert_uint_gt(fired, 0);
+	slept = ms_of(CLOCK_MONOTONIC) - ms_of(CLOCK_PROCESS_CPUTIME_ID) - slept;
+	ck_assert_msg(slept >= 3 * 8 / 4.0 - 0.1, "%f ms", slept);
+	for (unsigned i = 0; i < 3; i++)
+		close(fd[i]);
+}
+END_TEST
+
 static void stops(void *arg, uint32_t events)
 {
 	(void)arg;
@@ -149,6 +188,7 @@ int main(void)
 	tcase_add_test(t, watch_removed_in_the_batch_does_not_fire);
 	tcase_add_test(t, a_poll_takes_what_is_ready_and_no_more);
 	tcase_add_test(t, sleeps_as_long_as_it_is_told);
+	tcase_add_test(t, with_real_time_priority_others_get_their_part);
 	tcase_add_test(t, stop_in_a_callback_ends_the_loop_without_a_pass);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
