@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * ARP over Ethernet: RFC 826, the hardening of RFC 5227 2.4 left out so far. Called by eth.c
- * (arp_in) and neigh.c (arp_request); calls neigh.c and eth.c. It keeps no state: neigh.c does.
+ * ARP over Ethernet: RFC 826. Called by eth.c (arp_in), neigh.c (arp_request) and acd.c; calls
+ * acd.c, neigh.c and eth.c. It keeps no state: they do.
  */
-#include "tcpip/stack.h"
+#include "tcpip/acd.h"
 
 #include <string.h>
 
@@ -49,6 +49,24 @@ void arp_request(struct stack *st, struct port *port, uint32_t target, const uin
 	arp_send(st, port, &m, dst_mac);
 }
 
+void arp_probe(struct stack *st, struct port *port, uint32_t addr)
+{
+	struct arp_msg m = {.op = ARP_REQUEST, .tpa = addr};
+
+	memcpy(m.sha, port->mac, 6);
+	COUNT(st, ArpOutRequests);
+	arp_send(st, port, &m, NULL);
+}
+
+void arp_announce(struct stack *st, struct port *port, uint32_t addr)
+{
+	struct arp_msg m = {.op = ARP_REQUEST, .spa = addr, .tpa = addr};
+
+	memcpy(m.sha, port->mac, 6);
+	COUNT(st, ArpOutRequests);
+	arp_send(st, port, &m, NULL);
+}
+
 static void arp_reply(struct stack *st, struct port *port, const struct arp_msg *request)
 {
 	struct arp_msg m = {.op = ARP_REPLY, .spa = request->tpa, .tpa = request->spa};
@@ -89,8 +107,10 @@ void arp_in(struct stack *st, struct port *port, struct pktbuf *p)
 		COUNT(st, ArpInErrors);
 		goto out;
 	}
+	acd_heard(st, port, &m);
 	if (addr_local4(st, m.spa)) { /* somebody uses an address of ours */
 		COUNT(st, ArpInErrors);
+		acd_defend(st, port, m.spa);
 		goto out;
 	}
 	for_us = addr_port4(st, m.tpa) == port;

@@ -4,6 +4,7 @@
  * ones. Called by eth.c on input and the transports on output; calls icmp.c, udp.c, tcp_in.c up,
  * route.c and neigh.c down. Options are skipped, fragments counted and dropped, nothing forwarded.
  */
+#include "tcpip/dhcp4.h"
 #include "tcpip/stack.h"
 
 #include <errno.h>
@@ -80,7 +81,8 @@ static void receive(struct stack *st, struct port *port, struct pktbuf *p, bool 
 		COUNT(st, IpInCsumErrors);
 		goto drop;
 	}
-	if (martian_source(st, ip.src, looped) || !for_us(st, port, &ip, p)) {
+	if (martian_source(st, ip.src, looped) ||
+	    (!for_us(st, port, &ip, p) && !dhcp4_claims(st, port, p, &ip))) {
 		COUNT(st, IpInAddrErrors);
 		goto drop;
 	}

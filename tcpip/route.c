@@ -54,6 +54,16 @@ struct port *addr_port4(const struct stack *st, uint32_t addr)
 	return NULL;
 }
 
+struct local_addr *addr_find4(struct stack *st, uint32_t addr)
+{
+	uint32_t i;
+
+	for (i = 0; i < st->n_addrs; i++)
+		if (ip4_of(&st->addrs[i].addr) == addr)
+			return &st->addrs[i];
+	return NULL;
+}
+
 bool addr_local4(const struct stack *st, uint32_t addr)
 {
 	return addr_port4(st, addr) != NULL;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "sandbox/layout.h"
+#include "tcpip/dhcp4.h"
 #include "tcpip/socket.h"
 #include "tcpip/tcp.h"
 
@@ -26,6 +27,8 @@ static int make_tables(struct stack *st, uint32_t max_sockets, uint32_t max_pcbs
 			      max_pcbs);
 	if (r == 0)
 		r = neigh_create(st);
+	if (r == 0)
+		r = dhcp4_create(st);
 	if (r == 0)
 		r = udp_create_table(st);
 	if (r == 0)
@@ -112,6 +115,7 @@ void stack_port_del(struct stack *st, struct port *port)
 		at = &(*at)->next;
 	if (*at)
 		*at = port->next;
+	dhcp4_flush_port(st, port);
 	neigh_flush_port(st, port);
 	route_flush_port(st, port);
 }

@@ -24,6 +24,7 @@
 	X(ArpOutRequests)                                                                          \
 	X(ArpOutReplies)                                                                           \
 	X(ArpInErrors)                                                                             \
+	X(ArpConflicts)                                                                            \
 	X(NeighQueueDrops)                                                                         \
 	X(NeighTableFull)                                                                          \
 	X(NeighFailed)                                                                             \
@@ -81,6 +82,13 @@
 	X(TcpTimeWaits)                                                                            \
 	X(TcpRcvQDrops)                                                                            \
 	X(TcpMemoryPressure)                                                                       \
+	X(DhcpInMsgs)                                                                              \
+	X(DhcpInErrors)                                                                            \
+	X(DhcpOutMsgs)                                                                             \
+	X(DhcpBinds)                                                                               \
+	X(DhcpNaks)                                                                                \
+	X(DhcpDeclines)                                                                            \
+	X(DhcpExpired)                                                                             \
 	X(QuotaSockets)                                                                            \
 	X(QuotaPcbs)                                                                               \
 	X(QuotaPktbufs)                                                                            \
@@ -99,6 +107,7 @@ enum stack_counter_id {
 struct local_addr {
 	struct ip_addr addr;
 	struct port *port; /* NULL: free slot */
+	uint64_t defended; /* acd.c, ns: when last */
 };
 
 struct route {
@@ -115,6 +124,8 @@ struct quota_user {
 };
 
 struct neigh_table; /* neigh.c */
+struct acd;	    /* acd.h */
+struct dhcp_client; /* dhcp4.c */
 struct udp_table;   /* udp.c */
 struct tcp_table;   /* lookup.c: 4-tuples, listeners, bound ports */
 
@@ -130,6 +141,9 @@ struct stack {
 	struct route routes[STACK_ROUTE_MAX];
 	uint32_t n_addrs, n_routes;
 	struct neigh_table *neigh;
+	struct acd *acds;	  /* addresses being asked for */
+	struct dhcp_client *dhcp; /* by index of the port */
+	uint32_t dhcp_changes;
 	struct udp_table *udp;
 	struct tcp_table *tcp;
 	struct arena *arena;
@@ -183,6 +197,9 @@ void eth_out(struct stack *st, struct port *port, const uint8_t dst[6], uint16_t
 /* arp.c */
 void arp_in(struct stack *st, struct port *port, struct pktbuf *p);
 void arp_request(struct stack *st, struct port *port, uint32_t target, const uint8_t *dst_mac);
+/* RFC 5227: does anybody have it? It is mine. */
+void arp_probe(struct stack *st, struct port *port, uint32_t addr);
+void arp_announce(struct stack *st, struct port *port, uint32_t addr);
 
 /* neigh.c: sends the IP packet to next hop `nh` (network byte order) on port, now or when its
  * MAC is known; takes over one reference. */
@@ -203,6 +220,7 @@ struct route_hit {
 	uint32_t src;	   /* source address to use, network byte order; 0: none */
 };
 int route_lookup4(struct stack *st, uint32_t dst, struct route_hit *hit);
+struct local_addr *addr_find4(struct stack *st, uint32_t addr); /* NULL: not ours */
 bool addr_local4(const struct stack *st, uint32_t addr);
 /* The port holding `addr`, or NULL. */
 struct port *addr_port4(const struct stack *st, uint32_t addr);

@@ -82,6 +82,13 @@ int stack_route_del(struct stack *st, const struct ip_addr *dst, const struct ip
 int stack_route_lookup(struct stack *st, const struct ip_addr *dst, struct ip_addr *src);
 bool stack_addr_is_local(const struct stack *st, const struct ip_addr *addr);
 
+/*
+ * DHCPv4 on a port (dhcp4.c): an address, its routes and MTU come and go by themselves. 0,
+ * -EALREADY, -EOPNOTSUPP (no Ethernet). stop gives the address back; -ENOENT.
+ */
+int stack_dhcp_start(struct stack *st, struct port *port);
+int stack_dhcp_stop(struct stack *st, struct port *port);
+
 /* ---- introspection: rows for stat, ss, addr, route, neigh --------------------------------- */
 
 struct addr_row {
@@ -107,6 +114,28 @@ struct neigh_row {
 	uint8_t state; /* enum neigh_state */
 	uint32_t port_index, age_ms, queued;
 };
+/* RFC 2131 figure 5; PROBING: RFC 5227; WAITING: to begin anew after a refusal or a conflict. */
+enum dhcp_state {
+	DHCP_WAITING,
+	DHCP_SELECTING,
+	DHCP_REQUESTING,
+	DHCP_PROBING,
+	DHCP_BOUND,
+	DHCP_RENEWING,
+	DHCP_REBINDING,
+};
+#define DHCP_DNS_MAX	3u
+#define DHCP_DOMAIN_MAX 64u
+struct dhcp_row {
+	uint32_t port_index;
+	enum dhcp_state state;
+	uint32_t changes; /* of the stack's addresses by DHCP so far */
+	/* with an address only; else addr.family is 0 */
+	struct ip_addr addr, server, dns[DHCP_DNS_MAX];
+	uint32_t n_dns;
+	uint32_t lease_s, left_s; /* UINT32_MAX: for ever */
+	char domain[DHCP_DOMAIN_MAX];
+};
 struct sock_row {
 	uint32_t id, client; /* client: who created it */
 	uint16_t type;	     /* SOCK_STREAM, SOCK_DGRAM */
@@ -125,6 +154,7 @@ struct pool_row {
 bool stack_addr_row(struct stack *st, uint32_t *cursor, struct addr_row *row);
 bool stack_route_row(struct stack *st, uint32_t *cursor, struct route_row *row);
 bool stack_neigh_row(struct stack *st, uint32_t *cursor, struct neigh_row *row);
+bool stack_dhcp_row(struct stack *st, uint32_t *cursor, struct dhcp_row *row); /* one a client */
 bool stack_sock_row(struct stack *st, uint32_t *cursor, struct sock_row *row);
 bool stack_pool_row(struct stack *st, uint32_t *cursor, struct pool_row *row);
 /* Counter number i: its name (as in RFC 4293/4022/4113: "IpInReceives"...) and value; NULL at end.

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "tcpip/dhcp4.h"
 #include "tcpip/socket.h"
 
 #define BUCKETS	     1024u
@@ -305,7 +306,6 @@ void udp_in(struct stack *st, struct port *port, struct pktbuf *p, const struct 
 	struct socket *so = NULL;
 	struct udp_hdr h;
 
-	(void)port;
 	if (udp_parse(&h, pktbuf_data(p), p->len) < 0) {
 		COUNT(st, UdpInErrors);
 		pktbuf_free(p);
@@ -318,6 +318,8 @@ void udp_in(struct stack *st, struct port *port, struct pktbuf *p, const struct 
 		pktbuf_free(p);
 		return;
 	}
+	if (h.dport == DHCP_CLIENT_PORT && dhcp4_in(st, port, p))
+		return;
 	f.local_port = h.dport;
 	f.remote_port = h.sport;
 	if (!broadcast)

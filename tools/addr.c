@@ -3,12 +3,33 @@
 #include "tools/cli.h"
 #include "tools/commands.h"
 
+#include <stdint.h>
 #include <string.h>
 
 static const char usage[] =
 	"sandwire addr [show] [--net NAME] [--json]\n"
 	"sandwire addr add|del CIDR [dev PORT] [--net NAME]\n"
 	"PORT: its number or name as `addr` shows it; the first port if not given.\n";
+
+static void print_dhcp(const json_t *dhcp)
+{
+	const json_t *dns;
+	size_t i;
+
+	printf("    dhcp %s", cli_text(dhcp, "state"));
+	if (json_object_get(dhcp, "server")) {
+		printf(" from %s", cli_text(dhcp, "server"));
+		if (cli_number(dhcp, "left_s") == UINT32_MAX)
+			printf(" for ever");
+		else
+			printf(" for %lld s more", cli_number(dhcp, "left_s"));
+		json_array_foreach(json_object_get(dhcp, "dns"), i, dns)
+			printf("%s%s", i ? "," : " dns ", json_string_value(dns));
+		if (*cli_text(dhcp, "domain"))
+			printf(" domain %s", cli_text(dhcp, "domain"));
+	}
+	printf("\n");
+}
 
 static void print_ports(const json_t *rows)
 {
@@ -26,6 +47,8 @@ static void print_ports(const json_t *rows)
 		printf("\n    link/ether %s\n", cli_text(row, "mac"));
 		json_array_foreach(json_object_get(row, "addrs"), k, addr)
 			printf("    inet %s\n", json_string_value(addr));
+		if (json_object_get(row, "dhcp"))
+			print_dhcp(json_object_get(row, "dhcp"));
 	}
 }
 

@@ -334,6 +334,19 @@ static int64_t admin_user_row(struct ctx *ctx, struct call_slot *s)
 			      PTR(struct user_row, s->arg[1]));
 }
 
+static int64_t admin_dhcp_start(struct ctx *ctx, struct call_slot *s)
+{
+	struct port *port = port_at(s->arg[0]);
+
+	return port ? stack_dhcp_start(sandbox.stack, port) : -ENODEV;
+}
+
+static int64_t admin_dhcp_row(struct ctx *ctx, struct call_slot *s)
+{
+	return stack_dhcp_row(sandbox.stack, PTR(uint32_t, s->arg[0]),
+			      PTR(struct dhcp_row, s->arg[1]));
+}
+
 /* The stack's counters, then the sandbox's own. */
 static int64_t admin_counter(struct ctx *ctx, struct call_slot *s)
 {
@@ -526,6 +539,9 @@ static int64_t admin_shutdown(struct ctx *ctx, struct call_slot *s)
 		sb->hdr->failed = ENETDOWN;
 	turn_begin(sb, ctx);
 	reset_all();
+	for (unsigned i = 0; i < PORT_MAX; i++)
+		if (sb->ports[i])
+			stack_dhcp_stop(sb->stack, sb->ports[i]);
 	turn_end(sb, ctx);
 	/* The device needs a moment to send what a stop would throw away. */
 	for (unsigned i = 0; i < SHUTDOWN_ROUNDS; i++) {
@@ -564,6 +580,8 @@ static const struct {
 	[ADMIN_SOCK_ROW - ADMIN_INIT] = {admin_sock_row, true},
 	[ADMIN_POOL_ROW - ADMIN_INIT] = {admin_pool_row, true},
 	[ADMIN_USER_ROW - ADMIN_INIT] = {admin_user_row, true},
+	[ADMIN_DHCP_START - ADMIN_INIT] = {admin_dhcp_start, true},
+	[ADMIN_DHCP_ROW - ADMIN_INIT] = {admin_dhcp_row, true},
 	[ADMIN_COUNTER - ADMIN_INIT] = {admin_counter, true},
 	[ADMIN_CAPTURE_START - ADMIN_INIT] = {admin_capture_start, false},
 	[ADMIN_CAPTURE_STOP - ADMIN_INIT] = {admin_capture_stop, true},

@@ -77,6 +77,8 @@ enum call_nr {
 	ADMIN_SOCK_ROW,
 	ADMIN_POOL_ROW,
 	ADMIN_USER_ROW,
+	ADMIN_DHCP_START,    /* a0: port index */
+	ADMIN_DHCP_ROW,	     /* as ADMIN_ADDR_ROW */
 	ADMIN_COUNTER,	     /* a0: i, a1: const char **name, a2: uint64_t *value */
 	ADMIN_CAPTURE_START, /* a0: capture slot, a1: port index or -1 (all), a2: snaplen */
 	ADMIN_CAPTURE_STOP,  /* a0: capture slot */

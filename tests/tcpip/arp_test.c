@@ -130,6 +130,8 @@ START_TEST(somebody_with_our_address_teaches_us_nothing)
 	struct neigh_row row;
 
 	desk_arp(&d, 1, ip(10, 0, 0, 1), ip(10, 0, 0, 1));
+	ck_assert(desk_sent(&d, 0, &pk)); /* acd.c defends it */
+	ck_assert_uint_eq(pk.arp.op, 1);
 	ck_assert(!desk_sent(&d, 0, &pk));
 	ck_assert_uint_eq(entries(&row), 0);
 	ck_assert_uint_eq(desk_count(&d, "ArpInErrors"), 1);

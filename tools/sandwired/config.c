@@ -37,7 +37,8 @@ static const struct setting settings[] = {
 	 "address of the first port, with its prefix; may repeat"},
 	{"gateway", "IP", ADDRESS, AT(gateway), 0, 0, 0, "",
 	 "next hop of the default route; none: only what the prefixes cover is reached"},
-	{"dhcp", NULL, FLAG, AT(dhcp), 0, 0, 1, "", "ask a DHCP server for address and gateway"},
+	{"dhcp", NULL, FLAG, AT(dhcp), 0, 0, 1, "",
+	 "ask a DHCP server on the first port for address and gateway; up waits 20 s for it"},
 	{"mtu", "N", NUMBER, AT(mtu), 1500, 576, 1500, "bytes",
 	 "largest IP packet; a packet buffer holds no more than 1500"},
 	{"mode", MODES, CHOICE, AT(mode), 0, 0, 3, "",
@@ -320,8 +321,6 @@ int config_check(const struct config *c, struct failure *f)
 {
 	char text[CIDR_TEXT], what[96];
 
-	if (c->dhcp)
-		return misused(f, "--dhcp", "not available yet; give --addr and --gateway");
 	if (!c->n_ports) {
 		misused(f, "up", "no port given");
 		return failure_hint(
@@ -397,7 +396,7 @@ static const char *range_text(const struct setting *s, char *buf, size_t size)
 
 void config_help(FILE *to)
 {
-	fprintf(to, "sandwire up [NAME] --port PORT... --addr CIDR... [OPTION...]\n"
+	fprintf(to, "sandwire up [NAME] --port PORT... --addr CIDR...|--dhcp [OPTION...]\n"
 		    "Starts the net NAME (default), returns when it is ready.\n\n");
 	for (unsigned i = 0; i < SETTINGS; i++) {
 		const struct setting *s = &settings[i];

@@ -178,6 +178,36 @@ static json_t *port_json(struct net_port *p, const struct admin_port_row *r)
 			 "link_mbps", (int)r->link_mbps);
 }
 
+/* The lease of a port, NULL: it has no client. */
+static json_t *port_dhcp(uint32_t index)
+{
+	static const char *const states[] = {"waiting", "selecting", "requesting", "probing",
+					     "bound",	"renewing",  "rebinding"};
+	struct dhcp_row row;
+	uint32_t cursor = 0;
+	char text[CIDR_TEXT];
+	json_t *dns, *j;
+
+	do {
+		if (image_admin(ADMIN_DHCP_ROW, IMAGE_PTR(&cursor), IMAGE_PTR(&row), 0, 0) != 1)
+			return NULL;
+	} while (row.port_index != index);
+	j = json_pack("{s:s}", "state", states[row.state]);
+	if (!row.addr.family)
+		return j;
+	dns = json_array();
+	for (uint32_t i = 0; i < row.n_dns; i++)
+		json_array_append_new(dns,
+				      json_string(cidr_addr_text(&row.dns[i], text, sizeof(text))));
+	json_object_set_new(j, "server",
+			    json_string(cidr_addr_text(&row.server, text, sizeof(text))));
+	json_object_set_new(j, "lease_s", json_integer(row.lease_s));
+	json_object_set_new(j, "left_s", json_integer(row.left_s));
+	json_object_set_new(j, "dns", dns);
+	json_object_set_new(j, "domain", json_string(row.domain));
+	return j;
+}
+
 static json_t *show_addr(struct conn *c, const json_t *req, struct reply *out, struct failure *f)
 {
 	json_t *list = json_array();
@@ -188,11 +218,14 @@ static json_t *show_addr(struct conn *c, const json_t *req, struct reply *out, s
 	for (unsigned i = 0; i < c->net->n_ports; i++) {
 		struct net_port *p = &c->net->ports[i];
 		struct admin_port_row row = {.kind = ""};
-		json_t *j;
+		json_t *j, *dhcp;
 
 		image_admin(ADMIN_PORT_ROW, (uint64_t)p->index, IMAGE_PTR(&row), 0, 0);
 		j = port_json(p, &row);
 		json_object_set_new(j, "addrs", port_addrs((uint32_t)p->index));
+		dhcp = port_dhcp((uint32_t)p->index);
+		if (dhcp)
+			json_object_set_new(j, "dhcp", dhcp);
 		json_array_append_new(list, j);
 	}
 	return json_pack("{s:b,s:o}", "ok", 1, "rows", list);

@@ -82,6 +82,10 @@ int main(int argc, char **argv)
 			return 1;
 		return status;
 	}
+	if (net.conf.dhcp && !dhcp_wait(&net)) {
+		net_down(&net);
+		return 1;
+	}
 	if (report >= 0)
 		leave_terminal(report);
 	loop_run(&net.loop);

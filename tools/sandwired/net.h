@@ -47,6 +47,10 @@ struct net {
 	unsigned n_active;
 	uint64_t spin_until;
 
+	/* --dhcp: dhcp.c */
+	uint32_t dhcp_changes;			/* of the stack's addresses, known to the clients */
+	uint64_t dhcp_look_at, dhcp_wait_until; /* ns, the segment's clock; 0: nobody waits */
+
 	uint32_t captures; /* bits: slots in use */
 	int spare_fd;	   /* given up to refuse a connection when there are no descriptors left */
 	/* counters, shown by `stat` */
@@ -61,6 +65,13 @@ void net_spare_fd(struct net *net); /* closes one waiting connection when descri
 /* turn.c: what the loop does after each batch of events. */
 uint64_t net_after(void *net);
 uint64_t net_now(const struct net *net); /* ns, the segment's clock */
+
+/* dhcp.c: --dhcp */
+int dhcp_start(struct net *net, struct failure *f);
+/* Runs the net until an address is there (true), 20 s are over (said, and true), or it goes down.
+ */
+bool dhcp_wait(struct net *net);
+uint64_t dhcp_watch(struct net *net, uint64_t now); /* after each turn; ns until it looks again */
 
 /* serve.c: server mode */
 unsigned serve_posted(struct net *net); /* calls done */

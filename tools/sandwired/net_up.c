@@ -251,6 +251,8 @@ static int addrs_up(struct net *net, struct failure *f)
 			return failed(f, cidr_text(&net->conf.addrs[i], text, sizeof(text)), "%s",
 				      strerror((int)-r));
 	}
+	if (net->conf.dhcp && dhcp_start(net, f))
+		return -1;
 	if (!net->conf.gateway.family)
 		return 0;
 	r = image_admin(ADMIN_ROUTE_ADD, IMAGE_PTR(&any), IMAGE_PTR(&net->conf.gateway),

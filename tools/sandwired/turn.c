@@ -42,7 +42,7 @@ static void broken(struct net *net)
 uint64_t net_after(void *arg)
 {
 	struct net *net = arg;
-	uint64_t deadline = 0, now;
+	uint64_t deadline = 0, now, dhcp;
 	unsigned rounds = 0, work;
 
 	refresh_clock(net);
@@ -62,6 +62,7 @@ uint64_t net_after(void *arg)
 		broken(net);
 		return 0;
 	}
+	dhcp = dhcp_watch(net, net_now(net));
 	/* An interrupt that was re-armed may have been due meanwhile: one more turn. */
 	if (work || ports_arm(net) || !serve_may_sleep(net))
 		return 0;
@@ -69,5 +70,8 @@ uint64_t net_after(void *arg)
 	now = net_now(net);
 	if (deadline <= now)
 		return 1000;
-	return deadline - now < SLEEP_MAX ? deadline - now : SLEEP_MAX;
+	deadline -= now;
+	if (deadline > dhcp)
+		deadline = dhcp;
+	return deadline < SLEEP_MAX ? deadline : SLEEP_MAX;
 }

@@ -90,7 +90,7 @@ START_TEST(misuse_is_status_2_with_one_clear_line)
 		{"--port null --mtu 99999999999999999999", "not a number"},
 		{"--port null --mode turbo", "not one of"},
 		{"--port null --pages 3M", "not one of"},
-		{"--port null --dhcp", "not available yet"},
+		{"--port null --dhcp=maybe", "neither yes nor no"},
 		{"--port null --gateway 10.0.0.1", "not within"},
 		{"--port null --addr 10.0.0.1/24 --gateway 10.0.1.1", "not within"},
 		{"--port null --addr 10.0.0.1/24 --addr 10.0.0.1/16", "given twice"},
