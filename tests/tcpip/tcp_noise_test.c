@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "tests/tcpip/cases.h"
+#include "tests/tcpip/tcp_check.h"
 #include "tests/tcpip/tcp_peer.h"
 
 static struct desk d;
@@ -34,60 +35,11 @@ static void teardown(void)
 	peer_desk_close(&d);
 }
 
-/* The counters are those of the marks, the queues are in order, the memory is accounted. */
-static void check(const struct tcp_pcb *pcb)
-{
-	uint32_t out = 0, sacked = 0, lost = 0, again = 0, bufs = 0, rcv = 0, bytes = 0;
-	const struct pktbuf *b;
-	bool sent = true;
-
-	for (b = pcb->snd_head; b; b = b->tcp.link) {
-		if (b == pcb->snd_next)
-			sent = false;
-		bufs++;
-		out += sent;
-		sacked += sent && (b->tcp.sacked & TCP_SACKED);
-		lost += sent && (b->tcp.sacked & TCP_LOST);
-		again += sent && (b->tcp.sacked & TCP_RETRANS);
-		if (b->tcp.link)
-			ck_assert_uint_eq(b->tcp.seq_end, b->tcp.link->tcp.seq);
-		else
-			ck_assert_ptr_eq(b, pcb->snd_tail);
-	}
-	ck_assert_uint_eq(bufs, pcb->snd_bufs);
-	ck_assert_uint_eq(out, pcb->packets_out);
-	if (pcb->sack_ok)
-		ck_assert_uint_eq(sacked, pcb->sacked_out);
-	ck_assert_uint_eq(lost, pcb->lost_out);
-	ck_assert_uint_eq(again, pcb->retrans_out);
-	for (b = pcb->rcvq.head; b; b = b->next, rcv++)
-		bytes += b->len;
-	ck_assert_uint_eq(bytes, pcb->rcvq_bytes);
-	for (b = pcb->ooo_head; b; b = b->next, rcv++) {
-		ck_assert(seq_gt(b->tcp.seq, pcb->rcv_nxt));
-		ck_assert_uint_eq(b->len, b->tcp.seq_end - b->tcp.seq);
-		if (b->next)
-			ck_assert(seq_le(b->tcp.seq_end, b->next->tcp.seq));
-		else
-			ck_assert_ptr_eq(b, pcb->ooo_tail);
-	}
-	ck_assert_uint_eq(rcv, pcb->rcv_bufs);
-	/* Something is in flight or waits for the window: then a timer runs. */
-	if (TCPS_IN(pcb->state, TCPS_HAS_SENT) && (pcb->packets_out || pcb->snd_next) &&
-	    !pcb->out_pprev)
-		ck_assert(timer_armed(&pcb->rexmit));
-}
-
 static void check_all(void)
 {
-	const struct tcp_pcb *pcb;
-	uint32_t i;
+	const char *bad = tcp_check_all(d.st);
 
-	for (i = 0; i < d.st->tcp_pcbs.high; i++) {
-		pcb = pool_at(&d.st->tcp_pcbs, i);
-		if (pcb->state && !pcb->dead)
-			check(pcb);
-	}
+	ck_assert_msg(!bad, "not so: %s", bad);
 }
 
 /* A number near `at`, in a window of data, or anywhere. */

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Whole frames: ARP, IP with options, fragments, ICMP, UDP; lengths and checksums made right where
+ *a record says so. Some sockets listen, some calls are made. The stack may not send much more than
+ * it was sent.
+ *
+ *	input: records: what (fix bits, or a call), length, bytes
+ */
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "tests/fuzz/fuzz.h"
+
+#define RECORDS 100
+
+static struct socket *udp, *connected, *echo;
+
+static void sockets(void)
+{
+	struct sock_addr at = net_name(0, 53), peer = net_name(fz_peer, 5353);
+	int on = 1;
+
+	FUZZ_MUST(sock_create(fz, AF_INET, SOCK_DGRAM, 0, 1, &udp) == 0);
+	FUZZ_MUST(sock_bind(udp, &at) == 0);
+	FUZZ_MUST(sock_create(fz, AF_INET, SOCK_DGRAM, 0, 1, &connected) == 0);
+	(void)sock_setopt(connected, IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
+	FUZZ_MUST(sock_connect(connected, &peer) == 0);
+	FUZZ_MUST(sock_create(fz, AF_INET, SOCK_DGRAM, IPPROTO_ICMP, 1, &echo) == 0);
+	at = net_name(0, 7);
+	FUZZ_MUST(sock_bind(echo, &at) == 0);
+}
+
+/* A fragment of a datagram to a port of ours; offsets in units of 8. */
+static void fragment(struct input *in)
+{
+	uint8_t frame[PKTBUF_SIZE] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 9, 8, 0, 0x45};
+	uint8_t *ip = frame + ETH_HDR_LEN;
+	size_t n;
+
+	ip[5] = in8(in) % 4;		       /* identifier */
+	wire_put16(ip + 6, in16(in) & 0x3fff); /* MF and offset */
+	ip[8] = 64;
+	ip[9] = in8(in) & 1 ? IPPROTO_UDP : IPPROTO_ICMP;
+	n = in8(in) * 8u;
+	if (n > 1480)
+		n = 1480;
+	(void)in_bytes(in, ip + IP4_HDR_LEN, n < 16 ? n : 16);
+	wire_put16(ip + 2, (uint16_t)(IP4_HDR_LEN + n));
+	net_fix(frame, ETH_HDR_LEN + IP4_HDR_LEN + n, FIX_TO_US | FIX_IP);
+	net_frame(frame, ETH_HDR_LEN + IP4_HDR_LEN + n);
+}
+
+static void call(struct input *in)
+{
+	struct socket *so = in8(in) & 1 ? udp : connected;
+	struct sock_addr to = net_name(fz_us, 9);
+	uint8_t what = in8(in);
+	int64_t n;
+
+	to.addr[3] = in8(in); /* somebody to be asked for by ARP, or ourselves */
+	n = net_send(so, in16(in), what & 1 ? &to : NULL, 0);
+	if (n > 0)
+		fz_in += (uint64_t)n + 100; /* asked for by the program */
+	(void)net_recv(udp, 2000, 0);
+	(void)net_recv(connected, 2000, 0);
+	(void)net_recv(echo, 2000, 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct input in = {data, size};
+	uint8_t frame[PKTBUF_SIZE], what;
+	size_t len;
+	unsigned n;
+
+	net_open();
+	sockets();
+	for (n = 0; in.left && n < RECORDS; n++) {
+		what = in8(&in);
+		if (what < 160) {
+			len = in16(&in) % 1600;
+			memset(frame, 0, sizeof(frame));
+			(void)in_bytes(&in, frame, len);
+			net_fix(frame, len, what & 7);
+			net_frame(frame, len);
+		} else if (what < 224) {
+			fragment(&in);
+		} else if (what < 240) {
+			call(&in);
+		} else {
+			net_pass(FUZZ_MS << in8(&in) % 16);
+		}
+	}
+	/* An error quotes what caused it, an address is asked for some times: no more than that. */
+	FUZZ_MUST(fz_out <= 4 * fz_in + 60000);
+	net_close();
+	return 0;
+}

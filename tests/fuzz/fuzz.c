@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tests/fuzz/fuzz.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "tests/tcpip/tcp_check.h"
+
+#define ARENA_SIZE (4u << 20)
+#define PKTBUFS	   192u
+#define SOCKETS	   32u
+
+struct stack *fz;
+uint64_t fz_in, fz_out;
+struct tcp_hdr fz_last;
+uint32_t fz_us, fz_peer;
+
+static struct pktbuf headers[PKTBUFS];
+static uint8_t *buffers[PKTBUFS]; /* one allocation each: the sanitizer sees their ends */
+static struct pktbuf_pool pool;
+static struct arena arena;
+static struct port port;
+
+_Noreturn void fuzz_abort(const char *what)
+{
+	fprintf(stderr, "fuzz: not so: %s\n", what);
+	abort();
+}
+
+/* ---- input ---- */
+
+uint8_t in8(struct input *in)
+{
+	if (!in->left)
+		return 0;
+	in->left--;
+	return *in->at++;
+}
+
+uint16_t in16(struct input *in)
+{
+	uint16_t hi = in8(in);
+
+	return (uint16_t)(hi << 8 | in8(in));
+}
+
+uint32_t in32(struct input *in)
+{
+	uint32_t hi = in16(in);
+
+	return hi << 16 | in16(in);
+}
+
+size_t in_bytes(struct input *in, uint8_t *to, size_t n)
+{
+	if (n > in->left)
+		n = in->left;
+	if (n)
+		memcpy(to, in->at, n);
+	in->at += n;
+	in->left -= n;
+	return n;
+}
+
+/* ---- the port: what the stack sends must be well formed ---- */
+
+static int start(struct port *p)
+{
+	p->link_up = true;
+	return 0;
+}
+
+static void stop(struct port *p)
+{
+	(void)p;
+}
+
+static unsigned rx(struct port *p, struct pktbuf **batch, unsigned max)
+{
+	(void)p;
+	(void)batch;
+	(void)max;
+	return 0;
+}
+
+static void check_ip(const uint8_t *p, size_t len)
+{
+	struct ip4_hdr ip;
+	size_t n;
+	uint64_t pseudo;
+
+	FUZZ_MUST(ip4_parse(&ip, p, len) == 0);
+	FUZZ_MUST(ip.total_len == len && len <= port.mtu);
+	FUZZ_MUST(csum_fold(csum_add(0, p, ip.hdr_len)) == 0);
+	if (ip.frag_off || ip.mf)
+		return;
+	n = len - ip.hdr_len;
+	p += ip.hdr_len;
+	pseudo = csum_pseudo4(ip.src, ip.dst, ip.protocol, (uint16_t)n);
+	if (ip.protocol == IPPROTO_TCP) {
+		FUZZ_MUST(tcp_parse(&fz_last, p, n) == 0);
+		FUZZ_MUST(csum_fold(csum_add(pseudo, p, n)) == 0);
+	} else if (ip.protocol == IPPROTO_UDP) {
+		FUZZ_MUST(csum_fold(csum_add(pseudo, p, n)) == 0);
+	} else if (ip.protocol == IPPROTO_ICMP) {
+		FUZZ_MUST(csum_fold(csum_add(0, p, n)) == 0);
+	}
+}
+
+static unsigned tx(struct port *p, struct pktbuf **batch, unsigned n)
+{
+	struct eth_hdr eth;
+	const uint8_t *at;
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		at = pktbuf_data(batch[i]);
+		FUZZ_MUST(eth_parse(&eth, at, batch[i]->len) == 0);
+		FUZZ_MUST(memcmp(eth.src, p->mac, 6) == 0);
+		fz_out += batch[i]->len;
+		if (eth.type == ETH_TYPE_IP4)
+			check_ip(at + ETH_HDR_LEN, batch[i]->len - ETH_HDR_LEN);
+		pktbuf_free(batch[i]);
+	}
+	return n;
+}
+
+static bool pending(struct port *p)
+{
+	(void)p;
+	return false;
+}
+
+static const struct port_ops ops = {
+	.name = "fuzz",
+	.start = start,
+	.stop = stop,
+	.rx = rx,
+	.tx = tx,
+	.pending = pending,
+	.watch = pending,
+};
+
+static uint64_t no_clock(void)
+{
+	return 0;
+}
+
+/* ---- the net ---- */
+
+static void know_peer(void)
+{
+	uint8_t frame[ETH_HDR_LEN + ARP_LEN];
+	struct eth_hdr eth = {.src = {2, 0, 0, 0, 0, 9}, .type = ETH_TYPE_ARP};
+	struct arp_msg m = {.op = 1, .sha = {2, 0, 0, 0, 0, 9}, .spa = fz_peer, .tpa = fz_us};
+
+	memcpy(eth.dst, port.mac, 6);
+	eth_build(frame, &eth);
+	arp_build(frame + ETH_HDR_LEN, &m);
+	net_frame(frame, sizeof(frame));
+}
+
+static void make_pool(void)
+{
+	static uint8_t none[1];
+	unsigned i;
+
+	pktbuf_pool_init(&pool, headers, none, 0, PKTBUFS);
+	for (i = 0; i < PKTBUFS; i++) {
+		if (!buffers[i])
+			buffers[i] = malloc(PKTBUF_SIZE);
+		headers[i].buf = buffers[i];
+	}
+}
+
+void net_open(void)
+{
+	static const uint8_t us[4] = {10, 0, 0, 1}, peer[4] = {10, 0, 0, 9};
+	struct stack_conf conf = {.max_sockets = SOCKETS,
+				  .max_pcbs = SOCKETS,
+				  .pool = &pool,
+				  .now = 1000 * FUZZ_S,
+				  .seed = {1, 2, 3}};
+	struct ip_addr a = {.family = AF_INET, .prefix = 24, .bytes = {10, 0, 0, 1}};
+	struct ip_addr all = {.family = AF_INET};
+	struct ip_addr gw = {.family = AF_INET, .bytes = {10, 0, 0, 254}};
+
+	memcpy(&fz_us, us, 4);
+	memcpy(&fz_peer, peer, 4);
+	if (!arena.base)
+		arena.base = malloc(ARENA_SIZE);
+	arena.size = ARENA_SIZE;
+	arena.used = 0; /* arena_take clears what it gives */
+	make_pool();
+	fz = stack_create(&arena, &conf);
+	FUZZ_MUST(fz != NULL);
+	memset(&port, 0, sizeof(port));
+	port.pool = &pool;
+	port.clock_ns = no_clock;
+	FUZZ_MUST(port_start(&port, &ops, NULL) == 0);
+	port.mac[0] = 2;
+	port.mac[5] = 1;
+	port.mtu = 1500;
+	stack_port_add(fz, &port);
+	FUZZ_MUST(stack_addr_add(fz, &port, &a) == 0);
+	FUZZ_MUST(stack_route_add(fz, &all, &gw, &port, 0) == 0);
+	know_peer();
+	net_flush();
+	fz_in = fz_out = 0;
+	memset(&fz_last, 0, sizeof(fz_last));
+}
+
+static void check(void)
+{
+	const char *bad = tcp_check_all(fz);
+
+	if (bad)
+		fuzz_abort(bad);
+}
+
+void net_flush(void)
+{
+	stack_output(fz);
+	port_flush(&port);
+	check();
+}
+
+/* A timer that sets itself again without end would hold the time still. */
+void net_pass(uint64_t ns)
+{
+	uint64_t now = fz->now, end = now + ns, next;
+	unsigned steps = 0;
+
+	while ((next = stack_deadline(fz)) <= end) {
+		FUZZ_MUST(++steps < 200000);
+		if (next > now)
+			now = next;
+		stack_set_now(fz, now);
+		while (stack_timers(fz, 64))
+			;
+		net_flush();
+	}
+	stack_set_now(fz, end);
+	net_flush();
+}
+
+struct socket *net_sock(uint32_t i)
+{
+	struct socket *so = i < fz->sockets.high ? pool_at(&fz->sockets, i) : NULL;
+
+	return so && so->kind ? so : NULL;
+}
+
+void net_close(void)
+{
+	uint32_t i;
+
+	for (i = 0; i < SOCKETS; i++)
+		if (net_sock(i))
+			sock_close(net_sock(i));
+	net_flush();
+	net_pass(600 * FUZZ_S);
+	FUZZ_MUST(fz->sockets.used == 0);
+	FUZZ_MUST(fz->tcp_pcbs.used == 0);
+	FUZZ_MUST(pool.avail == pool.count);
+	port_stop(&port);
+}
+
+/* ---- frames ---- */
+
+void net_frame(const uint8_t *frame, size_t len)
+{
+	struct pktbuf *p;
+
+	if (len > PKTBUF_SIZE - PKTBUF_HEADROOM)
+		len = PKTBUF_SIZE - PKTBUF_HEADROOM;
+	p = pktbuf_alloc(&pool);
+	if (!p)
+		return;
+	p->off = (uint16_t)(PKTBUF_SIZE - len);
+	p->len = (uint16_t)len;
+	if (len)
+		memcpy(pktbuf_data(p), frame, len);
+	fz_in += len;
+	stack_input(fz, &port, &p, 1);
+	net_flush();
+}
+
+static void put_sum(uint8_t *l4, size_t len, size_t at, uint64_t pseudo)
+{
+	uint16_t sum;
+
+	if (len < at + 2)
+		return;
+	l4[at] = l4[at + 1] = 0;
+	sum = csum_fold(csum_add(pseudo, l4, len));
+	memcpy(l4 + at, &sum, 2);
+}
+
+void net_fix(uint8_t *frame, size_t len, unsigned what)
+{
+	uint8_t *ip = frame + ETH_HDR_LEN;
+	size_t n, hdr;
+	uint32_t src, dst;
+	uint64_t pseudo;
+	uint16_t sum;
+
+	if (len < ETH_HDR_LEN + IP4_HDR_LEN || wire_get16(frame + 12) != ETH_TYPE_IP4)
+		return;
+	if (what & FIX_TO_US) {
+		memcpy(frame, port.mac, 6);
+		memcpy(ip + 12, &fz_peer, 4);
+		memcpy(ip + 16, &fz_us, 4);
+	}
+	if (what & FIX_IP) {
+		n = len - ETH_HDR_LEN;
+		ip[0] = (uint8_t)(0x40 | (ip[0] & 15));
+		if ((ip[0] & 15) < 5 || (size_t)(ip[0] & 15) * 4 > n)
+			ip[0] = 0x45;
+		if (wire_get16(ip + 2) > n || wire_get16(ip + 2) < (ip[0] & 15) * 4)
+			wire_put16(ip + 2, (uint16_t)n);
+	}
+	hdr = (size_t)(ip[0] & 15) * 4;
+	n = wire_get16(ip + 2);
+	if (n > len - ETH_HDR_LEN || n < hdr || hdr < IP4_HDR_LEN)
+		return;
+	memcpy(&src, ip + 12, 4);
+	memcpy(&dst, ip + 16, 4);
+	pseudo = csum_pseudo4(src, dst, ip[9], (uint16_t)(n - hdr));
+	if ((what & FIX_L4) && !(wire_get16(ip + 6) & 0x3fff)) {
+		if (ip[9] == IPPROTO_TCP)
+			put_sum(ip + hdr, n - hdr, 16, pseudo);
+		else if (ip[9] == IPPROTO_UDP)
+			put_sum(ip + hdr, n - hdr, 6, pseudo);
+		else if (ip[9] == IPPROTO_ICMP)
+			put_sum(ip + hdr, n - hdr, 2, 0);
+	}
+	if (what & FIX_IP) {
+		ip[10] = ip[11] = 0;
+		sum = csum_fold(csum_add(0, ip, hdr));
+		memcpy(ip + 10, &sum, 2);
+	}
+}
+
+void net_ip(uint8_t protocol, const uint8_t *l4, size_t len)
+{
+	uint8_t frame[PKTBUF_SIZE] = {0};
+	struct eth_hdr eth = {.src = {2, 0, 0, 0, 0, 9}, .type = ETH_TYPE_IP4};
+	struct ip4_hdr ip = {.hdr_len = IP4_HDR_LEN, .ttl = 64, .protocol = protocol};
+
+	FUZZ_MUST(len <= PKTBUF_SIZE - PKTBUF_HEADROOM - ETH_HDR_LEN - IP4_HDR_LEN);
+	ip.total_len = (uint16_t)(IP4_HDR_LEN + len);
+	eth_build(frame, &eth);
+	ip4_build(frame + ETH_HDR_LEN, &ip);
+	if (len)
+		memcpy(frame + ETH_HDR_LEN + IP4_HDR_LEN, l4, len);
+	len += ETH_HDR_LEN + IP4_HDR_LEN;
+	net_fix(frame, len, FIX_TO_US | FIX_IP | FIX_L4);
+	net_frame(frame, len);
+}
+
+/* ---- calls ---- */
+
+struct sock_addr net_name(uint32_t ip, uint16_t portno)
+{
+	struct sock_addr a = {.family = AF_INET, .port = portno};
+
+	memcpy(a.addr, &ip, 4);
+	return a;
+}
+
+int64_t net_send(struct socket *so, uint32_t len, const struct sock_addr *to, int flags)
+{
+	struct pktbuf *list, *p;
+	int64_t n = sock_send_reserve(so, len, to, flags, &list);
+	uint64_t sum = 0;
+
+	if (n < 0)
+		return n;
+	for (p = list; p; p = p->next) {
+		FUZZ_MUST(p->len <= PKTBUF_SIZE - p->off);
+		if (p->len)
+			memset(pktbuf_data(p), 0x5a, p->len);
+		sum += p->len;
+	}
+	FUZZ_MUST(!list || sum == (uint64_t)n);
+	n = sock_send_commit(so, list, (uint64_t)n, to, flags);
+	net_flush();
+	return n;
+}
+
+int64_t net_recv(struct socket *so, uint32_t len, int flags)
+{
+	struct sock_slice slices[SOCK_SLICES];
+	struct sock_addr from;
+	uint64_t full, sum = 0;
+	unsigned n = 0, i;
+	volatile uint8_t last;
+	int64_t r = sock_recv_take(so, len, flags, slices, &n, &from, &full);
+
+	for (i = 0; i < n; i++) {
+		sum += slices[i].len;
+		if (slices[i].len)
+			last = slices[i].data[slices[i].len - 1];
+	}
+	(void)last;
+	FUZZ_MUST(r < 0 || sum == (uint64_t)r);
+	FUZZ_MUST(r <= (int64_t)len);
+	if (n)
+		sock_recv_done(so, slices, n);
+	net_flush();
+	return r;
+}
