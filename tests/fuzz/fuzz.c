@@ -13,6 +13,7 @@
 struct stack *fz;
 uint64_t fz_in, fz_out;
 struct tcp_hdr fz_last;
+uint8_t fz_udp[FUZZ_UDP];
 uint32_t fz_us, fz_peer;
 
 static struct pktbuf headers[PKTBUFS];
@@ -101,6 +102,7 @@ static void check_ip(const uint8_t *p, size_t len)
 		FUZZ_MUST(tcp_parse(&fz_last, p, n) == 0);
 		FUZZ_MUST(csum_fold(csum_add(pseudo, p, n)) == 0);
 	} else if (ip.protocol == IPPROTO_UDP) {
+		memcpy(fz_udp, p, n < FUZZ_UDP ? n : FUZZ_UDP);
 		FUZZ_MUST(csum_fold(csum_add(pseudo, p, n)) == 0);
 	} else if (ip.protocol == IPPROTO_ICMP) {
 		FUZZ_MUST(csum_fold(csum_add(0, p, n)) == 0);

@@ -38,10 +38,12 @@ uint16_t in16(struct input *in);
 uint32_t in32(struct input *in);
 size_t in_bytes(struct input *in, uint8_t *to, size_t n); /* how many there were */
 
-extern struct stack *fz;	/* the stack of this run */
-extern uint64_t fz_in, fz_out;	/* bytes of frames */
-extern struct tcp_hdr fz_last;	/* the last TCP segment it sent */
-extern uint32_t fz_us, fz_peer; /* 10.0.0.1, 10.0.0.9, network byte order */
+extern struct stack *fz;       /* the stack of this run */
+extern uint64_t fz_in, fz_out; /* bytes of frames */
+extern struct tcp_hdr fz_last; /* the last TCP segment it sent */
+#define FUZZ_UDP 16u
+extern uint8_t fz_udp[FUZZ_UDP]; /* the head of the last UDP datagram */
+extern uint32_t fz_us, fz_peer;	 /* 10.0.0.1, 10.0.0.9, network byte order */
 
 void net_open(void);
 /* Closes every socket, lets ten minutes pass: nothing may be left but what is known of neighbours.
