@@ -16,7 +16,7 @@ struct four_tuple {
 	uint32_t purpose; /* so that hash, ISN and offset tell nothing about each other */
 };
 
-enum { FOR_HASH, FOR_ISS, FOR_TS, FOR_PORT, FOR_LISTEN, FOR_COOKIE };
+enum { FOR_HASH, FOR_ISS, FOR_TS, FOR_PORT, FOR_LISTEN, FOR_COOKIE, FOR_FASTOPEN };
 
 static uint64_t tuple_hash(const struct stack *st, uint32_t lip, uint16_t lport, uint32_t rip,
 			   uint16_t rport, uint32_t purpose)
@@ -267,6 +267,11 @@ uint32_t tcp_ts_offset(const struct stack *st, uint32_t lip, uint32_t rip)
 {
 	/* By addresses alone: TIME-WAIT reuse (RFC 6191) needs one clock a pair of hosts. */
 	return (uint32_t)tuple_hash(st, lip, 0, rip, 0, FOR_TS);
+}
+
+uint64_t tcp_fo_hash(const struct stack *st, uint32_t lip, uint32_t rip)
+{
+	return tuple_hash(st, lip, 0, rip, 0, FOR_FASTOPEN);
 }
 
 uint32_t tcp_cookie_hash(const struct stack *st, const struct tcp_seg *seg, uint32_t irs,

@@ -260,10 +260,18 @@ int sock_peer(struct socket *so, struct sock_addr *remote)
 
 /* ---- data --------------------------------------------------------------------------------- */
 
+static bool fast_open(const struct socket *so, const struct sock_addr *to, int flags)
+{
+	return (flags & MSG_FASTOPEN) && to && to->family == AF_INET &&
+	       so->tcp->state == TCPS_CLOSED;
+}
+
 int64_t sock_send_reserve(struct socket *so, uint64_t len, const struct sock_addr *to, int flags,
 			  struct pktbuf **out)
 {
 	*out = NULL;
+	if (so->kind == SOCK_KIND_TCP && fast_open(so, to, flags))
+		return tcp_fo_reserve(so, ip_of(to), to->port, len, out);
 	if (so->kind == SOCK_KIND_TCP) /* Linux ignores an address on a stream */
 		return tcp_send_reserve(so, len, flags, out);
 	return udp_send_reserve(so, len, to, flags, out);
@@ -272,6 +280,8 @@ int64_t sock_send_reserve(struct socket *so, uint64_t len, const struct sock_add
 int64_t sock_send_commit(struct socket *so, struct pktbuf *list, uint64_t len,
 			 const struct sock_addr *to, int flags)
 {
+	if (so->kind == SOCK_KIND_TCP && fast_open(so, to, flags))
+		return tcp_fo_commit(so, ip_of(to), to->port, list, len);
 	if (so->kind == SOCK_KIND_TCP)
 		return tcp_send_commit(so, list, len, flags);
 	if (!list)

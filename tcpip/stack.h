@@ -79,6 +79,10 @@
 	X(TcpSyncookiesSent)                                                                       \
 	X(TcpSyncookiesRecv)                                                                       \
 	X(TcpSyncookiesFailed)                                                                     \
+	X(TcpFastOpenActive)                                                                       \
+	X(TcpFastOpenActiveFail)                                                                   \
+	X(TcpFastOpenPassive)                                                                      \
+	X(TcpFastOpenPassiveFail)                                                                  \
 	X(TcpTimeWaits)                                                                            \
 	X(TcpRcvQDrops)                                                                            \
 	X(TcpMemoryPressure)                                                                       \

@@ -244,6 +244,13 @@ struct tcp_pcb {
 	uint64_t snd_time;   /* ns: last data sent */
 	uint64_t heard_time; /* ns: last acceptable segment */
 
+	/* ---- Fast Open, tcp_fastopen.c. */
+	bool fo_pending; /* accepted on the SYN alone; or: data went out on our SYN */
+	bool fo_tell;	 /* the SYN-ACK brings the peer a cookie; our SYN asks for one or has it */
+	bool syn_data;	 /* the SYN's data was taken, either way: for TCP_INFO */
+	uint8_t fo_cookie_len, fo_cookie[16];
+	uint32_t fo_max; /* of a listener: connections that may be pending so; 0: off */
+
 	/* ---- Urgent data, tcp_urg.c. */
 	uint8_t urg_state; /* enum tcp_urg_state */
 	uint8_t urg_byte;
@@ -281,10 +288,20 @@ struct tcp_pcb {
 struct tcp_settings {
 	uint32_t syncookies;  /* 0: never, 1: when a SYN queue is full, 2: always */
 	uint32_t ecn;	      /* 0: no, 1: ask for it too, 2: when the peer asks */
+	uint32_t fastopen;    /* bit 0: clients, bit 1: servers; both only where the program asks */
 	uint32_t mtu_probing; /* 0: no, 1: after timeouts that look like a black hole */
 	uint32_t sack, timestamps, window_scaling;
 	uint32_t rmem_default, rmem_max, wmem_default, wmem_max; /* bytes */
 };
+
+/* What a server gave us, RFC 7413 4.1.3. */
+struct tcp_fo_entry {
+	uint32_t ip; /* 0: free */
+	uint16_t mss;
+	uint8_t len, cookie[16];
+	uint64_t broken_at; /* ns: data on a SYN got no answer; 0: never */
+};
+#define TCP_FO_ENTRIES 64u
 
 /* 4-tuples, listeners, bound ports, and the lists of a stack's connections. */
 struct tcp_table {
@@ -299,10 +316,12 @@ struct tcp_table {
 	struct tcp_pcb *dead;	       /* to be freed when nobody looks at them any more */
 	struct tcp_pcb *tw, **tw_tail; /* TIME-WAIT, oldest first */
 	uint32_t tw_n, tw_max;
-	uint32_t port_counter; /* RFC 6056 algorithm 3 */
-	struct timer more;     /* a pass left connections with more to send */
-	uint32_t syn_n;	       /* embryonic connections of all listeners */
-	uint32_t syn_max;      /* at most so many: then cookies */
+	uint32_t port_counter;			/* RFC 6056 algorithm 3 */
+	struct timer more;			/* a pass left connections with more to send */
+	uint32_t syn_n;				/* embryonic connections of all listeners */
+	struct tcp_fo_entry fo[TCP_FO_ENTRIES]; /* by a keyed hash of the address; newer wins */
+	uint32_t fo_n;	  /* connections accepted on their SYN and not yet confirmed */
+	uint32_t syn_max; /* at most so many: then cookies */
 };
 #define TCP_BOUND_SLOTS	 4096u
 #define TCP_LISTEN_SLOTS 64u
@@ -382,6 +401,8 @@ int tcp_port_ephemeral(struct tcp_pcb *pcb);
 uint32_t tcp_iss(struct tcp_pcb *pcb); /* RFC 6528 */
 /* RFC 7323 5.4: clocks unrelated between pairs of hosts. */
 uint32_t tcp_ts_offset(const struct stack *st, uint32_t lip, uint32_t rip);
+/* RFC 7413 4.1.2: what a Fast Open cookie for rip is. */
+uint64_t tcp_fo_hash(const struct stack *st, uint32_t lip, uint32_t rip);
 /* What a SYN cookie (RFC 4987) signs: the 4-tuple, the peer's number, time and MSS. */
 uint32_t tcp_cookie_hash(const struct stack *st, const struct tcp_seg *seg, uint32_t irs,
 			 uint32_t salt);
@@ -436,6 +457,20 @@ uint8_t tcp_ecn_flags(struct tcp_pcb *pcb, unsigned flags);		/* to add to a head
 void tcp_tune_rtt(struct tcp_pcb *pcb, const struct tcp_seg *seg); /* data came */
 void tcp_tune_rcv(struct tcp_pcb *pcb);				   /* the application took some */
 void tcp_tune_snd(struct tcp_pcb *pcb);				   /* cwnd may have grown */
+
+/* ---- tcp_fastopen.c */
+void tcp_fo_syn_in(struct tcp_pcb *pcb, struct tcp_seg *seg); /* a new child: its data, a cookie */
+void tcp_fo_end(struct tcp_pcb *pcb); /* confirmed or dead: no longer pending */
+/* sendto with MSG_FASTOPEN, in the two steps of every send. */
+int64_t tcp_fo_reserve(struct socket *so, uint32_t ip, uint16_t port, uint64_t len,
+		       struct pktbuf **out);
+int64_t tcp_fo_commit(struct socket *so, uint32_t ip, uint16_t port, struct pktbuf *list,
+		      uint64_t len);
+void tcp_fo_options(struct tcp_pcb *pcb, struct tcp_opts *o); /* of a SYN or SYN-ACK */
+/* The SYN-ACK: how much of our SYN's data it takes, and a cookie for the next time. */
+bool tcp_fo_acked(const struct tcp_pcb *pcb, const struct tcp_seg *seg);
+void tcp_fo_answered(struct tcp_pcb *pcb, const struct tcp_seg *seg);
+void tcp_fo_syn_lost(struct tcp_pcb *pcb);
 
 /* ---- tcp_urg.c */
 void tcp_urg_in(struct tcp_pcb *pcb, const struct tcp_seg *seg); /* before its data is queued */
@@ -519,7 +554,12 @@ uint64_t tcp_rto_ns(const struct tcp_pcb *pcb); /* with backoff */
 void tcp_rto_restart(struct tcp_pcb *pcb);	/* RTO or tail probe from now, or none */
 void tcp_rto_rearm(struct tcp_pcb *pcb);	/* the same, the RTO not later than before */
 
+/* ---- tcp_data.c */
+void tcp_append(struct tcp_pcb *pcb, struct pktbuf *p); /* behind the send queue; takes it over */
+
 /* ---- tcp_user.c */
+/* data: goes on the SYN; NULL: none. 0, -EINPROGRESS or why not; data is taken over in any case. */
+int tcp_start(struct socket *so, uint32_t ip, uint16_t port, struct pktbuf *data);
 void tcp_inherit(struct tcp_pcb *child, const struct tcp_pcb *from);
 bool tcp_has_room(const struct tcp_pcb *pcb); /* worth waking a writer */
 

@@ -31,7 +31,8 @@ enum tcp_info_options {
 	TCPI_SACK = 2,
 	TCPI_WSCALE = 4,
 	TCPI_ECN = 8,
-	TCPI_ECN_SEEN = 16
+	TCPI_ECN_SEEN = 16,
+	TCPI_SYN_DATA = 32
 };
 
 /* struct tcp_info as of Linux 6.12. */

@@ -49,6 +49,8 @@ static void syn_options(struct tcp_pcb *pcb, struct tcp_opts *o)
 	o->has_wscale = offer ? set->window_scaling : pcb->wscale_ok;
 	o->wscale = TCP_WSCALE;
 	o->has_ts = offer ? set->timestamps : pcb->ts_ok;
+	if (pcb->fo_tell && !pcb->syn_tries)
+		tcp_fo_options(pcb, o);
 }
 
 static void ack_was_sent(struct tcp_pcb *pcb)
@@ -88,6 +90,7 @@ void tcp_emit(struct tcp_pcb *pcb, struct pktbuf *p, uint32_t seq, unsigned flag
 		.ack = flags & TCP_ACK ? pcb->rcv_nxt : 0,
 		.flags = (uint8_t)flags,
 	};
+	unsigned len;
 
 	if (pcb->ecn_ok || (flags & TCP_SYN))
 		h.flags |= tcp_ecn_flags(pcb, flags);
@@ -110,7 +113,10 @@ void tcp_emit(struct tcp_pcb *pcb, struct pktbuf *p, uint32_t seq, unsigned flag
 	if (flags & TCP_ACK)
 		ack_was_sent(pcb);
 	p->flags = 0;
-	(void)pktbuf_push(p, (uint16_t)tcp_build_len(&h));
+	/* What nearly every segment has, without asking. */
+	len = (flags & TCP_SYN) || h.opts.n_sack ? tcp_build_len(&h)
+						 : TCP_HDR_LEN + (h.opts.has_ts ? TCP_TS_ROOM : 0);
+	(void)pktbuf_push(p, (uint16_t)len);
 	(void)tcp_build(pktbuf_data(p), &h);
 	send_frame(pcb, p, pcb->ecn_ok && (flags & TCP_EMIT_ECT));
 }
@@ -148,6 +154,10 @@ int tcp_send_syn(struct tcp_pcb *pcb)
 	if (!p)
 		return -ENOBUFS;
 	pktbuf_charge(p, pcb->owner);
+	if (pcb->state == TCPS_SYN_SENT && pcb->fo_pending && !pcb->syn_tries) {
+		p->len = pcb->snd_head->tcp.payload_len;
+		memcpy(pktbuf_data(p), pcb->snd_head->buf + pcb->snd_head->tcp.payload_off, p->len);
+	}
 	tcp_emit(pcb, p, pcb->iss, pcb->state == TCPS_SYN_RCVD ? TCP_SYN | TCP_ACK : TCP_SYN);
 	return 0;
 }

@@ -32,6 +32,8 @@ static int64_t may_send(struct socket *so)
 
 	if (so->error || (pcb->shut & 2))
 		return send_error(so);
+	if (pcb->state == TCPS_SYN_RCVD && pcb->fo_pending)
+		return 0; /* sent when the peer has shown that it is there */
 	if (pcb->state == TCPS_SYN_SENT || pcb->state == TCPS_SYN_RCVD)
 		return -EAGAIN;
 	return TCPS_IN(pcb->state, TCPS_CAN_SEND) ? 0 : -EPIPE;
@@ -124,8 +126,7 @@ int64_t tcp_send_reserve(struct socket *so, uint64_t len, int flags, struct pktb
 	return -EAGAIN;
 }
 
-/* Puts one buffer of payload behind the queue; takes it over. */
-static void append(struct tcp_pcb *pcb, struct pktbuf *p)
+void tcp_append(struct tcp_pcb *pcb, struct pktbuf *p)
 {
 	struct pktbuf *tail = pcb->snd_tail;
 	uint32_t len = p->len;
@@ -173,7 +174,7 @@ int64_t tcp_send_commit(struct socket *so, struct pktbuf *list, uint64_t len, in
 			p->len = (uint16_t)len;
 		len -= p->len;
 		sum += p->len;
-		append(pcb, p);
+		tcp_append(pcb, p);
 		/* Half of the peer's window without a PSH: let it read meanwhile. */
 		if (pcb->snd_end - pcb->pushed > pcb->max_window / 2) {
 			pcb->snd_tail->tcp.flags |= TCP_PSH;

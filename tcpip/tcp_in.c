@@ -115,7 +115,7 @@ static bool syn_rcvd_ack(struct tcp_pcb *pcb, struct tcp_seg *seg)
 		tcp_answer_rst(pcb->st, seg);
 		return false;
 	}
-	if (pcb->listener && tcp_accept_full(pcb->listener)) {
+	if (pcb->listener && !pcb->fo_pending && tcp_accept_full(pcb->listener)) {
 		COUNT(pcb->st, TcpListenOverflows);
 		return false;
 	}
@@ -125,7 +125,9 @@ static bool syn_rcvd_ack(struct tcp_pcb *pcb, struct tcp_seg *seg)
 	pcb->max_window = pcb->snd_wnd;
 	pcb->snd_wl1 = seg->seq;
 	tcp_established(pcb);
-	if (pcb->listener) {
+	if (pcb->fo_pending) {
+		tcp_fo_end(pcb); /* it was in the accept queue, or accepted, from its SYN on */
+	} else if (pcb->listener) {
 		tcp_accept_enqueue(pcb);
 	} else {
 		pcb->ever_accepted = true;
@@ -272,6 +274,7 @@ static void synced_in(struct tcp_pcb *pcb, struct tcp_seg *seg)
 static void syn_sent_established(struct tcp_pcb *pcb, struct tcp_seg *seg)
 {
 	measure_handshake(pcb, seg);
+	tcp_fo_answered(pcb, seg);
 	pcb->snd_una = seg->h.ack;
 	pcb->max_window = pcb->snd_wnd;
 	tcp_established(pcb);
@@ -288,7 +291,7 @@ static void syn_sent_in(struct tcp_pcb *pcb, struct tcp_seg *seg)
 {
 	uint8_t flags = seg->h.flags;
 
-	if ((flags & TCP_ACK) && seg->h.ack != pcb->iss + 1) {
+	if ((flags & TCP_ACK) && seg->h.ack != pcb->iss + 1 && !tcp_fo_acked(pcb, seg)) {
 		tcp_answer_rst(pcb->st, seg);
 		return;
 	}

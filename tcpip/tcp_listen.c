@@ -122,7 +122,7 @@ struct tcp_pcb *tcp_listen_child(struct tcp_pcb *l, const struct tcp_seg *seg,
 	tcp_inherit(pcb, l);
 	tcp_parse_syn_opts(pcb, syn);
 	pcb->irs = irs;
-	pcb->rcv_nxt = irs + 1;
+	pcb->rcv_nxt = pcb->copied_seq = irs + 1;
 	tcp_rcv_init(pcb);
 	pcb->iss = iss ? iss : tcp_iss(pcb);
 	pcb->ts_offset = tcp_ts_offset(st, pcb->local_ip, pcb->remote_ip);
@@ -140,7 +140,7 @@ struct tcp_pcb *tcp_listen_child(struct tcp_pcb *l, const struct tcp_seg *seg,
 	return pcb;
 }
 
-static void syn_in(struct tcp_pcb *l, const struct tcp_seg *seg)
+static void syn_in(struct tcp_pcb *l, struct tcp_seg *seg)
 {
 	struct stack *st = l->st;
 	const struct tcp_table *t = st->tcp;
@@ -163,6 +163,8 @@ static void syn_in(struct tcp_pcb *l, const struct tcp_seg *seg)
 	}
 	tcp_ecn_syn_in(pcb, seg);
 	pcb->snd_time = st->now;
+	if (seg->h.opts.fo && l->fo_max)
+		tcp_fo_syn_in(pcb, seg);
 	(void)tcp_send_syn(pcb); /* no buffer: the timer sends it again */
 	tcp_rexmit_arm(pcb, TCP_T_RTO, tcp_rto_ns(pcb));
 }

@@ -129,7 +129,6 @@ void tcp_established(struct tcp_pcb *pcb)
 	pcb->quick_acks = 16;
 	pcb->high_seq = pcb->rack_fack = pcb->high_sacked = pcb->cwnd_used_seq = pcb->snd_una;
 	pcb->heard_time = st->now;
-	pcb->copied_seq = pcb->rcv_nxt;
 	tcp_keep_arm(pcb);
 }
 
@@ -178,6 +177,7 @@ void tcp_done(struct tcp_pcb *pcb, int err)
 		leave_time_wait(pcb);
 	if (pcb->listener)
 		tcp_listener_forget(pcb);
+	tcp_fo_end(pcb);
 	tcp_timers_stop(pcb);
 	tcp_unmark_pending(pcb);
 	tcp_hash_remove(pcb);

@@ -19,6 +19,7 @@ struct setting {
 static const struct setting settings[] = {
 	{"syncookies", AT(syncookies), 0, 2, 1},   /* a flood must not cost memory */
 	{"ecn", AT(ecn), 0, 2, 2},		   /* some paths drop SYNs that ask for it */
+	{"fastopen", AT(fastopen), 0, 3, 3},	   /* Linux: 1; a server has to ask for it anyway */
 	{"mtu_probing", AT(mtu_probing), 0, 1, 1}, /* Linux: 0; routers that keep silent are many */
 	{"sack", AT(sack), 0, 1, 1},
 	{"timestamps", AT(timestamps), 0, 1, 1},

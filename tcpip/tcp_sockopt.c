@@ -112,6 +112,11 @@ static int set_number(struct tcp_pcb *pcb, int name, int v)
 			return -EINVAL;
 		pcb->user_timeout_ms = (uint32_t)v;
 		return 0;
+	case TCPO_FASTOPEN:
+		if (v < 0 || (pcb->state != TCPS_CLOSED && pcb->state != TCPS_LISTEN))
+			return -EINVAL;
+		pcb->fo_max = (uint32_t)v;
+		return 0;
 	case TCPO_NOTSENT_LOWAT:
 		pcb->notsent_lowat = (uint32_t)v;
 		tcp_wake(pcb);
@@ -171,6 +176,7 @@ static void fill_info(struct tcp_pcb *pcb, struct tcp_info_abi *i)
 	i->backoff = pcb->backoff;
 	i->options = (uint8_t)((pcb->ts_ok ? TCPI_TIMESTAMPS : 0) | (pcb->sack_ok ? TCPI_SACK : 0) |
 			       (pcb->wscale_ok ? TCPI_WSCALE : 0) | (pcb->ecn_ok ? TCPI_ECN : 0) |
+			       (pcb->syn_data ? TCPI_SYN_DATA : 0) |
 			       (pcb->ecn_seen ? TCPI_ECN_SEEN : 0));
 	i->wscale = (uint8_t)(pcb->snd_wscale | pcb->rcv_wscale << 4);
 	if (pcb->state == TCPS_LISTEN) {
@@ -261,8 +267,10 @@ static int get_number(const struct tcp_pcb *pcb, int name, int *v)
 		*v = (int)pcb->notsent_lowat;
 		return 0;
 	case TCPO_FASTOPEN:
+		*v = (int)pcb->fo_max;
+		return 0;
 	case TCPO_TIMESTAMP:
-		*v = name == TCPO_TIMESTAMP ? (int)tcp_ts_now(pcb) : 0;
+		*v = (int)tcp_ts_now(pcb);
 		return 0;
 	default:
 		return -ENOPROTOOPT;

@@ -122,6 +122,8 @@ static void syn_timeout(struct tcp_pcb *pcb)
 		return;
 	}
 	pcb->syn_tries++;
+	if (pcb->state == TCPS_SYN_SENT && pcb->fo_pending)
+		tcp_fo_syn_lost(pcb);
 	pcb->backoff++;
 	pcb->total_retrans++;
 	COUNT(pcb->st, TcpTimeouts);

@@ -198,7 +198,7 @@ static int claim_tuple(struct tcp_pcb *pcb)
 	return 0;
 }
 
-static int start(struct socket *so, uint32_t ip, uint16_t port)
+int tcp_start(struct socket *so, uint32_t ip, uint16_t port, struct pktbuf *data)
 {
 	struct tcp_pcb *pcb = so->tcp;
 	struct stack *st = so->st;
@@ -206,14 +206,14 @@ static int start(struct socket *so, uint32_t ip, uint16_t port)
 	int r = route_lookup4(st, ip, &hit);
 
 	if (r < 0)
-		return r;
+		goto drop;
 	if (!pcb->local_ip)
 		pcb->local_ip = hit.src;
 	pcb->remote_ip = ip;
 	pcb->remote_port = port;
 	r = claim_tuple(pcb);
 	if (r < 0)
-		return r;
+		goto drop;
 	pcb->ts_offset = tcp_ts_offset(st, pcb->local_ip, pcb->remote_ip);
 	pcb->snd_una = pcb->iss;
 	pcb->snd_nxt = pcb->snd_end = pcb->pushed = pcb->snd_sml = pcb->iss + 1;
@@ -221,12 +221,17 @@ static int start(struct socket *so, uint32_t ip, uint16_t port)
 	tcp_set_state(pcb, TCPS_SYN_SENT);
 	tcp_rcv_init(pcb);
 	tcp_hash_insert(pcb);
+	if (data)
+		tcp_append(pcb, data);
 	copy_names(so);
 	COUNT(st, TcpActiveOpens);
 	(void)tcp_send_syn(pcb); /* no buffer: the timer tries again */
 	tcp_rexmit_arm(pcb, TCP_T_RTO, tcp_rto_ns(pcb));
 	sock_ready(so, false);
 	return -EINPROGRESS;
+drop:
+	pktbuf_free_list(data);
+	return r;
 }
 
 static int take_error(struct socket *so)
@@ -248,7 +253,7 @@ int tcp_connect(struct socket *so, uint32_t ip, uint16_t port)
 			return take_error(so);
 		r = renew(so);
 		if (r == 0)
-			r = start(so, ip, port);
+			r = tcp_start(so, ip, port, NULL);
 		sock_ready(so, false); /* a start that failed still began anew */
 		return r;
 	case TCPS_SYN_SENT:
@@ -371,14 +376,14 @@ static void orphan(struct tcp_pcb *pcb)
 		tcp_time_wait_idle(pcb);
 		return;
 	}
-	if (pcb->state == TCPS_SYN_RCVD || (unread && pcb->state != TCPS_CLOSED) ||
-	    (pcb->linger_on && pcb->linger_s == 0)) {
+	if ((pcb->state == TCPS_SYN_RCVD && !pcb->fo_pending) ||
+	    (unread && pcb->state != TCPS_CLOSED) || (pcb->linger_on && pcb->linger_s == 0)) {
 		tcp_abort(pcb, 0); /* what was not read was not delivered: the peer must know */
 		return;
 	}
 	pcb->shut = 3;
 	pcb->cork = pcb->more = false;
-	if (TCPS_IN(pcb->state, TCPS_CAN_SEND) && !pcb->fin_owed)
+	if (TCPS_IN(pcb->state, TCPS_CAN_SEND | (1u << TCPS_SYN_RCVD)) && !pcb->fin_owed)
 		tcp_send_fin(pcb);
 	if (pcb->state == TCPS_FIN_WAIT_2 && pcb->linger2_s < 0)
 		tcp_abort(pcb, 0);
@@ -437,7 +442,7 @@ uint32_t tcp_events(const struct socket *so)
 		ev |= POLLHUP;
 	if (pcb->shut & 1)
 		ev |= POLLIN | POLLRDNORM | POLLRDHUP;
-	if (pcb->state != TCPS_SYN_SENT && pcb->state != TCPS_SYN_RCVD) {
+	if (pcb->state != TCPS_SYN_SENT && (pcb->state != TCPS_SYN_RCVD || pcb->fo_pending)) {
 		/* A window that small can never hold what lowat waits for. */
 		if (lowat > pcb->rcvbuf / 4)
 			lowat = pcb->rcvbuf / 4 ? pcb->rcvbuf / 4 : 1;

@@ -21,10 +21,12 @@
 #define OPT_SACK_OK  4u
 #define OPT_SACK     5u
 #define OPT_TS	     8u
+#define OPT_FO	     34u
+#define FO_MAX	     16u
+#define FO_ROOM(n)   ((2u + (n) + 3u) & ~3u)
 #define WSCALE_MAX   14u
 #define TCP_OPT_ROOM 40u
 #define TS_ALIGNED   0x0101080au /* NOP, NOP, timestamps, 10 bytes */
-#define TS_ROOM	     12u	 /* with two NOPs before it, or SACK-permitted */
 #define SACK_ROOM(n) (4u + 8u * (n))
 
 void wire_put16(uint8_t *p, uint16_t host)
@@ -297,7 +299,7 @@ static void parse_opts(struct tcp_opts *o, const uint8_t *p, unsigned len, bool 
 	unsigned n;
 
 	/* What nearly every segment has, in the form that nearly everybody sends. */
-	if (len == TS_ROOM && wire_get32(p) == TS_ALIGNED) {
+	if (len == TCP_TS_ROOM && wire_get32(p) == TS_ALIGNED) {
 		o->has_ts = true;
 		o->ts_val = wire_get32(p + 4);
 		o->ts_ecr = wire_get32(p + 8);
@@ -323,6 +325,9 @@ static void parse_opts(struct tcp_opts *o, const uint8_t *p, unsigned len, bool 
 			o->has_ts = true;
 			o->ts_val = wire_get32(p + 2);
 			o->ts_ecr = wire_get32(p + 6);
+		} else if (p[0] == OPT_FO && syn && n <= 2 + FO_MAX && n % 2 == 0 && n != 4) {
+			o->fo = p + 2;
+			o->fo_len = (uint8_t)(n - 2);
 		} else if (p[0] == OPT_SACK && !syn) {
 			parse_sack(o, p + 2, n - 2);
 		}
@@ -367,11 +372,13 @@ unsigned tcp_build_len(const struct tcp_hdr *h)
 	if (o->has_mss)
 		used += 4;
 	if (o->has_ts)
-		used += TS_ROOM;
+		used += TCP_TS_ROOM;
 	else if (o->sack_ok)
 		used += 4;
 	if (o->has_wscale)
 		used += 4;
+	if (o->fo)
+		used += FO_ROOM(o->fo_len);
 	n = sack_fit(o, used);
 	return TCP_HDR_LEN + used + (n ? SACK_ROOM(n) : 0);
 }
@@ -405,6 +412,13 @@ static uint8_t *build_opts(uint8_t *p, const struct tcp_opts *o)
 	}
 	if (o->has_wscale)
 		p = put_opt(p, OPT_NOP, OPT_WSCALE, 3, o->wscale);
+	if (o->fo) {
+		memset(p, OPT_NOP, FO_ROOM(o->fo_len));
+		p[0] = OPT_FO;
+		p[1] = (uint8_t)(2 + o->fo_len);
+		memcpy(p + 2, o->fo, o->fo_len);
+		p += FO_ROOM(o->fo_len);
+	}
 	n = sack_fit(o, (unsigned)(p - begin));
 	if (n > 0)
 		p = put_opt(p, OPT_NOP, OPT_NOP, OPT_SACK, (uint8_t)(2 + 8 * n));

@@ -83,6 +83,8 @@ enum tcp_flags {
 	TCP_CWR = 128,
 };
 
+#define TCP_TS_ROOM 12u /* of the timestamp option with two NOPs before it, or SACK-permitted */
+
 struct tcp_sack_block {
 	uint32_t start, end;
 };
@@ -93,6 +95,10 @@ struct tcp_opts {
 	uint16_t mss;
 	uint8_t wscale;
 	uint32_t ts_val, ts_ecr;
+	/* RFC 7413's cookie, in the packet or wherever the sender keeps it; NULL: no such option,
+	 * length 0: asked for. */
+	const uint8_t *fo;
+	uint8_t fo_len;
 	uint8_t n_sack; /* 0..4 */
 	struct tcp_sack_block sack[4];
 };

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Fast Open, RFC 7413: data on the SYN, for peers that have shown a cookie we gave them before.
+ *
+ * Server (TCP_FASTOPEN on a listener): the cookie is a keyed hash of both addresses, nothing is
+ * remembered. With the right one the SYN's data is queued and the connection accepted at once; what
+ * the program writes waits for the handshake's end. Client (sendto with MSG_FASTOPEN): the first
+ * time asks for a cookie and connects; later ones put up to one segment on the SYN. A SYN without
+ * an answer goes again bare, and that server is left alone for an hour (4.1.3.1).
+ *
+ * Called by tcp_listen.c, tcp_in.c, tcp_ctl.c, tcp_timer.c and socket.c.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "tcpip/tcp.h"
+
+#define COOKIE_LEN  8u
+#define BROKEN_TIME (3600 * TCP_S)
+
+enum { CLIENT = 1, SERVER = 2 }; /* of the setting */
+
+/* ---- server ---- */
+
+/* The data as if it had come after the handshake; then the program may have it. */
+static void accept_now(struct tcp_pcb *pcb, struct tcp_seg *seg)
+{
+	pcb->fo_pending = true;
+	pcb->st->tcp->fo_n++;
+	COUNT(pcb->st, TcpFastOpenPassive);
+	tcp_sync_mss(pcb);
+	if (seg->len) {
+		pcb->syn_data = true;
+		seg->seq++;
+		tcp_rcv_data(pcb, seg);
+		seg->seq--;
+	}
+	tcp_accept_enqueue(pcb);
+}
+
+void tcp_fo_syn_in(struct tcp_pcb *pcb, struct tcp_seg *seg)
+{
+	struct tcp_table *t = pcb->st->tcp;
+	const struct tcp_opts *o = &seg->h.opts;
+	uint64_t cookie = tcp_fo_hash(pcb->st, pcb->local_ip, pcb->remote_ip);
+
+	if (!(t->set.fastopen & SERVER))
+		return;
+	memcpy(pcb->fo_cookie, &cookie, COOKIE_LEN);
+	pcb->fo_cookie_len = COOKIE_LEN;
+	if (o->fo_len != COOKIE_LEN || memcmp(o->fo, &cookie, COOKIE_LEN) != 0) {
+		if (o->fo_len)
+			COUNT(pcb->st, TcpFastOpenPassiveFail);
+		pcb->fo_tell = true;
+		return;
+	}
+	if (t->fo_n < pcb->listener->fo_max) /* 5.1: a bound, else spoofed SYNs exhaust us */
+		accept_now(pcb, seg);
+	else
+		COUNT(pcb->st, TcpFastOpenPassiveFail);
+}
+
+void tcp_fo_end(struct tcp_pcb *pcb)
+{
+	if (pcb->fo_pending && pcb->passive)
+		pcb->st->tcp->fo_n--;
+	pcb->fo_pending = false;
+}
+
+/* ---- client ---- */
+
+static struct tcp_fo_entry *entry(struct stack *st, uint32_t ip)
+{
+	return &st->tcp->fo[tcp_fo_hash(st, 0, ip) % TCP_FO_ENTRIES];
+}
+
+static bool is_broken(const struct stack *st, const struct tcp_fo_entry *e, uint32_t ip)
+{
+	return e->ip == ip && e->broken_at && st->now - e->broken_at < BROKEN_TIME;
+}
+
+int64_t tcp_fo_reserve(struct socket *so, uint32_t ip, uint16_t port, uint64_t len,
+		       struct pktbuf **out)
+{
+	struct stack *st = so->st;
+	const struct tcp_fo_entry *e = entry(st, ip);
+	struct tcp_pcb *pcb = so->tcp;
+	uint32_t most;
+	int r;
+
+	if (!(st->tcp->set.fastopen & CLIENT))
+		return -EOPNOTSUPP;
+	if (so->error || pcb->shut)
+		return tcp_connect(so, ip, port);
+	if (e->ip != ip || !e->len || is_broken(st, e, ip) || !len) {
+		pcb->fo_tell = !is_broken(st, e, ip); /* with no cookie yet: asks for one */
+		r = tcp_connect(so, ip, port);
+		return r < 0 ? r : -EISCONN;
+	}
+	if (!quota_pktbuf(st, so->owner))
+		return -ENOBUFS;
+	*out = pktbuf_alloc(st->pool);
+	if (!*out)
+		return -EAGAIN;
+	pktbuf_charge(*out, so->owner);
+	/* Beside the options of a SYN, 20 bytes and the cookie's. */
+	most = ip4_mtu(st, ip);
+	most = most > 576 ? most - IP4_HDR_LEN - TCP_HDR_LEN : TCP_MSS_DEFAULT;
+	most = (e->mss < most ? e->mss : most) - 20 - ((2u + e->len + 3u) & ~3u);
+	(*out)->len = (uint16_t)(len < most ? len : most);
+	return (*out)->len;
+}
+
+int64_t tcp_fo_commit(struct socket *so, uint32_t ip, uint16_t port, struct pktbuf *list,
+		      uint64_t len)
+{
+	const struct tcp_fo_entry *e = entry(so->st, ip);
+	struct tcp_pcb *pcb = so->tcp;
+	int r;
+
+	if (!list || list->next || pcb->shut || e->ip != ip || !e->len) {
+		pktbuf_free_list(list);
+		return -EAGAIN; /* what was true at the reservation is no more */
+	}
+	if (list->len > len)
+		list->len = (uint16_t)len;
+	len = list->len;
+	if (!len) {
+		pktbuf_free(list);
+		return 0;
+	}
+	pcb->fo_tell = pcb->fo_pending = true;
+	pcb->fo_cookie_len = e->len;
+	memcpy(pcb->fo_cookie, e->cookie, e->len);
+	pcb->snd_mss = TCP_MSS_MAX; /* one buffer, whatever the MSS will be */
+	r = tcp_start(so, ip, port, list);
+	if (r != -EINPROGRESS) {
+		pcb->fo_tell = pcb->fo_pending = false;
+		return r;
+	}
+	COUNT(so->st, TcpFastOpenActive);
+	return (int64_t)len;
+}
+
+void tcp_fo_options(struct tcp_pcb *pcb, struct tcp_opts *o)
+{
+	o->fo = pcb->fo_cookie;
+	o->fo_len = pcb->fo_cookie_len;
+}
+
+/* Does it acknowledge some of the SYN's data too? */
+bool tcp_fo_acked(const struct tcp_pcb *pcb, const struct tcp_seg *seg)
+{
+	return pcb->fo_pending && seq_gt(seg->h.ack, pcb->iss + 1) &&
+	       seq_le(seg->h.ack, pcb->snd_end);
+}
+
+static void remember(struct tcp_pcb *pcb, const struct tcp_opts *o)
+{
+	struct tcp_fo_entry *e = entry(pcb->st, pcb->remote_ip);
+
+	*e = (struct tcp_fo_entry){.ip = pcb->remote_ip, .mss = pcb->peer_mss, .len = o->fo_len};
+	if (e->mss < TCP_MSS_DEFAULT)
+		e->len = 0; /* nothing worth a cookie would fit */
+	memcpy(e->cookie, o->fo, o->fo_len);
+}
+
+void tcp_fo_answered(struct tcp_pcb *pcb, const struct tcp_seg *seg)
+{
+	uint32_t taken = seg->h.ack - pcb->iss - 1;
+	struct pktbuf *p = pcb->snd_head;
+
+	if (pcb->fo_tell && seg->h.opts.fo && seg->h.opts.fo_len)
+		remember(pcb, &seg->h.opts);
+	if (pcb->fo_pending && !taken)
+		COUNT(pcb->st, TcpFastOpenActiveFail);
+	pcb->fo_pending = false;
+	if (!taken)
+		return; /* it goes as any other data */
+	pcb->syn_data = true;
+	pcb->snd_nxt = seg->h.ack;
+	pcb->bytes_sent += taken;
+	if (taken < p->tcp.payload_len) {
+		p->tcp.seq += taken;
+		p->tcp.payload_off += (uint16_t)taken;
+		p->tcp.payload_len -= (uint16_t)taken;
+		return;
+	}
+	pcb->snd_head = pcb->snd_next = p->tcp.link;
+	if (!pcb->snd_head)
+		pcb->snd_tail = NULL;
+	pcb->snd_bufs--;
+	pktbuf_free(p);
+}
+
+void tcp_fo_syn_lost(struct tcp_pcb *pcb)
+{
+	struct tcp_fo_entry *e = entry(pcb->st, pcb->remote_ip);
+
+	if (e->ip == pcb->remote_ip)
+		e->broken_at = pcb->st->now;
+}

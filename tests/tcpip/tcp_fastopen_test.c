@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Fast Open: cookies, data on the SYN, both ways. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "tests/tcpip/cases.h"
+#include "tests/tcpip/tcp_peer.h"
+
+#define A TCP_ACK
+
+static struct desk d;
+static struct peer p;
+static const uint8_t given[6] = {1, 2, 3, 4, 5, 6}; /* the peer's cookie for us */
+
+static void setup(void)
+{
+	peer_desk_open(&d);
+	p = peer_make(&d);
+}
+
+static void teardown(void)
+{
+	desk_drop_sent(&d, 0);
+	peer_desk_close(&d);
+}
+
+/* ---- server ---- */
+
+static void listening(int queue)
+{
+	p.listener = desk_socket(&d, SOCK_STREAM, 0);
+	ck_assert_int_eq(desk_bind(p.listener, 0, 80), 0);
+	ck_assert_int_eq(sock_listen(p.listener, 16), 0);
+	if (queue)
+		ck_assert_int_eq(
+			sock_setopt(p.listener, IPPROTO_TCP, TCPO_FASTOPEN, &queue, sizeof(queue)),
+			0);
+}
+
+static void syn(const uint8_t *cookie, uint8_t cookie_len, uint32_t len)
+{
+	struct tcp_opts o = {.has_mss = true, .mss = 1460, .fo = cookie, .fo_len = cookie_len};
+
+	/* The peer's payload bytes count from the SYN's number: the first is 0 here. */
+	peer_send_opts(&p, TCP_SYN, 0, 0, len, &o);
+}
+
+static void get_cookie(uint8_t cookie[8])
+{
+	static const uint8_t none[1];
+	struct segment s;
+
+	syn(none, 0, 0);
+	s = peer_get(&p);
+	ck_assert_uint_eq(s.ack, 1);
+	ck_assert_ptr_nonnull(s.h.opts.fo);
+	ck_assert_uint_eq(s.h.opts.fo_len, 8);
+	memcpy(cookie, s.h.opts.fo, 8);
+	peer_send(&p, TCP_RST, 1, 0, 0);
+	p.port++;
+}
+
+static int accepted(void)
+{
+	struct sock_addr from;
+
+	return sock_accept(p.listener, &p.so, &from);
+}
+
+START_TEST(data_on_the_syn_is_read_at_once)
+{
+	uint8_t cookie[8];
+	struct segment s;
+
+	listening(5);
+	get_cookie(cookie);
+	syn(cookie, 8, 100);
+	s = peer_get(&p);
+	ck_assert_uint_eq(s.h.flags, TCP_SYN | A);
+	ck_assert_uint_eq(s.ack, 101);
+	ck_assert_ptr_null(s.h.opts.fo);
+	ck_assert_int_eq(accepted(), 0);
+	ck_assert_uint_eq(p.so->tcp->state, TCPS_SYN_RCVD);
+	ck_assert(sock_events(p.so) & POLLIN);
+	ck_assert_int_eq(peer_read(&p, 1000), 100);
+	ck_assert_uint_eq(peer_info(&p).options & TCPI_SYN_DATA, TCPI_SYN_DATA);
+	/* The answer waits for the handshake. */
+	ck_assert_int_eq(peer_write(&p, 50), 50);
+	peer_quiet(&p);
+	ck_assert_uint_eq(d.st->tcp->fo_n, 1);
+	peer_send(&p, A, 101, 1, 0);
+	peer_expect(&p, A | TCP_PSH, 1, 101, 50);
+	ck_assert_uint_eq(d.st->tcp->fo_n, 0);
+	peer_send(&p, A, 101, 51, 10);
+	ck_assert_int_eq(peer_read(&p, 1000), 10);
+}
+END_TEST
+
+START_TEST(a_server_may_answer_and_close_before_the_handshake_ends)
+{
+	uint8_t cookie[8];
+
+	listening(5);
+	get_cookie(cookie);
+	syn(cookie, 8, 100);
+	(void)peer_get(&p);
+	ck_assert_int_eq(accepted(), 0);
+	ck_assert_int_eq(peer_read(&p, 1000), 100);
+	ck_assert_int_eq(peer_write(&p, 50), 50);
+	sock_close(p.so);
+	desk_flush(&d);
+	peer_quiet(&p);
+	peer_send(&p, A, 101, 1, 0);
+	peer_expect(&p, A | TCP_PSH | TCP_FIN, 1, 101, 50);
+}
+END_TEST
+
+START_TEST(a_wrong_cookie_gets_a_new_one_and_its_data_again)
+{
+	uint8_t cookie[8];
+	struct segment s;
+
+	listening(5);
+	get_cookie(cookie);
+	cookie[3] ^= 1;
+	syn(cookie, 8, 100);
+	s = peer_get(&p);
+	ck_assert_uint_eq(s.ack, 1);
+	ck_assert_uint_eq(s.h.opts.fo_len, 8);
+	ck_assert_int_eq(accepted(), -EAGAIN);
+	ck_assert_uint_eq(desk_count(&d, "TcpFastOpenPassiveFail"), 1);
+}
+END_TEST
+
+START_TEST(no_more_than_the_program_said_are_pending)
+{
+	uint8_t cookie[8];
+
+	listening(2);
+	get_cookie(cookie);
+	syn(cookie, 8, 10);
+	ck_assert_uint_eq(peer_get(&p).ack, 11);
+	p.port++;
+	syn(cookie, 8, 10);
+	ck_assert_uint_eq(peer_get(&p).ack, 11);
+	p.port++;
+	syn(cookie, 8, 10);
+	ck_assert_uint_eq(peer_get(&p).ack, 1); /* as without Fast Open */
+	ck_assert_uint_eq(d.st->tcp->fo_n, 2);
+	p.port--;
+	peer_send(&p, TCP_RST, 11, 0, 0);
+	ck_assert_uint_eq(d.st->tcp->fo_n, 1);
+}
+END_TEST
+
+START_TEST(who_did_not_ask_for_it_has_it_not)
+{
+	static const uint8_t none[1];
+	struct segment s;
+
+	listening(0);
+	syn(none, 0, 0);
+	s = peer_get(&p);
+	ck_assert_ptr_null(s.h.opts.fo);
+	ck_assert_int_eq(stack_tcp_set(d.st, "fastopen", 1), 0);
+}
+END_TEST
+
+START_TEST(the_syn_again_brings_the_syn_ack_again)
+{
+	uint8_t cookie[8];
+
+	listening(5);
+	get_cookie(cookie);
+	syn(cookie, 8, 100);
+	(void)peer_get(&p);
+	syn(cookie, 8, 100);
+	peer_expect(&p, TCP_SYN | A, 0, 101, 0);
+	ck_assert_int_eq(accepted(), 0);
+	ck_assert_int_eq(peer_read(&p, 1000), 100);
+}
+END_TEST
+
+/* ---- client ---- */
+
+static int64_t send_fast(const char *text)
+{
+	struct sock_addr a = name(ip(10, 0, 0, 9), p.port);
+	struct pktbuf *list;
+	int64_t n;
+
+	p.so = desk_socket(&d, SOCK_STREAM, 0);
+	n = sock_send_reserve(p.so, strlen(text), &a, MSG_FASTOPEN, &list);
+	if (n > 0) {
+		memcpy(pktbuf_data(list), text, (size_t)n);
+		n = sock_send_commit(p.so, list, (uint64_t)n, &a, MSG_FASTOPEN);
+	}
+	desk_flush(&d);
+	p.stack_port = p.so->local_port;
+	return n;
+}
+
+static void syn_ack(uint32_t ack, bool cookie)
+{
+	struct tcp_opts o = {.has_mss = true, .mss = 1460, .sack_ok = true};
+
+	if (cookie) {
+		o.fo = given;
+		o.fo_len = sizeof(given);
+	}
+	peer_send_opts(&p, TCP_SYN | A, 0, ack, 0, &o);
+}
+
+/* The first time: asks, connects, gets a cookie. */
+static void learn(void)
+{
+	struct segment s;
+
+	ck_assert_int_eq(send_fast("hello"), -EINPROGRESS);
+	s = peer_get(&p);
+	ck_assert_uint_eq(s.h.flags, TCP_SYN);
+	ck_assert_uint_eq(s.len, 0);
+	ck_assert_ptr_nonnull(s.h.opts.fo);
+	ck_assert_uint_eq(s.h.opts.fo_len, 0);
+	syn_ack(1, true);
+	peer_expect(&p, A, 1, 1, 0);
+	sock_close(p.so);
+	peer_send(&p, TCP_RST, 1, 0, 0);
+	desk_drop_sent(&d, 0);
+	p.port++;
+}
+
+static void second_syn(void)
+{
+	struct segment s;
+
+	learn();
+	ck_assert_int_eq(send_fast("hello"), 5);
+	s = peer_get(&p);
+	ck_assert_uint_eq(s.h.flags, TCP_SYN);
+	ck_assert_uint_eq(s.len, 5);
+	ck_assert_int_eq(memcmp(s.payload, "hello", 5), 0);
+	ck_assert_uint_eq(s.h.opts.fo_len, sizeof(given));
+	ck_assert_int_eq(memcmp(s.h.opts.fo, given, sizeof(given)), 0);
+}
+
+START_TEST(the_second_time_data_goes_on_the_syn)
+{
+	second_syn();
+	syn_ack(6, false);
+	peer_expect(&p, A, 6, 1, 0);
+	ck_assert_uint_eq(p.so->tcp->state, TCPS_ESTABLISHED);
+	ck_assert_uint_eq(peer_info(&p).options & TCPI_SYN_DATA, TCPI_SYN_DATA);
+	ck_assert_int_eq(peer_write(&p, 10), 10);
+	peer_expect(&p, A | TCP_PSH, 6, 1, 10);
+}
+END_TEST
+
+START_TEST(data_that_was_not_taken_goes_again)
+{
+	second_syn();
+	syn_ack(1, true);
+	ck_assert_uint_eq(peer_get(&p).len, 5);
+	ck_assert_uint_eq(desk_count(&d, "TcpFastOpenActiveFail"), 1);
+	peer_send(&p, A, 1, 6, 0);
+	ck_assert_int_eq(sock_unsent(p.so), 0);
+}
+END_TEST
+
+START_TEST(a_part_may_be_taken)
+{
+	struct segment s;
+
+	second_syn();
+	syn_ack(4, false);
+	s = peer_get(&p);
+	ck_assert_uint_eq(s.seq, 4);
+	ck_assert_uint_eq(s.len, 2);
+	ck_assert_int_eq(memcmp(s.payload, "lo", 2), 0);
+}
+END_TEST
+
+START_TEST(more_than_was_sent_is_not_believed)
+{
+	second_syn();
+	syn_ack(7, false);
+	ck_assert_uint_eq(peer_get(&p).h.flags, TCP_RST);
+	ck_assert_uint_eq(p.so->tcp->state, TCPS_SYN_SENT);
+}
+END_TEST
+
+START_TEST(a_syn_without_an_answer_goes_again_bare)
+{
+	struct segment s;
+
+	second_syn();
+	desk_pass(&d, 1001 * MS_NS);
+	s = peer_get(&p);
+	ck_assert_uint_eq(s.h.flags, TCP_SYN);
+	ck_assert_uint_eq(s.len, 0);
+	ck_assert_ptr_null(s.h.opts.fo);
+	syn_ack(1, false);
+	ck_assert_uint_eq(peer_get(&p).len, 5);
+	peer_send(&p, A, 1, 6, 0);
+	/* That server is left alone for an hour. */
+	p.port++;
+	ck_assert_int_eq(send_fast("hello"), -EINPROGRESS);
+	ck_assert_ptr_null(peer_get(&p).h.opts.fo);
+	sock_close(p.so);
+	desk_pass(&d, 3601 * SEC_NS);
+	desk_drop_sent(&d, 0);
+	p.port++;
+	ck_assert_int_eq(send_fast("hello"), 5);
+}
+END_TEST
+
+START_TEST(no_more_than_a_segment_goes_on_the_syn)
+{
+	static char text[4000];
+	struct segment s;
+
+	memset(text, 'x', sizeof(text) - 1);
+	learn();
+	ck_assert_int_eq(send_fast(text), 1460 - 20 - 8);
+	s = peer_get(&p);
+	ck_assert_uint_eq(s.h.hdr_len + s.len, 20 + 1460);
+}
+END_TEST
+
+START_TEST(it_can_be_turned_off)
+{
+	ck_assert_int_eq(stack_tcp_set(d.st, "fastopen", 2), 0);
+	ck_assert_int_eq(send_fast("hello"), -EOPNOTSUPP);
+	peer_quiet(&p);
+}
+END_TEST
+
+int main(void)
+{
+	return run_cases(
+		"tcp_fastopen",
+		CASES(data_on_the_syn_is_read_at_once,
+		      a_server_may_answer_and_close_before_the_handshake_ends,
+		      a_wrong_cookie_gets_a_new_one_and_its_data_again,
+		      no_more_than_the_program_said_are_pending, who_did_not_ask_for_it_has_it_not,
+		      the_syn_again_brings_the_syn_ack_again, the_second_time_data_goes_on_the_syn,
+		      data_that_was_not_taken_goes_again, a_part_may_be_taken,
+		      more_than_was_sent_is_not_believed, a_syn_without_an_answer_goes_again_bare,
+		      no_more_than_a_segment_goes_on_the_syn, it_can_be_turned_off),
+		setup, teardown);
+}
