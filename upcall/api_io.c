@@ -354,12 +354,14 @@ static ssize_t send_all(int fd, struct cursor *cur, const struct call_addr *to, 
 			a.pair_cleared = false;
 			continue;
 		}
-		if (ret == -EAGAIN) {
+		if (ret == -EAGAIN || (ret == -EINPROGRESS && flags & MSG_FASTOPEN)) {
 			int again = attempt_again(&a);
 
 			if (!again)
 				continue;
-			ret = again;
+			/* Without a cookie yet the data waits for the handshake, as Linux has it.
+			 */
+			ret = again == -EAGAIN ? ret : again;
 		}
 		total = total ? total : ret;
 		break;

@@ -21,22 +21,25 @@ static long broken(int fd, long ret, int flags)
 }
 
 /*
- * A datagram socket without a peer: this destination decides whose it is. 0: go on; else fail with
- * it. Once the kernel has sent from a socket, answers come to the kernel's port: it stays there.
+ * A socket without a peer, of datagrams or for Fast Open: this destination decides whose it is. 0:
+ * go on; else fail with it. Once the kernel has sent from a socket, answers come to the kernel's
+ * port: it stays there.
  */
-static int destined(int fd, const struct sockaddr *to, socklen_t len)
+static int destined(int fd, const struct sockaddr *to, socklen_t len, int flags)
 {
 	uint64_t word = fd_get(fd);
 	int ret;
 
-	if (FD_KIND(word) != FD_INET || !(word & FD_DGRAM) || !to)
+	if (FD_KIND(word) != FD_INET || !to || !(word & FD_DGRAM || flags & MSG_FASTOPEN))
 		return 0;
 	ret = word & FD_USED && !shim_strict() ? GOES_KERNEL : shim_destination(to, len);
 	if (ret == GOES_NET) {
 		ret = convert(fd);
 		return ret == -ENOTSOCK ? 0 : ret;
 	}
-	if (ret == GOES_KERNEL && !(word & FD_USED))
+	if (ret == GOES_KERNEL && !(word & FD_DGRAM))
+		fd_set_word(fd, FD_KERNEL);
+	else if (ret == GOES_KERNEL && !(word & FD_USED))
 		fd_change(fd, word, word | FD_USED);
 	return ret;
 }
@@ -145,7 +148,7 @@ INTERCEPT ssize_t send(int fd, const void *buf, size_t n, int flags)
 INTERCEPT ssize_t sendto(int fd, const void *buf, size_t n, int flags, __CONST_SOCKADDR_ARG to,
 			 socklen_t len)
 {
-	int saved = errno, ret = shim_is_sock(fd) ? 0 : destined(fd, to.__sockaddr__, len);
+	int saved = errno, ret = shim_is_sock(fd) ? 0 : destined(fd, to.__sockaddr__, len, flags);
 
 	errno = ret < 0 ? -ret : saved;
 	if (ret < 0)
@@ -157,7 +160,7 @@ INTERCEPT ssize_t sendto(int fd, const void *buf, size_t n, int flags, __CONST_S
 INTERCEPT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
 	int saved = errno,
-	    ret = shim_is_sock(fd) ? 0 : destined(fd, msg->msg_name, msg->msg_namelen);
+	    ret = shim_is_sock(fd) ? 0 : destined(fd, msg->msg_name, msg->msg_namelen, flags);
 
 	errno = ret < 0 ? -ret : saved;
 	if (ret < 0)
@@ -185,7 +188,7 @@ INTERCEPT int sendmmsg(int fd, struct mmsghdr *vec, unsigned n, int flags)
 	int saved = errno, ret = 0;
 
 	if (n && !shim_is_sock(fd))
-		ret = destined(fd, vec[0].msg_hdr.msg_name, vec[0].msg_hdr.msg_namelen);
+		ret = destined(fd, vec[0].msg_hdr.msg_name, vec[0].msg_hdr.msg_namelen, flags);
 	errno = ret < 0 ? -ret : saved;
 	if (ret < 0)
 		return -1;

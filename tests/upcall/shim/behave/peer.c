@@ -150,9 +150,12 @@ static void udp_echo(int fd)
 static int open_service(unsigned s, int port)
 {
 	struct sockaddr_in sin = {.sin_family = AF_INET, .sin_port = htons((uint16_t)(port + s))};
-	int fd = socket(AF_INET, s == SERVICE_UDP ? SOCK_DGRAM : SOCK_STREAM, 0), one = 1;
+	int fd = socket(AF_INET, s == SERVICE_UDP ? SOCK_DGRAM : SOCK_STREAM, 0), one = 1,
+	    fast = 16;
 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (s == SERVICE_ECHO)
+		setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN, &fast, sizeof(fast));
 	if (bind(fd, (struct sockaddr *)&sin, sizeof(sin)) ||
 	    (s != SERVICE_UDP && listen(fd, 128))) {
 		perror("peer");

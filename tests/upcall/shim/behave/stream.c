@@ -22,6 +22,45 @@ static const char *echo_comes_back(void)
 	return NULL;
 }
 
+/* The first asks the server for a cookie, the second sends its data with the SYN. */
+static const char *fast_open_sends_with_the_syn(void)
+{
+	struct sockaddr_in to = service(SERVICE_ECHO);
+	struct tcp_info info = {0};
+	char in[8];
+
+	for (int i = 0; i < 2; i++) {
+		socklen_t len = sizeof(info);
+		int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+		NEED(fd >= 0);
+		NEED(sendto(fd, "fastopen", 8, MSG_FASTOPEN, (struct sockaddr *)&to, sizeof(to)) ==
+		     8);
+		NEED(read_all(fd, in, 8) == 8 && !memcmp(in, "fastopen", 8));
+		NEED(!getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len));
+		close(fd);
+	}
+	/* Whether a kernel's listener gives cookies is its administrator's choice. */
+	NEED(!getenv("BEHAVE_COOKIES") || info.tcpi_options & TCPI_OPT_SYN_DATA);
+	return NULL;
+}
+
+/* No cookie is known yet. */
+static const char *fast_open_does_not_wait_unless_asked_to(void)
+{
+	struct sockaddr_in to = service(SERVICE_NONE);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+
+	NEED(fd >= 0);
+	NEED(sendto(fd, "x", 1, MSG_FASTOPEN, (struct sockaddr *)&to, sizeof(to)) == -1);
+	NEED(errno == EINPROGRESS);
+	NEED(poll(&p, 1, 5000) == 1);
+	NEED(send(fd, "x", 1, MSG_NOSIGNAL) == -1 && errno == ECONNREFUSED);
+	close(fd);
+	return NULL;
+}
+
 #define UPLOAD (3 * 1000 * 1000 + 17)
 static const char *a_big_upload_arrives_whole(void)
 {
@@ -384,6 +423,8 @@ static const char *a_stop_in_the_middle_loses_nothing(void)
 
 static const struct behave_case cases[] = {
 	{"echo_comes_back", echo_comes_back},
+	{"fast_open_does_not_wait_unless_asked_to", fast_open_does_not_wait_unless_asked_to},
+	{"fast_open_sends_with_the_syn", fast_open_sends_with_the_syn},
 	{"a_big_upload_arrives_whole", a_big_upload_arrives_whole},
 	{"a_big_download_arrives_whole", a_big_download_arrives_whole},
 	{"vectors_gather_and_scatter", vectors_gather_and_scatter},
