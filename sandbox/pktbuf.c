@@ -37,7 +37,7 @@ struct pktbuf *pktbuf_alloc(struct pktbuf_pool *pool)
 	pool->avail--;
 	if (pool->avail < pool->low_water)
 		pool->low_water = pool->avail;
-	p->next = NULL;
+	p->next = p->more = NULL;
 	p->off = PKTBUF_HEADROOM;
 	p->len = 0;
 	p->refs = 1;
@@ -51,6 +51,7 @@ struct pktbuf *pktbuf_alloc(struct pktbuf_pool *pool)
 void pktbuf_free(struct pktbuf *p)
 {
 	struct pktbuf_pool *pool = p->pool;
+	struct pktbuf *more;
 
 	/* A free too many must not put a buffer on the list twice: two owners would write into it.
 	 * It shows in the counts instead. */
@@ -60,6 +61,12 @@ void pktbuf_free(struct pktbuf *p)
 	p->next = pool->free;
 	pool->free = p;
 	pool->avail++;
+	/* The first piece holds the one reference that the packet has of each further one. */
+	while ((more = p->more)) {
+		p->more = more->more;
+		more->more = NULL;
+		pktbuf_free(more);
+	}
 }
 
 void pktbuf_free_list(struct pktbuf *p)

@@ -36,6 +36,7 @@ struct pktbuf_pool;
 
 struct pktbuf {
 	struct pktbuf *next; /* list link of whoever owns it */
+	struct pktbuf *more; /* the rest of a packet that came in pieces; goes when this goes */
 	uint8_t *buf;	     /* PKTBUF_SIZE bytes */
 	uint64_t iova;	     /* device address of buf[0] */
 	struct pktbuf_pool *pool;
@@ -62,6 +63,9 @@ struct pktbuf {
 			uint16_t sport, dport;
 			uint8_t ttl, tos;
 		} udp;
+		struct {
+			uint32_t start, end; /* bytes of the datagram it is a piece of */
+		} frag;
 	};
 };
 
@@ -84,7 +88,7 @@ void pktbuf_pool_init(struct pktbuf_pool *pool, struct pktbuf *headers, uint8_t 
 
 /* An empty buffer with off = PKTBUF_HEADROOM, len = 0, refs = 1; NULL when the pool is empty. */
 struct pktbuf *pktbuf_alloc(struct pktbuf_pool *pool);
-void pktbuf_free(struct pktbuf *p);
+void pktbuf_free(struct pktbuf *p);	 /* with its pieces, of which only the first says `more` */
 void pktbuf_free_list(struct pktbuf *p); /* along ->next; NULL is fine */
 
 static inline void pktbuf_hold(struct pktbuf *p)
@@ -92,12 +96,32 @@ static inline void pktbuf_hold(struct pktbuf *p)
 	p->refs++;
 }
 
-/* Until it is freed, wherever it is then: in a queue, at the device, in a call that copies it. */
+/* Until it is freed, wherever it is then: in a queue, at the device, in a call that copies it. Of a
+ * packet in pieces, this one alone. */
 static inline void pktbuf_charge(struct pktbuf *p, uint8_t owner)
 {
 	p->pool->held[p->owner]--;
 	p->owner = owner;
 	p->pool->held[owner]++;
+}
+
+/* Bytes of a packet with all its pieces; likewise how many pieces. */
+static inline uint32_t pktbuf_total(const struct pktbuf *p)
+{
+	uint32_t n = 0;
+
+	for (; p; p = p->more)
+		n += p->len;
+	return n;
+}
+
+static inline uint32_t pktbuf_pieces(const struct pktbuf *p)
+{
+	uint32_t n = 0;
+
+	for (; p; p = p->more)
+		n++;
+	return n;
 }
 
 static inline uint8_t *pktbuf_data(const struct pktbuf *p)

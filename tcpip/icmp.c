@@ -106,8 +106,7 @@ void icmp_in(struct stack *st, struct port *port, struct pktbuf *p, const struct
 
 	(void)port;
 	COUNT(st, IcmpInMsgs);
-	if (icmp_parse(&h, pktbuf_data(p), p->len) < 0 ||
-	    csum_fold(csum_add(0, pktbuf_data(p), p->len)) != 0) {
+	if (icmp_parse(&h, pktbuf_data(p), p->len) < 0 || csum_fold(csum_packet(0, p)) != 0) {
 		COUNT(st, IcmpInErrors);
 		goto out;
 	}
@@ -116,6 +115,8 @@ void icmp_in(struct stack *st, struct port *port, struct pktbuf *p, const struct
 	switch (h.type) {
 	case ICMP4_ECHO:
 		COUNT(st, IcmpInEchos);
+		if (p->more) /* the answer would have to be fragmented */
+			break;
 		echo_reply(st, p, ip, &h);
 		return;
 	case ICMP4_ECHO_REPLY:

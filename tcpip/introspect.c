@@ -93,7 +93,7 @@ bool stack_sock_row(struct stack *st, uint32_t *cursor, struct sock_row *row)
 
 bool stack_pool_row(struct stack *st, uint32_t *cursor, struct pool_row *row)
 {
-	const struct pool *pools[] = {&st->sockets, &st->tcp_pcbs, neigh_pool(st)};
+	const struct pool *pools[] = {&st->sockets, &st->tcp_pcbs, neigh_pool(st), reass_pool(st)};
 	uint32_t i = (*cursor)++, n = sizeof(pools) / sizeof(pools[0]);
 	const struct pktbuf_pool *b = st->pool;
 

@@ -2,7 +2,7 @@
 /*
  * IPv4 (RFC 791, 1122 3.2): which packets are for us and sound, and the header in front of outgoing
  * ones. Called by eth.c on input and the transports on output; calls icmp.c, udp.c, tcp_in.c up,
- * route.c and neigh.c down. Options are skipped, fragments counted and dropped, nothing forwarded.
+ * reass.c for fragments, route.c and neigh.c down. Options are skipped, nothing is forwarded.
  */
 #include "tcpip/dhcp4.h"
 #include "tcpip/stack.h"
@@ -36,19 +36,64 @@ static bool martian_source(const struct stack *st, uint32_t src, bool looped)
 }
 
 /* Strict host model: an address belongs to its port. */
-static bool for_us(struct stack *st, struct port *port, const struct ip4_hdr *ip,
-		   const struct pktbuf *p)
+static bool for_us(struct stack *st, const struct ip4_hdr *ip, const struct pktbuf *p, bool mine)
 {
-	if (addr_port4(st, ip->dst) == port)
+	if (mine)
 		return !(p->flags & PKTBUF_BROADCAST); /* RFC 1122 3.3.6 */
 	return addr_broadcast4(st, ip->dst);
 }
 
-static void deliver(struct stack *st, struct port *port, struct pktbuf *p, const struct ip4_hdr *ip)
+/*
+ * A segment that came in pieces: TCP gets each piece as a segment of its own, as if the sender had
+ * cut it there. What may be told once (SACK blocks, CWR) goes with the first, what ends it (FIN,
+ * PSH) with the last.
+ */
+static void tcp_pieces(struct stack *st, struct port *port, struct pktbuf *p,
+		       const struct ip4_hdr *ip)
+{
+	uint64_t sum = csum_pseudo4(ip->src, ip->dst, ip->protocol, (uint16_t)pktbuf_total(p));
+	struct tcp_hdr whole, h;
+	struct pktbuf *rest;
+	uint32_t at = 0;
+
+	if (csum_fold(csum_packet(sum, p)) != 0 || tcp_parse(&whole, pktbuf_data(p), p->len) < 0 ||
+	    whole.flags & (TCP_SYN | TCP_RST)) {
+		COUNT(st, TcpInErrs);
+		pktbuf_free(p);
+		return;
+	}
+	pktbuf_pull(p, whole.hdr_len);
+	for (h = whole; p; p = rest) {
+		rest = p->more;
+		p->more = NULL;
+		h.seq = whole.seq + at;
+		h.flags = whole.flags &
+			  (uint8_t) ~((rest ? TCP_FIN | TCP_PSH : 0) | (at ? TCP_CWR : 0) |
+				      (whole.urgent <= at ? TCP_URG : 0));
+		h.urgent = h.flags & TCP_URG ? (uint16_t)(whole.urgent - at) : 0;
+		h.opts.n_sack = at ? 0 : h.opts.n_sack;
+		at += p->len;
+		if (p->off < tcp_build_len(&h)) { /* a driver that leaves no headroom */
+			pktbuf_free(p);
+			continue;
+		}
+		tcp_build(pktbuf_push(p, (uint16_t)tcp_build_len(&h)), &h);
+		p->l4_off = p->off;
+		p->flags |= PKTBUF_RX_L4_CSUM_OK;
+		tcp_in(st, port, p, ip);
+	}
+}
+
+/* mine: its destination is an address, not a broadcast. */
+static void deliver(struct stack *st, struct port *port, struct pktbuf *p, const struct ip4_hdr *ip,
+		    bool mine)
 {
 	COUNT(st, IpInDelivers);
-	if (ip->protocol == IPPROTO_TCP && !addr_broadcast4(st, ip->dst)) {
-		tcp_in(st, port, p, ip);
+	if (ip->protocol == IPPROTO_TCP && mine) {
+		if (p->more)
+			tcp_pieces(st, port, p, ip);
+		else
+			tcp_in(st, port, p, ip);
 		return;
 	}
 	if (ip->protocol == IPPROTO_UDP) {
@@ -70,6 +115,7 @@ static void deliver(struct stack *st, struct port *port, struct pktbuf *p, const
 static void receive(struct stack *st, struct port *port, struct pktbuf *p, bool looped)
 {
 	struct ip4_hdr ip;
+	bool mine;
 
 	COUNT(st, IpInReceives);
 	if (ip4_parse(&ip, pktbuf_data(p), p->len) < 0) {
@@ -81,19 +127,22 @@ static void receive(struct stack *st, struct port *port, struct pktbuf *p, bool 
 		COUNT(st, IpInCsumErrors);
 		goto drop;
 	}
+	mine = addr_port4(st, ip.dst) == port;
 	if (martian_source(st, ip.src, looped) ||
-	    (!for_us(st, port, &ip, p) && !dhcp4_claims(st, port, p, &ip))) {
+	    (!for_us(st, &ip, p, mine) && !dhcp4_claims(st, port, p, &ip))) {
 		COUNT(st, IpInAddrErrors);
 		goto drop;
 	}
 	if (ip.mf || ip.frag_off) {
-		COUNT(st, IpInFragments);
-		goto drop;
+		p = reass_in(st, p, &ip);
+		if (!p)
+			return;
+	} else {
+		pktbuf_trim(p, ip.total_len); /* Ethernet's padding */
+		pktbuf_pull(p, ip.hdr_len);
+		p->l4_off = p->off;
 	}
-	pktbuf_trim(p, ip.total_len); /* Ethernet's padding */
-	pktbuf_pull(p, ip.hdr_len);
-	p->l4_off = p->off;
-	deliver(st, port, p, &ip);
+	deliver(st, port, p, &ip, mine);
 	return;
 drop:
 	pktbuf_free(p);
@@ -181,7 +230,6 @@ int ip4_out(struct stack *st, struct pktbuf *p, const struct ip4_args *args)
 		.dst = args->dst,
 	};
 	struct route_hit hit;
-	bool loop;
 	int r;
 
 	COUNT(st, IpOutRequests);
@@ -198,15 +246,14 @@ int ip4_out(struct stack *st, struct pktbuf *p, const struct ip4_args *args)
 		goto discard;
 	if (ip.src == 0)
 		ip.src = hit.src;
-	loop = addr_local4(st, args->dst);
-	if (!loop && (args->protocol == IPPROTO_TCP || args->protocol == IPPROTO_UDP))
+	if (!hit.local && (args->protocol == IPPROTO_TCP || args->protocol == IPPROTO_UDP))
 		l4_checksum(p, args, ip.src, hit.port);
 	ip.total_len = (uint16_t)(p->len + IP4_HDR_LEN);
 	ip.id = (uint16_t)stack_random(st); /* no fragments are made: it need not be unique */
 	ip4_build(pktbuf_push(p, IP4_HDR_LEN), &ip);
 	p->csum_start += IP4_HDR_LEN;
 	p->time = st->now;
-	if (loop)
+	if (hit.local)
 		return loop_put(st, p);
 	neigh_out(st, hit.port, hit.next_hop, p);
 	return 0;

@@ -127,7 +127,8 @@ int route_lookup4(struct stack *st, uint32_t dst, struct route_hit *hit)
 	hit->port = addr_port4(st, dst);
 	hit->next_hop = dst;
 	hit->src = dst;
-	if (hit->port) /* ourselves */
+	hit->local = hit->port != NULL;
+	if (hit->local)
 		return 0;
 	if (dst == 0)
 		return -ENETUNREACH;

@@ -318,15 +318,17 @@ void sock_recv_done(struct socket *so, struct sock_slice *slices, unsigned n)
 
 void sock_recv_undo(struct socket *so, int flags, struct sock_slice *slices, unsigned n)
 {
-	while (n--) {
+	bool whole = so->kind != SOCK_KIND_TCP && n > 0 && !(flags & MSG_PEEK);
+
+	if (whole)
+		udp_recv_undo(so, slices, n);
+	while (!whole && n--) {
 		if (flags & MSG_OOB && so->kind == SOCK_KIND_TCP)
 			tcp_urg_undo(so);
 		if (flags & (MSG_PEEK | MSG_OOB))
 			pktbuf_free(slices[n].buf);
-		else if (so->kind == SOCK_KIND_TCP)
-			tcp_recv_undo(so, &slices[n]);
 		else
-			udp_recv_undo(so, &slices[n]);
+			tcp_recv_undo(so, &slices[n]);
 	}
 	sock_ready(so, true); /* others may sleep on it since it was taken */
 }
@@ -336,7 +338,7 @@ int64_t sock_readable(struct socket *so)
 {
 	if (so->kind == SOCK_KIND_TCP)
 		return tcp_readable(so);
-	return so->rxq.head ? so->rxq.head->len : 0;
+	return pktbuf_total(so->rxq.head);
 }
 
 bool sock_at_mark(const struct socket *so)

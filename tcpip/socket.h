@@ -70,9 +70,9 @@ int udp_shutdown(struct socket *so, int how);
 void udp_close(struct socket *so);
 int64_t udp_send_reserve(struct socket *so, uint64_t len, const struct sock_addr *to, int flags,
 			 struct pktbuf **out);
-int64_t udp_recv_take(struct socket *so, uint64_t max, int flags, struct sock_slice *slice,
+int64_t udp_recv_take(struct socket *so, uint64_t max, int flags, struct sock_slice *slices,
 		      unsigned *n_slices, struct sock_addr *from, uint64_t *full);
-void udp_recv_undo(struct socket *so, const struct sock_slice *s);
+void udp_recv_undo(struct socket *so, const struct sock_slice *slices, unsigned n);
 int64_t udp_send_commit(struct socket *so, struct pktbuf *p, const struct sock_addr *to, int flags);
 /* icmp.c hands echo replies to echo sockets by identifier (local_port). */
 bool ping_deliver(struct stack *st, struct pktbuf *p, const struct ip4_hdr *ip);

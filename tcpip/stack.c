@@ -28,6 +28,8 @@ static int make_tables(struct stack *st, uint32_t max_sockets, uint32_t max_pcbs
 	if (r == 0)
 		r = neigh_create(st);
 	if (r == 0)
+		r = reass_create(st);
+	if (r == 0)
 		r = dhcp4_create(st);
 	if (r == 0)
 		r = udp_create_table(st);
@@ -106,7 +108,7 @@ void stack_port_add(struct stack *st, struct port *port)
 	*at = port;
 }
 
-/* Addresses, routes and neighbours of the port go with it. */
+/* Addresses, routes and neighbours of the port go with it, and half a datagram. */
 void stack_port_del(struct stack *st, struct port *port)
 {
 	struct port **at = &st->ports;
@@ -116,6 +118,7 @@ void stack_port_del(struct stack *st, struct port *port)
 	if (*at)
 		*at = port->next;
 	dhcp4_flush_port(st, port);
+	reass_drop_all(st);
 	neigh_flush_port(st, port);
 	route_flush_port(st, port);
 }

@@ -32,7 +32,11 @@
 	X(IpInHdrErrors)                                                                           \
 	X(IpInAddrErrors)                                                                          \
 	X(IpInCsumErrors)                                                                          \
-	X(IpInFragments)                                                                           \
+	X(IpReasmReqds)                                                                            \
+	X(IpReasmOKs)                                                                              \
+	X(IpReasmFails)                                                                            \
+	X(IpReasmTimeout)                                                                          \
+	X(IpReasmOverlaps)                                                                         \
 	X(IpInUnknownProtos)                                                                       \
 	X(IpInDelivers)                                                                            \
 	X(IpOutRequests)                                                                           \
@@ -131,6 +135,7 @@ struct neigh_table; /* neigh.c */
 struct acd;	    /* acd.h */
 struct dhcp_client; /* dhcp4.c */
 struct udp_table;   /* udp.c */
+struct reass_table; /* reass.c */
 struct tcp_table;   /* lookup.c: 4-tuples, listeners, bound ports */
 
 struct stack {
@@ -149,6 +154,7 @@ struct stack {
 	struct dhcp_client *dhcp; /* by index of the port */
 	uint32_t dhcp_changes;
 	struct udp_table *udp;
+	struct reass_table *reass;
 	struct tcp_table *tcp;
 	struct arena *arena;
 	struct pktbuf_queue loop; /* ip4.c: packets to an address of ours, on their way back in */
@@ -222,6 +228,7 @@ struct route_hit {
 	struct port *port;
 	uint32_t next_hop; /* network byte order */
 	uint32_t src;	   /* source address to use, network byte order; 0: none */
+	bool local;	   /* an address of ours */
 };
 int route_lookup4(struct stack *st, uint32_t dst, struct route_hit *hit);
 struct local_addr *addr_find4(struct stack *st, uint32_t addr); /* NULL: not ours */
@@ -250,6 +257,18 @@ void ip4_in(struct stack *st, struct port *port, struct pktbuf *p);
 void ip4_loop(struct stack *st); /* feeds in what was sent to addresses of ours; bounded */
 int ip4_out(struct stack *st, struct pktbuf *p, const struct ip4_args *args);
 uint16_t ip4_mtu(struct stack *st, uint32_t dst); /* path MTU as known, bytes */
+
+/*
+ * reass.c: takes over a fragment whose header `ip` is sound (data at that header). The whole
+ * datagram once it is there, data at the transport header, its pieces linked by `more`, every one
+ * of an even length but the last, *ip its header; NULL until then.
+ */
+struct pktbuf *reass_in(struct stack *st, struct pktbuf *p, struct ip4_hdr *ip);
+int reass_create(struct stack *st);
+void reass_drop_all(struct stack *st);
+const struct pool *reass_pool(const struct stack *st);
+/* csum_add over all pieces. */
+uint64_t csum_packet(uint64_t sum, const struct pktbuf *p);
 
 /* icmp.c: icmp_in takes over p. icmp_error answers a bad packet p (data at its IP header), does
  * not take it over, obeys RFC 1122 3.2.2 (never about errors, broadcasts, fragments) and a limit.

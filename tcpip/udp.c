@@ -225,23 +225,51 @@ void udp_close(struct socket *so)
 
 /* ---- input -------------------------------------------------------------------------------- */
 
+/* What a datagram costs: whole buffers. */
+static uint32_t memory_of(const struct pktbuf *p)
+{
+	return pktbuf_pieces(p) * PKTBUF_SIZE;
+}
+
+/* Each piece is its user's; false: that has its share. What was charged is given back by freeing.
+ */
+static bool charge(const struct socket *so, struct pktbuf *p)
+{
+	for (; p; p = p->more) {
+		if (!quota_pktbuf(so->st, so->owner))
+			return false;
+		pktbuf_charge(p, so->owner);
+	}
+	return true;
+}
+
 /* Takes over p, whose data is what the application shall read. */
 static void deliver(struct socket *so, struct pktbuf *p)
 {
 	struct stack *st = so->st;
+	uint32_t memory = memory_of(p);
 
-	if (so->shut & SHUT_NO_RECV || so->rxq_bytes + PKTBUF_SIZE > so->rcvbuf ||
-	    st->pool->avail < st->pool->count / POOL_RESERVE || !quota_pktbuf(st, so->owner)) {
+	if (so->shut & SHUT_NO_RECV || so->rxq_bytes + memory > so->rcvbuf ||
+	    st->pool->avail < st->pool->count / POOL_RESERVE || !charge(so, p)) {
 		COUNT(st, UdpRcvbufErrors);
 		pktbuf_free(p);
 		return;
 	}
-	pktbuf_charge(p, so->owner);
 	pktbuf_queue_put(&so->rxq, p);
-	so->rxq_bytes += PKTBUF_SIZE;
+	so->rxq_bytes += memory;
 	if (so->kind == SOCK_KIND_UDP)
 		COUNT(st, UdpInDatagrams);
 	sock_ready(so, true);
+}
+
+/* To `len` bytes in all; pieces beyond them stay, empty. */
+static void trim(struct pktbuf *p, uint32_t len)
+{
+	for (; p; p = p->more) {
+		if (p->len > len)
+			p->len = (uint16_t)len;
+		len -= p->len;
+	}
 }
 
 static void note_names(struct pktbuf *p, const struct ip4_hdr *ip, uint16_t sport, uint16_t dport)
@@ -254,7 +282,7 @@ static void note_names(struct pktbuf *p, const struct ip4_hdr *ip, uint16_t spor
 	p->udp.tos = ip->tos;
 }
 
-static struct pktbuf *copy_of(struct stack *st, const struct pktbuf *p)
+static struct pktbuf *copy_piece(struct stack *st, const struct pktbuf *p)
 {
 	struct pktbuf *c = pktbuf_alloc(st->pool);
 
@@ -269,6 +297,21 @@ static struct pktbuf *copy_of(struct stack *st, const struct pktbuf *p)
 	c->time = p->time;
 	c->udp = p->udp;
 	return c;
+}
+
+static struct pktbuf *copy_of(struct stack *st, const struct pktbuf *p)
+{
+	struct pktbuf *head = NULL, **at = &head;
+
+	for (; p; p = p->more, at = &(*at)->more) {
+		*at = copy_piece(st, p);
+		if (!*at) {
+			if (head)
+				pktbuf_free(head);
+			return NULL;
+		}
+	}
+	return head;
 }
 
 /* A broadcast goes to every socket it fits (RFC 1122 4.1.3.3's wildcards). */
@@ -306,14 +349,14 @@ void udp_in(struct stack *st, struct port *port, struct pktbuf *p, const struct 
 	struct socket *so = NULL;
 	struct udp_hdr h;
 
-	if (udp_parse(&h, pktbuf_data(p), p->len) < 0) {
+	if (p->len < UDP_HDR_LEN || udp_parse(&h, pktbuf_data(p), pktbuf_total(p)) < 0) {
 		COUNT(st, UdpInErrors);
 		pktbuf_free(p);
 		return;
 	}
+	trim(p, h.len);
 	if (h.checksum != 0 && !(p->flags & PKTBUF_RX_L4_CSUM_OK) &&
-	    csum_fold(csum_add(csum_pseudo4(ip->src, ip->dst, IPPROTO_UDP, h.len), pktbuf_data(p),
-			       h.len)) != 0) {
+	    csum_fold(csum_packet(csum_pseudo4(ip->src, ip->dst, IPPROTO_UDP, h.len), p)) != 0) {
 		COUNT(st, UdpInCsumErrors);
 		pktbuf_free(p);
 		return;
@@ -329,7 +372,6 @@ void udp_in(struct stack *st, struct port *port, struct pktbuf *p, const struct 
 		return;
 	}
 	note_names(p, ip, h.sport, h.dport);
-	pktbuf_trim(p, h.len);
 	pktbuf_pull(p, UDP_HDR_LEN);
 	if (broadcast)
 		deliver_all(st, &f, p);
@@ -522,11 +564,32 @@ int64_t udp_send_commit(struct socket *so, struct pktbuf *p, const struct sock_a
 
 /* ---- receiving ---------------------------------------------------------------------------- */
 
-int64_t udp_recv_take(struct socket *so, uint64_t max, int flags, struct sock_slice *slice,
+/* At most `max` bytes. The first slice has the datagram's reference, each further one its own. */
+static int64_t slice_up(struct pktbuf *p, uint64_t max, struct sock_slice *slices,
+			unsigned *n_slices)
+{
+	int64_t bytes = 0;
+	unsigned n = 0;
+	uint32_t len;
+
+	for (; p && n < SOCK_SLICES && (n == 0 || max > 0); p = p->more) {
+		len = p->len < max ? p->len : (uint32_t)max;
+		if (n > 0)
+			pktbuf_hold(p);
+		slices[n++] = (struct sock_slice){p, pktbuf_data(p), len};
+		bytes += len;
+		max -= len;
+	}
+	*n_slices = n;
+	return bytes;
+}
+
+int64_t udp_recv_take(struct socket *so, uint64_t max, int flags, struct sock_slice *slices,
 		      unsigned *n_slices, struct sock_addr *from, uint64_t *full)
 {
 	struct pktbuf *p = so->rxq.head;
 	int r = -so->error;
+	int64_t n;
 
 	if (flags & (MSG_OOB | MSG_ERRQUEUE))
 		return flags & MSG_OOB ? -EOPNOTSUPP : -EAGAIN;
@@ -541,25 +604,24 @@ int64_t udp_recv_take(struct socket *so, uint64_t max, int flags, struct sock_sl
 		pktbuf_hold(p);
 	} else {
 		pktbuf_queue_take(&so->rxq);
-		so->rxq_bytes -= PKTBUF_SIZE;
+		so->rxq_bytes -= memory_of(p);
 		sock_ready(so, false);
 	}
-	slice->buf = p;
-	slice->data = pktbuf_data(p);
-	slice->len = p->len < max ? p->len : (uint32_t)max;
-	*n_slices = 1;
-	*full = p->len;
+	*full = pktbuf_total(p);
+	n = slice_up(p, max, slices, n_slices);
 	if (from) {
 		from->family = AF_INET;
 		from->port = p->udp.sport;
 		memcpy(from->addr, &p->udp.src, 4);
 	}
-	return slice->len;
+	return n;
 }
 
-/* What was read of it was at most the head: the datagram itself is whole. */
-void udp_recv_undo(struct socket *so, const struct sock_slice *s)
+/* The datagram itself is whole, whatever was read of it. */
+void udp_recv_undo(struct socket *so, const struct sock_slice *slices, unsigned n)
 {
-	pktbuf_queue_put_first(&so->rxq, s->buf);
-	so->rxq_bytes += PKTBUF_SIZE;
+	while (n-- > 1)
+		pktbuf_free(slices[n].buf);
+	pktbuf_queue_put_first(&so->rxq, slices[0].buf);
+	so->rxq_bytes += memory_of(slices[0].buf);
 }

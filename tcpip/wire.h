@@ -69,6 +69,8 @@ enum icmp_unreach_code {
 	ICMP4_FRAG_NEEDED = 4,
 };
 
+enum icmp_time_code { ICMP4_REASS_TIME = 1 };
+
 /* The low bits of TOS, RFC 3168 5. */
 enum ip_ecn { IP_NOT_ECT, IP_ECT1, IP_ECT0, IP_CE };
 

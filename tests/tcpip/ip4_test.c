@@ -93,19 +93,6 @@ START_TEST(sources_no_host_may_have_are_dropped)
 }
 END_TEST
 
-START_TEST(fragments_are_counted_and_dropped)
-{
-	struct ip4_hdr h = good();
-
-	h.mf = true;
-	ck_assert(!arrives(&h));
-	h.mf = false;
-	h.frag_off = 8;
-	ck_assert(!arrives(&h));
-	ck_assert_uint_eq(desk_count(&d, "IpInFragments"), 2);
-}
-END_TEST
-
 static size_t build(uint8_t *frame, unsigned options)
 {
 	struct eth_hdr e = {.type = ETH_TYPE_IP4};
@@ -377,9 +364,8 @@ int main(void)
 		"ip4",
 		CASES(a_packet_for_us_is_delivered, packets_for_others_are_not_forwarded,
 		      another_ports_address_is_not_ours_here, sources_no_host_may_have_are_dropped,
-		      fragments_are_counted_and_dropped, options_are_skipped,
-		      a_wrong_header_checksum_is_dropped, every_truncation_of_a_packet_is_dropped,
-		      ethernets_padding_is_cut_off,
+		      options_are_skipped, a_wrong_header_checksum_is_dropped,
+		      every_truncation_of_a_packet_is_dropped, ethernets_padding_is_cut_off,
 		      a_unicast_packet_in_a_broadcast_frame_is_dropped,
 		      an_unknown_protocol_is_answered_with_protocol_unreachable,
 		      random_packets_neither_crash_nor_leak, a_sent_packet_has_its_header_right,
