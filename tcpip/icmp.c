@@ -80,7 +80,7 @@ static void icmp_send(struct stack *st, struct pktbuf *p, const struct icmp_hdr 
 	uint16_t sum;
 
 	icmp_build(pktbuf_data(p), h);
-	sum = csum_fold(csum_add(0, pktbuf_data(p), p->len));
+	sum = csum_fold(csum_packet(0, p));
 	memcpy(pktbuf_data(p) + 2, &sum, 2);
 	p->flags = 0;
 	COUNT(st, IcmpOutMsgs);
@@ -115,8 +115,6 @@ void icmp_in(struct stack *st, struct port *port, struct pktbuf *p, const struct
 	switch (h.type) {
 	case ICMP4_ECHO:
 		COUNT(st, IcmpInEchos);
-		if (p->more) /* the answer would have to be fragmented */
-			break;
 		echo_reply(st, p, ip, &h);
 		return;
 	case ICMP4_ECHO_REPLY:

@@ -219,6 +219,35 @@ static void l4_checksum(struct pktbuf *p, const struct ip4_args *args, uint32_t 
 	memcpy(pktbuf_data(p) + offset, &sum, 2);
 }
 
+static int send_fragment(struct stack *st, struct pktbuf *p, const struct route_hit *hit)
+{
+	if (hit->local)
+		return loop_put(st, p);
+	neigh_out(st, hit->port, hit->next_hop, p);
+	return 0;
+}
+
+/* Its checksum is made here, whatever the port can: that does one packet's. */
+static int out_in_fragments(struct stack *st, struct pktbuf *p, const struct ip4_args *args,
+			    struct ip4_hdr *ip, const struct route_hit *hit)
+{
+	uint32_t total = pktbuf_total(p);
+	uint16_t sum;
+
+	if (total > 0xffff - IP4_HDR_LEN || (ip->df && total + IP4_HDR_LEN > hit->port->mtu)) {
+		COUNT(st, IpFragFails);
+		pktbuf_free(p);
+		return -EMSGSIZE;
+	}
+	if (args->protocol == IPPROTO_UDP) {
+		sum = csum_fold(csum_packet(
+			csum_pseudo4(ip->src, ip->dst, IPPROTO_UDP, (uint16_t)total), p));
+		sum = sum ? sum : 0xffff;
+		memcpy(pktbuf_data(p) + 6, &sum, 2);
+	}
+	return ip4_frag_out(st, p, ip, hit, send_fragment);
+}
+
 int ip4_out(struct stack *st, struct pktbuf *p, const struct ip4_args *args)
 {
 	struct ip4_hdr ip = {
@@ -238,14 +267,13 @@ int ip4_out(struct stack *st, struct pktbuf *p, const struct ip4_args *args)
 		COUNT(st, IpOutNoRoutes);
 		goto drop;
 	}
-	r = -EMSGSIZE;
-	if (p->len + IP4_HDR_LEN > hit.port->mtu)
-		goto discard;
+	if (ip.src == 0)
+		ip.src = hit.src;
+	if (p->more || p->len + IP4_HDR_LEN > hit.port->mtu)
+		return out_in_fragments(st, p, args, &ip, &hit);
 	r = -ENOBUFS;
 	if (p->off < ETH_HDR_LEN + IP4_HDR_LEN)
 		goto discard;
-	if (ip.src == 0)
-		ip.src = hit.src;
 	if (!hit.local && (args->protocol == IPPROTO_TCP || args->protocol == IPPROTO_UDP))
 		l4_checksum(p, args, ip.src, hit.port);
 	ip.total_len = (uint16_t)(p->len + IP4_HDR_LEN);

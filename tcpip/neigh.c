@@ -12,7 +12,7 @@
  *			    3 x 1 s
  *
  * What keeps a hostile wire out: entries are made by our own sending and by ARP requests for us
- * alone; the table is bounded and gives up STALE entries first; an entry queues 16 packets.
+ * alone; the table is bounded and gives up STALE entries first; an entry queues 48 packets.
  */
 #include "tcpip/stack.h"
 
@@ -23,7 +23,7 @@
 
 #define NEIGH_MAX     1024u
 #define NEIGH_BUCKETS 512u
-#define NEIGH_QUEUE   16u /* packets an INCOMPLETE entry holds */
+#define NEIGH_QUEUE   48u /* packets an INCOMPLETE entry holds: a datagram of 64 KiB in fragments */
 #define NEIGH_SCAN    32u /* entries looked at for one to give up */
 #define PROBES	      3u
 #define SEC	      1000000000ull

@@ -13,6 +13,7 @@
 
 #define STACK_ADDR_MAX	64u
 #define STACK_ROUTE_MAX 128u
+#define STACK_IP_IDS	256u
 
 /* X-macro: one counter each; names as in RFC 4293 (IP), 4022 (TCP), 4113 (UDP), Linux's TcpExt. */
 #define STACK_COUNTERS(X)                                                                          \
@@ -36,6 +37,9 @@
 	X(IpReasmOKs)                                                                              \
 	X(IpReasmFails)                                                                            \
 	X(IpReasmTimeout)                                                                          \
+	X(IpFragOKs)                                                                               \
+	X(IpFragFails)                                                                             \
+	X(IpFragCreates)                                                                           \
 	X(IpReasmOverlaps)                                                                         \
 	X(IpInUnknownProtos)                                                                       \
 	X(IpInDelivers)                                                                            \
@@ -163,6 +167,8 @@ struct stack {
 	uint16_t *sock_gen;   /* generation of each index, never 0 */
 	struct pool tcp_pcbs; /* struct tcp_pcb */
 
+	uint16_t ip_ids[STACK_IP_IDS]; /* ip4_frag.c */
+
 	uint8_t secret[16];   /* SipHash key: ISNs, hash tables, ports */
 	uint64_t rng[4];      /* xoshiro256++ for choices that need no secrecy; see random.c */
 	uint32_t icmp_tokens; /* rate limit of ICMP errors and challenge ACKs */
@@ -242,7 +248,8 @@ void route_flush_port(struct stack *st, struct port *port);
 /*
  * ip4.c: ip4_out prepends the IP header (p's data starts at the transport header), finds the
  * route, sends. All addresses network byte order; src 0: the route's. Takes over one reference in
- * any case. 0 or -ENETUNREACH, -EMSGSIZE (too big), -ENOBUFS.
+ * any case. 0 or -ENETUNREACH, -EMSGSIZE (too big, and df), -ENOBUFS. What is too big or comes in
+ * pieces (pktbuf.h's `more`, each of an even length but the last) leaves as fragments.
  * It also fills in the checksum of TCP and UDP (or leaves it to the port): the caller builds the
  * header with a zero checksum field and no PKTBUF_TX_L4_CSUM.
  * Who keeps a reference finds its payload again as the last bytes of p's data; p->next stays its
@@ -256,6 +263,15 @@ struct ip4_args {
 void ip4_in(struct stack *st, struct port *port, struct pktbuf *p);
 void ip4_loop(struct stack *st); /* feeds in what was sent to addresses of ours; bounded */
 int ip4_out(struct stack *st, struct pktbuf *p, const struct ip4_args *args);
+/*
+ * ip4_frag.c: a packet (data at the transport header, in one or more pieces) that does not fit goes
+ * out as fragments, each by out(); takes over p. *ip: its header but for length, id and offset.
+ */
+int ip4_frag_out(struct stack *st, struct pktbuf *p, struct ip4_hdr *ip,
+		 const struct route_hit *hit,
+		 int (*out)(struct stack *st, struct pktbuf *p, const struct route_hit *hit));
+/* May `owner` have n buffers more? */
+bool ip4_frag_room(const struct stack *st, uint8_t owner, uint32_t n);
 uint16_t ip4_mtu(struct stack *st, uint32_t dst); /* path MTU as known, bytes */
 
 /*

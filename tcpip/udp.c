@@ -444,6 +444,12 @@ static uint16_t header_len(const struct socket *so)
 	return so->kind == SOCK_KIND_UDP ? UDP_HDR_LEN : 0; /* an echo brings its header */
 }
 
+/* Linux's ip_sk_ignore_df. */
+static bool may_fragment(const struct socket *so)
+{
+	return so->mtu_discover < IP_PMTUDISC_DO || so->mtu_discover == IP_PMTUDISC_OMIT;
+}
+
 static int check_send(struct socket *so, uint64_t len, const struct sock_addr *to, int flags)
 {
 	struct route_hit hit;
@@ -472,8 +478,7 @@ static int check_send(struct socket *so, uint64_t len, const struct sock_addr *t
 		return r;
 	if (addr_broadcast4(so->st, ip) && !so->broadcast)
 		return -EACCES;
-	if (len + header_len(so) + IP4_HDR_LEN > hit.port->mtu ||
-	    len > PKTBUF_SIZE - PKTBUF_HEADROOM)
+	if (len + header_len(so) + IP4_HDR_LEN > (may_fragment(so) ? 0xffff : hit.port->mtu))
 		return -EMSGSIZE;
 	return autobind(so);
 }
@@ -482,24 +487,41 @@ int64_t udp_send_reserve(struct socket *so, uint64_t len, const struct sock_addr
 			 struct pktbuf **out)
 {
 	int r = check_send(so, len, to, flags);
-	struct pktbuf *p;
+	uint64_t left = len, most = PKTBUF_SIZE - PKTBUF_HEADROOM;
+	struct pktbuf *p, **at = out;
 
 	if (r < 0)
 		return r;
-	p = quota_pktbuf(so->st, so->owner) ? pktbuf_alloc(so->st->pool) : NULL;
-	if (!p)
-		return -ENOBUFS;
-	pktbuf_charge(p, so->owner);
-	p->len = (uint16_t)len;
-	*out = p;
+	do {
+		p = quota_pktbuf(so->st, so->owner) ? pktbuf_alloc(so->st->pool) : NULL;
+		if (!p) {
+			pktbuf_free_list(*out);
+			*out = NULL;
+			return -ENOBUFS;
+		}
+		pktbuf_charge(p, so->owner);
+		p->len = (uint16_t)(left < most ? left : most);
+		left -= p->len;
+		*at = p;
+		at = &p->next;
+	} while (left > 0);
 	return (int64_t)len;
+}
+
+/* The list of udp_send_reserve becomes one packet. */
+static void join(struct pktbuf *p)
+{
+	for (; p; p = p->more) {
+		p->more = p->next;
+		p->next = NULL;
+	}
 }
 
 static void build_udp(const struct socket *so, struct pktbuf *p, uint16_t port)
 {
 	struct udp_hdr h = {.sport = so->local_port, .dport = port};
 
-	h.len = (uint16_t)(p->len + UDP_HDR_LEN);
+	h.len = (uint16_t)(pktbuf_total(p) + UDP_HDR_LEN);
 	udp_build(pktbuf_push(p, UDP_HDR_LEN), &h);
 }
 
@@ -514,7 +536,7 @@ static int build_echo(const struct socket *so, struct pktbuf *p)
 	h.rest = (uint32_t)so->local_port << 16 | (h.rest & 0xffff);
 	h.checksum = 0;
 	icmp_build(pktbuf_data(p), &h);
-	sum = csum_fold(csum_add(0, pktbuf_data(p), p->len));
+	sum = csum_fold(csum_packet(0, p));
 	memcpy(pktbuf_data(p) + 2, &sum, 2);
 	return 0;
 }
@@ -531,15 +553,24 @@ static int source(const struct socket *so, uint32_t *src)
 	return 0;
 }
 
+/* DF on what fits, unless the program wants none; on what does not fit where it must not be cut. */
+static bool dont_fragment(const struct socket *so, const struct pktbuf *p, uint32_t dst)
+{
+	if (so->mtu_discover == IP_PMTUDISC_WANT)
+		return pktbuf_total(p) + IP4_HDR_LEN <= ip4_mtu(so->st, dst);
+	return so->mtu_discover == IP_PMTUDISC_DO || so->mtu_discover == IP_PMTUDISC_PROBE;
+}
+
 int64_t udp_send_commit(struct socket *so, struct pktbuf *p, const struct sock_addr *to, int flags)
 {
 	struct ip4_args args = {.ttl = so->ttl, .tos = so->tos};
-	int64_t len = p->len;
+	int64_t len;
 	uint16_t port;
 	int r;
 
 	(void)flags;
-	args.df = so->mtu_discover != IP_PMTUDISC_DONT;
+	join(p);
+	len = pktbuf_total(p);
 	args.protocol = so->kind == SOCK_KIND_UDP ? IPPROTO_UDP : IPPROTO_ICMP;
 	r = destination(so, to, &args.dst, &port);
 	if (r == 0)
@@ -552,6 +583,7 @@ int64_t udp_send_commit(struct socket *so, struct pktbuf *p, const struct sock_a
 	}
 	if (so->kind == SOCK_KIND_UDP)
 		build_udp(so, p, port);
+	args.df = dont_fragment(so, p, args.dst);
 	if (args.ttl == 0 && addr_multicast4(args.dst))
 		args.ttl = 1; /* RFC 1112 6.1 */
 	if (so->kind == SOCK_KIND_UDP)

@@ -82,13 +82,13 @@ START_TEST(the_answer_releases_what_waited_in_order)
 }
 END_TEST
 
-START_TEST(sixteen_packets_wait_and_the_oldest_is_dropped)
+START_TEST(forty_eight_packets_wait_and_the_oldest_is_dropped)
 {
-	for (char c = 0; c < 20; c++)
+	for (char c = 0; c < 52; c++)
 		send_to(PEER, c);
 	desk_drop_sent(&d, 0);
 	answer(PEER);
-	for (char c = 4; c < 20; c++) {
+	for (char c = 4; c < 52; c++) {
 		ck_assert(desk_sent(&d, 0, &pk));
 		ck_assert_int_eq(pk.payload[0], c);
 	}
@@ -300,7 +300,7 @@ int main(void)
 		"neigh",
 		CASES(the_first_packet_asks_by_broadcast_and_waits,
 		      the_answer_releases_what_waited_in_order,
-		      sixteen_packets_wait_and_the_oldest_is_dropped,
+		      forty_eight_packets_wait_and_the_oldest_is_dropped,
 		      three_requests_a_second_apart_then_it_has_failed,
 		      failure_is_told_to_a_socket_that_asked_for_errors,
 		      a_packet_to_a_failed_neighbour_asks_anew, a_failed_entry_goes_away_by_itself,
