@@ -2,7 +2,7 @@
 /*
  * Ethernet II: which protocol a frame is for, and the header in front of an outgoing one. Called by
  * stack_input and neigh.c; calls arp.c, ip4.c, port_send. Ports of raw IP packets pass through here
- * without a header. Tagged frames (802.1Q) are counted as unknown and dropped.
+ * without a header. A port is in one VLAN (802.1Q) or in none: other frames are dropped.
  */
 #include "tcpip/stack.h"
 
@@ -24,6 +24,21 @@ static void raw_ip_in(struct stack *st, struct port *port, struct pktbuf *p)
 	}
 	p->l3_off = p->off;
 	ip4_in(st, port, p);
+}
+
+/* Is the frame, from behind its header on, of the port's VLAN? A tag is taken off. A priority alone
+ * (802.1Q 6.9) is no VLAN. */
+static bool vlan_in(const struct port *port, struct pktbuf *p, uint16_t *type)
+{
+	struct vlan_tag t;
+
+	if (*type != ETH_TYPE_VLAN)
+		return port->conf.vlan == 0;
+	if (vlan_parse(&t, pktbuf_data(p), p->len) < 0 || t.vid != port->conf.vlan)
+		return false;
+	pktbuf_pull(p, VLAN_TAG_LEN);
+	*type = t.type;
+	return true;
 }
 
 void eth_in(struct stack *st, struct port *port, struct pktbuf *p)
@@ -55,6 +70,10 @@ void eth_in(struct stack *st, struct port *port, struct pktbuf *p)
 		return;
 	}
 	pktbuf_pull(p, ETH_HDR_LEN);
+	if ((port->conf.vlan || h.type == ETH_TYPE_VLAN) && !vlan_in(port, p, &h.type)) {
+		drop(st, p);
+		return;
+	}
 	p->l3_off = p->off;
 	switch (h.type) {
 	case ETH_TYPE_IP4:
@@ -72,8 +91,14 @@ void eth_out(struct stack *st, struct port *port, const uint8_t dst[6], uint16_t
 	     struct pktbuf *p)
 {
 	struct eth_hdr h = {.type = type};
+	struct vlan_tag tag = {.vid = port->conf.vlan, .type = type};
 
 	if (!(port->caps & PORT_CAP_RAW_IP)) {
+		if (tag.vid) {
+			vlan_build(pktbuf_push(p, VLAN_TAG_LEN), &tag);
+			p->csum_start += VLAN_TAG_LEN;
+			h.type = ETH_TYPE_VLAN;
+		}
 		memcpy(h.dst, dst ? dst : broadcast_mac, 6);
 		memcpy(h.src, port->mac, 6);
 		eth_build(pktbuf_push(p, ETH_HDR_LEN), &h);

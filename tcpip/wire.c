@@ -157,6 +157,25 @@ void eth_build(uint8_t *data, const struct eth_hdr *h)
 	wire_put16(data + 12, h->type);
 }
 
+int vlan_parse(struct vlan_tag *t, const uint8_t *data, size_t len)
+{
+	uint16_t tci;
+
+	if (len < VLAN_TAG_LEN)
+		return -EBADMSG;
+	tci = wire_get16(data);
+	t->vid = tci & 0xfff;
+	t->pcp = (uint8_t)(tci >> 13);
+	t->type = wire_get16(data + 2);
+	return 0;
+}
+
+void vlan_build(uint8_t *data, const struct vlan_tag *t)
+{
+	wire_put16(data, (uint16_t)(t->pcp << 13 | t->vid));
+	wire_put16(data + 2, t->type);
+}
+
 int arp_parse(struct arp_msg *m, const uint8_t *data, size_t len)
 {
 	if (len < ARP_LEN || wire_get16(data) != ARP_HTYPE_ETHER ||

@@ -27,6 +27,14 @@ struct eth_hdr {
 	uint16_t type;
 };
 
+/* IEEE 802.1Q 9.6: between the addresses and the type. */
+#define VLAN_TAG_LEN 4u
+struct vlan_tag {
+	uint16_t vid;  /* 0: a priority alone */
+	uint8_t pcp;   /* 0..7 */
+	uint16_t type; /* of what follows */
+};
+
 struct arp_msg {
 	uint16_t op; /* 1 request, 2 reply */
 	uint8_t sha[6], tha[6];
@@ -119,6 +127,9 @@ struct tcp_hdr {
  * says so) nothing more: checksums are checked by the callers below with the pseudo header. */
 int eth_parse(struct eth_hdr *h, const uint8_t *data, size_t len);
 void eth_build(uint8_t *data, const struct eth_hdr *h);
+/* data: behind the header whose type is ETH_TYPE_VLAN. */
+int vlan_parse(struct vlan_tag *t, const uint8_t *data, size_t len);
+void vlan_build(uint8_t *data, const struct vlan_tag *t);
 int arp_parse(struct arp_msg *m, const uint8_t *data, size_t len);
 void arp_build(uint8_t *data, const struct arp_msg *m);
 int ip4_parse(struct ip4_hdr *h, const uint8_t *data, size_t len);

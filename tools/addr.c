@@ -44,6 +44,8 @@ static void print_ports(const json_t *rows)
 		       cli_number(row, "mtu"));
 		if (cli_number(row, "link_mbps"))
 			printf(" speed %lldMb/s", cli_number(row, "link_mbps"));
+		if (cli_number(row, "vlan"))
+			printf(" vlan %lld", cli_number(row, "vlan"));
 		printf("\n    link/ether %s\n", cli_text(row, "mac"));
 		json_array_foreach(json_object_get(row, "addrs"), k, addr)
 			printf("    inet %s\n", json_string_value(addr));

@@ -87,6 +87,20 @@ START_TEST(ethernet_round_trips)
 }
 END_TEST
 
+START_TEST(a_vlan_tag_round_trips)
+{
+	struct vlan_tag in = {.vid = 4094, .pcp = 5, .type = ETH_TYPE_ARP}, out;
+	uint8_t b[VLAN_TAG_LEN];
+
+	vlan_build(b, &in);
+	ck_assert_int_eq(vlan_parse(&out, b, sizeof(b)), 0);
+	ck_assert_uint_eq(out.vid, 4094);
+	ck_assert_uint_eq(out.pcp, 5);
+	ck_assert_uint_eq(out.type, ETH_TYPE_ARP);
+	ck_assert_int_lt(vlan_parse(&out, b, sizeof(b) - 1), 0);
+}
+END_TEST
+
 START_TEST(arp_round_trips_and_other_hardware_is_refused)
 {
 	struct arp_msg in = {.op = 2,
@@ -393,9 +407,10 @@ int main(void)
 		CASES(the_checksum_of_rfc_1071s_example_is_right,
 		      checksums_of_every_length_agree_with_the_plain_sum,
 		      a_sum_with_its_checksum_in_place_folds_to_zero, ethernet_round_trips,
-		      arp_round_trips_and_other_hardware_is_refused, ipv4_round_trips,
-		      ipv4_with_wrong_lengths_is_refused, udp_round_trips_and_checks_its_length,
-		      icmp_round_trips, a_syns_options_come_in_linuxs_order,
+		      a_vlan_tag_round_trips, arp_round_trips_and_other_hardware_is_refused,
+		      ipv4_round_trips, ipv4_with_wrong_lengths_is_refused,
+		      udp_round_trips_and_checks_its_length, icmp_round_trips,
+		      a_syns_options_come_in_linuxs_order,
 		      time_stamps_and_sack_blocks_are_preceded_by_two_nops,
 		      sack_blocks_that_do_not_fit_are_left_out, tcp_round_trips,
 		      a_fast_open_cookie_round_trips, syn_options_on_another_segment_are_ignored,

@@ -178,10 +178,27 @@ namespace_gone() { # the tap device is deleted under the daemon
 	check gone-down sandwire down $net
 }
 
+in_a_vlan() { # the kernel's end is its own device for that VLAN
+	local mode=$1
+	sandwire up $net --port tap:$tap,vlan=7 --addr $here/24 --mode "$mode" --pages 4K --mem 64 2>"$tmp/up.err" &&
+		ip netns add $ns && ip link set $tap netns $ns && ip -n $ns link set $tap up &&
+		ip -n $ns link add link $tap name vlan7 type vlan id 7 && ip -n $ns link set vlan7 up &&
+		ip -n $ns addr add $peer/24 dev vlan7 || { fail "$mode-vlan-up" "$(cat "$tmp/up.err")"; return; }
+	says "$mode-vlan-shown" 0 ' vlan 7$' sandwire addr --net $net
+	check "$mode-vlan-kernel-pings-stack" peer_ping -c 3 -i 0.2 -s 1472 $here
+	check "$mode-vlan-stack-pings-kernel" sandwire ping --net $net -c 3 -i 0.2 -s 1472 $peer
+	ip -n $ns addr del $peer/24 dev vlan7 && ip -n $ns addr add $peer/24 dev $tap
+	says "$mode-vlan-untagged-is-nobody" 1 '100% packet loss' peer_ping -c 1 -W 1 $here
+	check "$mode-vlan-down" sandwire down $net
+	ip netns del $ns
+}
+
 [ $# -gt 0 ] || set -- server direct
 for m in "$@"; do
 	one_mode "$m"
 	crash "$m"
+	# This machine's own kernel may have no VLANs; the emulated PC's has.
+	[ -z "${SW_VM:-}" ] || { ip netns del $ns 2>/dev/null; in_a_vlan "$m"; }
 done
 namespace_gone
 exit $failed

@@ -172,10 +172,11 @@ static json_t *port_json(struct net_port *p, const struct admin_port_row *r)
 {
 	char mac[CIDR_TEXT];
 
-	return json_pack("{s:i,s:s,s:s,s:i,s:b,s:b,s:i}", "index", p->index, "port", p->spec->text,
-			 "mac", cidr_mac_text(r->mac, mac, sizeof(mac)), "mtu", (int)r->mtu,
-			 "link_up", r->link_up && !p->tap_gone, "running", (int)r->running,
-			 "link_mbps", (int)r->link_mbps);
+	return json_pack("{s:i,s:s,s:s,s:i,s:b,s:b,s:i,s:i}", "index", p->index, "port",
+			 p->spec->text, "mac", cidr_mac_text(r->mac, mac, sizeof(mac)), "mtu",
+			 (int)r->mtu, "link_up", r->link_up && !p->tap_gone, "running",
+			 (int)r->running, "link_mbps", (int)r->link_mbps, "vlan",
+			 (int)p->conf.vlan);
 }
 
 /* The lease of a port, NULL: it has no client. */

@@ -38,6 +38,17 @@ static int set_offload(struct port_spec *p, const char *value)
 	return p->offload || !strcmp(value, "off") ? 0 : -1;
 }
 
+static int set_vlan(struct port_spec *p, const char *value)
+{
+	char *end;
+	unsigned long v = strtoul(value, &end, 10);
+
+	if (!isdigit((unsigned char)*value) || *end || v < 1 || v > 4094)
+		return -1;
+	p->vlan = (uint16_t)v;
+	return 0;
+}
+
 static int set_mac(struct port_spec *p, const char *value)
 {
 	p->has_mac = true;
@@ -55,6 +66,7 @@ static const struct {
 } keys[] = {
 	{"ring", "a power of two from 64 to 4096", set_ring},
 	{"offload", "on or off", set_offload},
+	{"vlan", "1 to 4094", set_vlan},
 	{"mac", "six hex bytes, not a group address, on a software port", set_mac},
 	{"queues", "1 (more than one is not available yet)", set_queues},
 };
@@ -73,7 +85,8 @@ static int set_key(struct port_spec *p, const char *text, char *pair, struct fai
 			return misused(f, text, "%s=%s: %s", pair, value, keys[i].range);
 		return 0;
 	}
-	return misused(f, text, "no setting '%s'; a port has ring, offload, mac, queues", pair);
+	return misused(f, text, "no setting '%s'; a port has ring, offload, vlan, mac, queues",
+		       pair);
 }
 
 static bool name_fits(const struct port_spec *p, const char *name)

@@ -30,6 +30,7 @@ static void fill_conf(struct net_port *p)
 	snprintf(c->name, sizeof(c->name), "%s", s->name);
 	c->rx_ring = c->tx_ring = s->ring;
 	c->mtu = (uint16_t)p->net->conf.mtu;
+	c->vlan = s->vlan;
 	c->offload = s->offload;
 	memcpy(c->mac, s->mac, sizeof(c->mac));
 	if (!s->has_mac && getrandom(c->mac, sizeof(c->mac), 0) == (ssize_t)sizeof(c->mac))

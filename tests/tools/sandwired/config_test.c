@@ -37,9 +37,9 @@ END_TEST
 START_TEST(options_are_read_in_both_forms)
 {
 	ck_assert_int_eq(
-		read_words("web --port pci:0000:00:03.0,ring=512,offload=off --port=tap:sw0 "
+		read_words("web --port pci:0000:00:03.0,ring=512,offload=off --port=tap:sw0,vlan=7 "
 			   "--addr 10.0.0.1/24 --addr=10.1.0.1/24 --gateway 10.0.0.254 "
-			   "--mtu 1400 --mode server --pages 4K --mem=64 --foreground"),
+			   "--mtu 1400 --mode server --pages 4K --mem=64 --quota 25 --foreground"),
 		0);
 	ck_assert_str_eq(c.name, "web");
 	ck_assert_uint_eq(c.n_ports, 2);
@@ -50,10 +50,13 @@ START_TEST(options_are_read_in_both_forms)
 	ck_assert(!c.ports[0].offload);
 	ck_assert_str_eq(c.ports[1].name, "sw0");
 	ck_assert(c.ports[1].offload);
+	ck_assert_uint_eq(c.ports[0].vlan, 0);
+	ck_assert_uint_eq(c.ports[1].vlan, 7);
 	ck_assert_uint_eq(c.n_addrs, 2);
 	ck_assert_uint_eq(c.mode, SEG_MODE_SERVER);
 	ck_assert_uint_eq(config_page_size(&c), 4096);
 	ck_assert_uint_eq(c.mem, 64);
+	ck_assert_uint_eq(c.quota, 25);
 	ck_assert_uint_eq(c.foreground, 1);
 }
 END_TEST
@@ -79,6 +82,8 @@ START_TEST(misuse_is_status_2_with_one_clear_line)
 		{"--port null,ring=", "power of two"},
 		{"--port null,ring=-64", "power of two"},
 		{"--port null,bogus=1", "no setting"},
+		{"--port null,vlan=0", "1 to 4094"},
+		{"--port null,vlan=4095", "1 to 4094"},
 		{"--port null,ring", "not key=value"},
 		{"--port null,queues=4", "not available yet"},
 		{"--port null,mac=01:00:00:00:00:01", "group address"},
