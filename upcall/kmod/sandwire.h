@@ -68,8 +68,8 @@ struct sw_net {
 
 	/* what the daemon must hear of */
 	wait_queue_head_t wait;
-	unsigned long events; /* bit = enum sw_event_type */
-	u32 fault_client;
+	unsigned long events;	  /* bit = enum sw_event_type */
+	u32 fault_client, wanted; /* the context for whose lock somebody waited last */
 	struct llist_head orphans, gone;
 	spinlock_t take_lock; /* takers of the two lists */
 	struct irq_work kick; /* wakes `wait` from where waking is not allowed */
@@ -116,7 +116,7 @@ void sw_net_leave(struct sw_net *net);
 bool sw_in_slot(unsigned long base, u64 addr, u64 len);
 void sw_net_fail(struct sw_net *net, u32 client_id);
 void sw_net_raise(struct sw_net *net, enum sw_event_type event);
-struct llist_node *sw_take(struct sw_net *net, struct llist_head *list);
+struct llist_node *sw_take(struct sw_net *net, struct llist_head *list, struct llist_node *best);
 void sw_put_last(struct sw_net *net, struct llist_node *last, struct llist_head *list);
 struct sw_client *sw_client_of(struct mm_struct *mm, struct sw_net *net); /* under RCU */
 void sw_client_unuse(struct sw_client *client);

@@ -40,12 +40,17 @@ void sw_net_fail(struct sw_net *net, u32 client_id)
 	sw_net_raise(net, SW_EVENT_FAULT);
 }
 
-struct llist_node *sw_take(struct sw_net *net, struct llist_head *list)
+/* `best`, if it is there, else the first. */
+struct llist_node *sw_take(struct sw_net *net, struct llist_head *list, struct llist_node *best)
 {
 	struct llist_node *n;
 
 	spin_lock(&net->take_lock);
-	n = llist_del_first(list);
+	for (n = best ? READ_ONCE(list->first) : NULL; n && n->next != best;)
+		n = n->next;
+	if (n)
+		n->next = best->next;
+	n = n ? best : llist_del_first(list);
 	spin_unlock(&net->take_lock);
 	return n;
 }
@@ -53,17 +58,16 @@ struct llist_node *sw_take(struct sw_net *net, struct llist_head *list)
 /* Behind all that wait. */
 void sw_put_last(struct sw_net *net, struct llist_node *last, struct llist_head *list)
 {
-	struct llist_node *first, *n;
+	struct llist_node *n;
 
 	last->next = NULL;
 	spin_lock(&net->take_lock);
-	first = n = llist_del_all(list);
-	if (n) {
-		while (n->next)
-			n = n->next;
+	for (n = READ_ONCE(list->first); n && n->next;)
+		n = n->next;
+	if (n)
 		n->next = last;
-	}
-	llist_add_batch(first ? first : last, last, list);
+	else
+		llist_add(last, list);
 	spin_unlock(&net->take_lock);
 }
 
@@ -84,7 +88,7 @@ static void net_reap(struct work_struct *work)
 	struct llist_node *n;
 
 	sw_orphans_drop(net);
-	while ((n = sw_take(net, &net->gone)))
+	while ((n = sw_take(net, &net->gone, NULL)))
 		client_put(llist_entry(n, struct sw_client, gone));
 }
 
@@ -255,7 +259,7 @@ static long net_event(struct sw_net *net, struct sw_event __user *to)
 
 	if (!llist_empty(&net->orphans)) {
 		e.type = SW_EVENT_ORPHAN;
-	} else if ((n = sw_take(net, &net->gone))) {
+	} else if ((n = sw_take(net, &net->gone, NULL))) {
 		client = llist_entry(n, struct sw_client, gone);
 		e = (struct sw_event){SW_EVENT_CLIENT_GONE, client->id};
 		client_put(client);

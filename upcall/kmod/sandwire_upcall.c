@@ -44,7 +44,7 @@ enum place {
 	STOLEN, /* an orphan, or finished */
 };
 
-#define STEAL_AFTER (2 * NSEC_PER_MSEC) /* more than a lock is held for, less than a time slice */
+#define STEAL_AFTER NSEC_PER_MSEC /* more than a lock is held for, less than a time slice */
 
 struct sw_crossing {
 	refcount_t ref; /* the upcall (running or orphan), its queued task work, a thief */
@@ -60,11 +60,10 @@ struct sw_crossing {
 	struct pt_regs regs; /* where it begins; where an orphan goes on; at OFF already */
 	struct llist_node orphan;
 	atomic_t place; /* enum place: sched_out and sched_in against steal */
-	u64 off_since;
-	const struct sw_net_irq
-		*irq;		/* for an interrupt: the thread sees nothing; kept by `file` */
-	u64 until;		/* no more of that after this time */
-	unsigned long fault_ip; /* of the last page fault: may be in the kernel for it */
+	u64 off_since;	/* when it first was, since it began or last waited for a lock; 0: never */
+	const struct sw_net_irq *irq; /* whose upcall it is; the thread sees nothing of it */
+	u64 until;		      /* no more of that after this time */
+	unsigned long fault_ip;	      /* of the last page fault: may be in the kernel for it */
 
 	/* the thread that runs it */
 	struct sw_view *view;
@@ -188,9 +187,7 @@ static sw_hot void load(const struct pt_regs *go)
 /* Starts or resumes an upcall in the current thread, whose user registers become t->regs. */
 static sw_hot void crossing_begin(struct sw_crossing *t)
 {
-	int i;
-
-	for (i = 0; i < ARRAY_SIZE(ignorable); i++)
+	for (int i = 0; i < ARRAY_SIZE(ignorable); i++)
 		t->ignored[i] = own_sighand()->action[ignorable[i] - 1].sa.sa_handler == SIG_IGN;
 	set_blocked(&upcall_mask, &t->oldmask);
 	t->saved = *task_pt_regs(current);
@@ -238,8 +235,7 @@ static sw_hot void unhook(struct sw_crossing *t, long rc)
 	if (cpu_feature_enabled(X86_FEATURE_OSPKE) && t->pkru & 3)
 		wrpkru(t->pkru);
 	local_irq_restore(flags);
-	/* Into a sequence under way comes no other thread, but it is simplest to say that one did.
-	 */
+	/* Nobody came into a sequence under way, but it is simplest to say that one did. */
 	sw_rseq_show(&t->rseq, t->moved || t->irq);
 	current->clear_child_tid = t->clear_child_tid;
 	current->sw_robust_list = t->robust_list;
@@ -412,7 +408,8 @@ static void crossing_sched_out(struct preempt_notifier *pn, struct task_struct *
 	    in_copy(t, regs->ip))
 		return;
 	t->regs = *regs;
-	t->off_since = ktime_get_mono_fast_ns();
+	if (!t->off_since) /* slivers of time between its waiters' looks do not count as running */
+		t->off_since = ktime_get_mono_fast_ns();
 	atomic_set_release(&t->place, OFF);
 }
 
@@ -447,14 +444,16 @@ static void steal(struct sw_net *net, unsigned long owner)
 
 	if (!owner || owner > net->cfg.ctx_count)
 		return;
-	rcu_read_lock(); /* the memory stays a crossing's */
-	t = READ_ONCE(net->running[array_index_nospec(owner - 1, net->cfg.ctx_count)]);
+	owner = array_index_nospec(owner - 1, net->cfg.ctx_count);
+	WRITE_ONCE(net->wanted, owner); /* if it is an orphan already, it is the next */
+	rcu_read_lock();		/* the memory stays a crossing's */
+	t = READ_ONCE(net->running[owner]);
 	if (t && !refcount_inc_not_zero(&t->ref))
 		t = NULL;
 	rcu_read_unlock();
 	if (!t)
 		return;
-	if (t->net == net && t->ctx == owner - 1 && atomic_read_acquire(&t->place) == OFF &&
+	if (t->net == net && t->ctx == owner && atomic_read_acquire(&t->place) == OFF &&
 	    ktime_get_mono_fast_ns() - t->off_since > STEAL_AFTER &&
 	    atomic_cmpxchg(&t->place, OFF, STOLEN) == OFF)
 		orphan_push(t);
@@ -649,6 +648,7 @@ long sw_yield(unsigned long owner)
 	steal(t->net, owner);
 	if (t->adopting && !llist_empty(&t->net->orphans))
 		return requeue(t);
+	t->off_since = 0; /* it waits: it has no lock yet */
 	set_current_state(TASK_UNINTERRUPTIBLE);
 	schedule_hrtimeout(&wait, HRTIMER_MODE_REL);
 	return 0;
@@ -656,7 +656,8 @@ long sw_yield(unsigned long owner)
 
 static struct sw_crossing *orphan_take(struct sw_net *net)
 {
-	struct llist_node *n = sw_take(net, &net->orphans);
+	struct sw_crossing *best = READ_ONCE(net->running[READ_ONCE(net->wanted)]);
+	struct llist_node *n = sw_take(net, &net->orphans, best ? &best->orphan : NULL);
 
 	return n ? llist_entry(n, struct sw_crossing, orphan) : NULL;
 }

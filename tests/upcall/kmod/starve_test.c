@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The holder of a lock is off the CPU for long: it gets none (SCHED_IDLE or nice 19 beside busy
- * programs, a quota), is stopped, frozen or traced. Others must wait 10 ms at most, and what the
- * holder began is done once. A waiter of high priority takes the lock again and again and times it;
- * what the machine below took (host_watch) is not counted. That finds most of it, not all: a wait
- * is too long when it is so in three attempts.
+ * programs, a quota) or slivers of it, is stopped, frozen or traced. Others must wait 10 ms at
+ * most, and what the holder began is done once. A waiter of high priority takes the lock again and
+ * again and times it; what the machine below took (host_watch) is not counted. That finds most of
+ * it, not all: a wait is too long when it is so in three attempts.
  */
 #include <sys/ptrace.h>
 #include <sys/resource.h>
@@ -12,12 +12,22 @@
 #include "tests/upcall/kmod/harness.h"
 
 #define SECTION	  50000 /* loops with the lock held: some 200 us */
+#define LONG	  (20 * SECTION)
 #define ROUNDS	  25
 #define TAKEN	  3 /* times the holder must have lost its upcall, where nobody torments it */
 #define STALL_MAX 0.010
 
 enum { STOP, MADE, EINTRS }; /* sh->words */
 static struct host_watch *host;
+
+struct trial {
+	const char *name;
+	int hogs; /* busy programs on each CPU: */
+	int (*hog)(void *cpu);
+	unsigned long section;
+	void (*become)(void);	    /* in the victim */
+	void (*torment)(pid_t pid); /* beside it, in the daemon's process */
+};
 
 static const char group[] = "/sys/fs/cgroup/sandwire-starve";
 
@@ -57,6 +67,17 @@ static int hog(void *cpu)
 	return 0;
 }
 
+/* Leaves the others a quarter of the time, in slivers. */
+static int busy_hog(void *cpu)
+{
+	pin((int)(long)cpu);
+	set_priority(SCHED_FIFO, 1);
+	for (volatile int on = 1; on; usleep(100))
+		for (double end = now() + 3e-4; now() < end;)
+			;
+	return 0;
+}
+
 /* Takes the signals that an upcall blocks, so that a stop finds the other in the middle. */
 static void *sibling(void *unused)
 {
@@ -65,17 +86,18 @@ static void *sibling(void *unused)
 	return NULL;
 }
 
-static int victim(void *fn)
+static int victim(void *arg)
 {
+	const struct trial *trial = arg;
 	int fd = attach();
 	pthread_t t;
 	long r;
 
 	pthread_create(&t, NULL, sibling, NULL);
-	if (fn)
-		((void (*)(void))fn)();
+	if (trial->become)
+		trial->become();
 	while (!atomic_load(&sh->words[STOP])) {
-		r = up(fd, T_LOCKED, SECTION, 0, 0);
+		r = up(fd, T_LOCKED, trial->section, 0, 0);
 		atomic_fetch_add(&sh->words[r == -EINTR ? EINTRS : MADE], 1);
 	}
 	return 0;
@@ -128,9 +150,7 @@ static bool taken(void)
 	return atomic_load(&sh->words[EINTRS]) >= TAKEN;
 }
 
-/* `torment` runs beside the victim, in the daemon's process; hogs: busy programs on each CPU. */
-static bool attempt(const char *name, bool last, int hogs, void (*become)(void),
-		    void (*torment)(pid_t pid))
+static bool attempt(const struct trial *trial, bool last)
 {
 	int cpus = (int)sysconf(_SC_NPROCESSORS_ONLN), n = 0, st, st2;
 	struct sw_info before = stats();
@@ -142,14 +162,14 @@ static bool attempt(const char *name, bool last, int hogs, void (*become)(void),
 	host_watch(host);
 	if (host->failed)
 		result("a priority", false, "the metronomes have none");
-	who = child(victim, (void *)become);
+	who = child(victim, (void *)trial);
 	while (!sh->words[MADE])
 		usleep(1000);
 	waits = child(waiter, NULL);
-	for (int i = 0; i < hogs * cpus; i++)
-		pids[n++] = child(hog, (void *)(long)(i % cpus));
-	if (torment)
-		torment(who);
+	for (int i = 0; i < trial->hogs * cpus; i++)
+		pids[n++] = child(trial->hog, (void *)(long)(i % cpus));
+	if (trial->torment)
+		trial->torment(who);
 	else
 		eventually(taken, 30);
 	while (n) {
@@ -166,19 +186,13 @@ static bool attempt(const char *name, bool last, int hogs, void (*become)(void),
 	       host_took(host) * 1e3);
 	if (WIFEXITED(st) && WEXITSTATUS(st) == 1 && !last)
 		return false;
-	CHECK(name,
+	CHECK(trial->name,
 	      !st && !st2 && level() && DATA->done == DATA->exact && sh->words[EINTRS] &&
 		      stats().orphans - before.orphans == sh->words[EINTRS],
 	      "waiter %x victim %x begun %lu done %lu exact %lu eintr %lu orphans %lu", st, st2,
 	      DATA->begun, DATA->done, DATA->exact, sh->words[EINTRS],
 	      (unsigned long)(stats().orphans - before.orphans));
 	return true;
-}
-
-static void starve(const char *name, int hogs, void (*become)(void), void (*torment)(pid_t pid))
-{
-	for (int i = 2; !attempt(name, !i, hogs, become, torment); i--)
-		;
 }
 
 static void stop(pid_t pid)
@@ -219,6 +233,16 @@ static void trace(pid_t pid)
 	}
 }
 
+static const struct trial trials[] = {
+	{"SCHED_IDLE beside busy programs", 1, hog, SECTION, be_idle, NULL},
+	{"nice 19 beside busy programs", 2, hog, SECTION, be_nice, NULL},
+	{"slivers beside programs of high priority", 1, busy_hog, LONG, NULL, NULL},
+	{"a cgroup's quota of CPU time", 0, NULL, SECTION, be_limited, NULL},
+	{"stopped", 0, NULL, SECTION, NULL, stop},
+	{"frozen", 0, NULL, SECTION, NULL, freeze},
+	{"traced", 0, NULL, SECTION, NULL, trace},
+};
+
 int main(int argc, char **argv)
 {
 	FILE *f = fopen("/sys/fs/cgroup/cgroup.subtree_control", "w");
@@ -231,12 +255,9 @@ int main(int argc, char **argv)
 	srand(1);
 	host = mmap(NULL, sizeof(*host), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	net_up(argv[1]);
-	starve("SCHED_IDLE beside busy programs", 1, be_idle, NULL);
-	starve("nice 19 beside busy programs", 2, be_nice, NULL);
-	starve("a cgroup's quota of CPU time", 0, be_limited, NULL);
-	starve("stopped", 0, NULL, stop);
-	starve("frozen", 0, NULL, freeze);
-	starve("traced", 0, NULL, trace);
+	for (size_t i = 0; i < sizeof(trials) / sizeof(*trials); i++)
+		for (int left = 2; !attempt(&trials[i], !left); left--)
+			;
 	net_down();
 	rmdir(group);
 	return atomic_load(&sh->failed) != 0;
