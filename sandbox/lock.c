@@ -25,16 +25,26 @@ bool stack_trylock(struct sandbox *sb, struct ctx *ctx)
 	return true;
 }
 
+static bool spin(struct sandbox *sb, struct ctx *ctx)
+{
+	uint64_t begun = __builtin_ia32_rdtsc();
+	unsigned looks = 0;
+
+	do {
+		if (stack_trylock(sb, ctx))
+			return true;
+		__builtin_ia32_pause();
+	} while (++looks < LOCK_SPINS && __builtin_ia32_rdtsc() - begun < LOCK_TICKS);
+	return false;
+}
+
 void stack_lock(struct sandbox *sb, struct ctx *ctx)
 {
 	if (stack_trylock(sb, ctx))
 		return;
 	__atomic_fetch_add(&sb->lock_waiters, 1, __ATOMIC_RELAXED);
-	for (unsigned spins = 1; !stack_trylock(sb, ctx); spins++) {
-		__builtin_ia32_pause();
-		if (spins % LOCK_SPINS == 0)
-			sb->relax(ctx);
-	}
+	while (!spin(sb, ctx))
+		sb->relax(ctx);
 	__atomic_fetch_sub(&sb->lock_waiters, 1, __ATOMIC_RELAXED);
 	sb->lock_contended++;
 }

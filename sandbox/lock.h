@@ -14,7 +14,10 @@
 
 #include "sandbox/turn.h"
 
-#define LOCK_SPINS 1000u /* looks before the waiter lets others run */
+/* The most looks, and ticks of the time stamp counter, before the waiter lets others run: tens of
+ * us, also where a pause takes long. */
+#define LOCK_SPINS 1000u
+#define LOCK_TICKS 100000u
 
 void stack_lock(struct sandbox *sb, struct ctx *ctx);
 bool stack_trylock(struct sandbox *sb, struct ctx *ctx);
