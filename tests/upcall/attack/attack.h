@@ -5,7 +5,8 @@
  * that stands still in the middle of an upcall for as long as the attacker likes.
  *
  * An attack is a function run in a process of its own. When it is over the canary, another user's
- * client of the same net, must have done two more exact transfers, else the attack has hurt.
+ * client of the same net, must have done two more exact transfers, and two processes of that user
+ * must have attached for one, else the attack has hurt.
  */
 #ifndef TESTS_UPCALL_ATTACK_H
 #define TESTS_UPCALL_ATTACK_H
@@ -55,7 +56,7 @@ extern bool thorough;		 /* SW_FULL: longer loops */
 void expect(bool good, const char *what, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* The canary does two more transfers now, while the attack goes on. */
+/* The canary and its newcomers do two more transfers now, while the attack goes on. */
 void bystander(const char *what);
 
 /* main() of each attack program: an array that ends with {NULL}. */

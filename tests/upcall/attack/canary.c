@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The bystander of the attacks: an honest client that sends data to an echo on the peer and
- * compares what comes back, over and over. canary serve PORT is that echo, on the kernel's own TCP.
- *	canary NET PEER PORT FILE	writes struct canary into FILE; ends with SIGTERM
+ * compares what comes back, over and over; beside it, one process after the other attaches, does
+ *the same once, and ends. canary serve PORT is that echo, on the kernel's own TCP. canary NET PEER
+ *PORT FILE	writes struct canary into FILE; ends with SIGTERM
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -12,8 +13,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -102,6 +106,28 @@ static const char *transfer(const struct sockaddr_in *to)
 	return why;
 }
 
+/* As the kernel has it that attaches belong to a process, each newcomer is one. */
+static _Noreturn void newcomers(const char *net, const struct sockaddr_in *to, struct canary *c)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		pid_t pid = fork();
+		const char *why = "no process";
+
+		if (!pid) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			why = sandwire_attach(net) ? sandwire_why() : transfer(to);
+			if (why)
+				fprintf(stderr, "canary: a newcomer: %s\n", why);
+			_exit(why != NULL);
+		}
+		int st = 1;
+
+		waitpid(pid, &st, 0);
+		atomic_fetch_add(st ? &c->wrong : &c->newcomers, 1);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct sockaddr_in sin = {.sin_family = AF_INET};
@@ -116,6 +142,8 @@ int main(int argc, char **argv)
 	sin.sin_port = htons((uint16_t)atoi(argv[3]));
 	fd = open(argv[4], O_RDWR);
 	c = mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (fd >= 0 && c != MAP_FAILED && !fork())
+		newcomers(argv[1], &sin, c);
 	if (fd < 0 || c == MAP_FAILED || sandwire_attach(argv[1])) {
 		fprintf(stderr, "canary: %s %s\n", strerror(errno), sandwire_why());
 		return 1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The canary's file: how many exact transfers it has done. Written by canary.c, read by all
+ * The canary's file: how many transfers it has done. Written by canary.c, read by all
  * attacks.
  */
 #ifndef TESTS_UPCALL_ATTACK_CANARY_H
@@ -11,6 +11,7 @@
 
 struct canary {
 	_Atomic uint64_t rounds, wrong, longest_us;
+	_Atomic uint64_t newcomers; /* exact transfers of processes that attached for one */
 };
 
 #endif

@@ -41,12 +41,16 @@ static void *calls_on(void *a)
 	return NULL;
 }
 
-/* Attached: three threads go in and out of upcalls; with `stands` one more stays in the middle. */
-static _Noreturn void child(int ready, bool stands)
+/*
+ * Attached: three threads go in and out of upcalls; with `stands` one more stays in the middle
+ * until `told` has a byte.
+ */
+static _Noreturn void child(int ready, int told, bool stands)
 {
 	struct attacker *a;
 	struct park p;
 	pthread_t t;
+	char byte;
 
 	munmap((void *)SEG_BASE, SEG_SLOT_SIZE);
 	prctl(PR_SET_DUMPABLE, 1);
@@ -55,24 +59,28 @@ static _Noreturn void child(int ready, bool stands)
 		park(&p, a, CALL_RECV);
 	for (int i = 0; i < 3; i++)
 		pthread_create(&t, NULL, calls_on, a);
-	if (write(ready, "", 1) != 1)
+	if (write(ready, "", 1) != 1 || read(told, &byte, 1) != 1)
 		_exit(1);
+	if (stands)
+		unpark(&p);
 	for (;;)
 		pause();
 }
 
-static pid_t attached_child(bool stands)
+static pid_t attached_child(bool stands, int *tell)
 {
-	int ready[2];
+	int ready[2], told[2];
 	pid_t pid;
 	char byte;
 
-	if (pipe(ready))
+	if (pipe(ready) || pipe(told))
 		return -1;
 	pid = fork();
 	if (!pid)
-		child(ready[1], stands);
+		child(ready[1], told[0], stands);
 	close(ready[1]);
+	close(told[0]);
+	*tell = told[1];
 	if (read(ready[0], &byte, 1) != 1)
 		expect(false, "a process to dump", "it ended");
 	close(ready[0]);
@@ -82,11 +90,11 @@ static pid_t attached_child(bool stands)
 static void dumped(void)
 {
 	for (int in_call = 0; in_call < 2; in_call++) {
-		pid_t pid = attached_child(in_call);
+		int st, tell;
+		pid_t pid = attached_child(in_call, &tell);
 		unsigned loads;
 		char path[100];
 		long n;
-		int st;
 
 		kill(pid, SIGABRT);
 		st = status_of(pid);
@@ -97,32 +105,55 @@ static void dumped(void)
 			       : "a core dump has nothing of the segment",
 		       "%ld bytes, %u parts, status 0x%x", n, loads, (unsigned)st);
 		unlink(path);
+		close(tell);
 	}
 }
 
-/* A tracer stops a thread when its upcall is over: one that stands still it would wait for. */
+/*
+ * A tracer stops a thread when its upcall is over: for one that stands still it waits, alone.
+ */
 static void by_gcore(void)
 {
 	const char *dir = getenv("ATTACK_TMP");
-	pid_t pid = attached_child(false);
 	char line[200], path[100];
-	unsigned loads;
-	long n;
-	int st;
 
-	snprintf(line, sizeof(line), "timeout 60 gcore -o %s/gcore %d >%s/gcore.log 2>&1", dir,
-		 (int)pid, dir);
-	st = system(line);
-	snprintf(path, sizeof(path), "%s/gcore.%d", dir, (int)pid);
-	n = bytes_of_segment(path, &loads);
-	if (WIFEXITED(st) && WEXITSTATUS(st) == 127)
+	if (access("/usr/bin/gcore", X_OK)) {
 		puts("skip gcore: gdb is not installed");
-	else
-		expect(!n && loads > 5, "gcore gets nothing of the segment",
+		return;
+	}
+	for (int in_call = 0; in_call < 2; in_call++) {
+		int st, tell;
+		pid_t pid = attached_child(in_call, &tell), gcore = fork();
+		unsigned loads;
+		long n;
+
+		snprintf(line, sizeof(line),
+			 "exec timeout 60 gcore -o %s/gcore %d >%s/gcore.log 2>&1", dir, (int)pid,
+			 dir);
+		if (!gcore) {
+			execl("/bin/sh", "sh", "-c", line, NULL);
+			_exit(127);
+		}
+		if (in_call) {
+			sleep(1); /* it is at it, and has to wait */
+			expect(!waitpid(gcore, &st, WNOHANG), "gcore waits for who is in mid-call",
+			       "status 0x%x", (unsigned)st);
+			bystander("and nobody else does");
+			if (write(tell, "", 1) != 1)
+				expect(false, "the upcall goes on", "%s", strerror(errno));
+		}
+		st = status_of(gcore);
+		snprintf(path, sizeof(path), "%s/gcore.%d", dir, (int)pid);
+		n = bytes_of_segment(path, &loads);
+		expect(!n && loads > 5,
+		       in_call ? "and then gets nothing of the segment"
+			       : "gcore gets nothing of the segment",
 		       "%ld bytes, %u parts, status 0x%x", n, loads, (unsigned)st);
-	unlink(path);
-	kill(pid, SIGKILL);
-	status_of(pid);
+		unlink(path);
+		kill(pid, SIGKILL);
+		status_of(pid);
+		close(tell);
+	}
 }
 
 int main(int argc, char **argv)

@@ -6,6 +6,8 @@
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 
 static int pass(int to, int fd)
 {
@@ -63,6 +65,22 @@ static int misuse(int client_fd, int sock, bool attached)
 	return join_with(&b, client_fd) ? 0 : 5; /* the other's open file as one's own */
 }
 
+/* In a process of its own: takes both from `from`, tries; its exit status is misuse()'s. */
+static pid_t taker(int from, bool attached)
+{
+	pid_t pid = fork();
+	int got[2];
+
+	if (pid)
+		return pid;
+	munmap((void *)SEG_BASE, SEG_SLOT_SIZE); /* if it is there */
+	if (attached)
+		my_slot(join())->nr = CALL_NULL;
+	got[0] = take(from);
+	got[1] = take(from);
+	_exit(misuse(got[0], got[1], attached));
+}
+
 static void passed(void)
 {
 	int ends[2], own, st[2];
@@ -72,23 +90,8 @@ static void passed(void)
 	socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
 	my_slot(a)->nr = CALL_NULL;
 	for (int attached = 0; attached < 2; attached++) {
-		pid_t pid = fork();
+		pid_t pid = taker(ends[1], attached);
 
-		if (!pid) {
-			int got[2];
-
-			munmap((void *)SEG_BASE, SEG_SLOT_SIZE);
-			close(a->fd);
-			close(sock);
-			if (attached) {
-				struct attacker *b = join();
-
-				my_slot(b)->nr = CALL_NULL;
-			}
-			got[0] = take(ends[1]);
-			got[1] = take(ends[1]);
-			_exit(misuse(got[0], got[1], attached));
-		}
 		pass(ends[0], a->fd);
 		pass(ends[0], sock);
 		st[attached] = status_of(pid);
@@ -102,6 +105,54 @@ static void passed(void)
 	close(a->fd);
 	a->fd = take(ends[1]);
 	expect(works(a), "and back from a queue it is its own again", "a call failed");
+}
+
+static struct sockaddr_un receiver_at(void)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/receiver", getenv("ATTACK_TMP"));
+	return sun;
+}
+
+/* What `run` starts as another user: two descriptors in, the status of who tried them out. */
+static int receive(void)
+{
+	struct sockaddr_un sun = receiver_at();
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0), c;
+
+	umask(0);
+	if (bind(fd, (void *)&sun, sizeof(sun)) || listen(fd, 1))
+		return 2;
+	while ((c = accept(fd, NULL, NULL)) >= 0) {
+		for (int attached = 0; attached < 2; attached++) {
+			int st = status_of(taker(c, attached));
+
+			if (write(c, &st, sizeof(st)) != sizeof(st))
+				break;
+		}
+		close(c);
+	}
+	return 2;
+}
+
+static void passed_to_another_user(void)
+{
+	struct sockaddr_un sun = receiver_at();
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0), st[2] = {-1, -1};
+	struct attacker *a = join();
+	int sock = udp_socket(a);
+
+	if (connect(fd, (void *)&sun, sizeof(sun)))
+		expect(false, "a receiver of another user", "%s", strerror(errno));
+	for (int attached = 0; attached < 2; attached++) {
+		pass(fd, a->fd);
+		pass(fd, sock);
+		if (read(fd, &st[attached], sizeof(int)) != sizeof(int))
+			break;
+	}
+	expect(!st[0] && !st[1] && works(a), "nor to a process of another user",
+	       "stranger 0x%x, other client 0x%x", (unsigned)st[0], (unsigned)st[1]);
 }
 
 static void opened_anew(void)
@@ -220,10 +271,15 @@ static void asked_for_all(void)
 int main(int argc, char **argv)
 {
 	static const struct attack list[] = {{"descriptors-passed", passed, 0},
+					     {"descriptors-to-user", passed_to_another_user, 0},
 					     {"descriptors-anew", opened_anew, 0},
 					     {"descriptors-mid-call", in_mid_call, 0},
 					     {"descriptors-asked", asked_for_all, 0},
 					     {NULL, NULL, 0}};
 
+	if (argc == 3 && !strcmp(argv[1], "receive")) {
+		net = argv[2];
+		return receive();
+	}
 	return attack_main(argc, argv, list);
 }
