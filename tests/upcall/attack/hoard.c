@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 
 #define PROCESSES 6
+#define FEW	  16
 #define BIG	  65536
 
 static int connect_self(struct attacker *a, int fd, uint16_t port)
@@ -65,13 +66,13 @@ static void sockets(void)
 
 		pid[i] = fork();
 		if (pid[i]) {
-			/* One after the other, so that the last are the ones that are refused all.
-			 */
+			/* One after the other, so that the last are the ones that get nothing, or
+			 * a few that the bystander's user has given back meanwhile. */
 			if (read(ready[0], &got, sizeof(got)) == sizeof(got)) {
 				total += got.n;
 				reports++;
 				/* Not for want of descriptors of its own. */
-				none += !got.n && got.refusal == -EMFILE && got.spare >= 0;
+				none += got.n < FEW && got.refusal == -EMFILE && got.spare >= 0;
 			}
 			continue;
 		}
@@ -84,7 +85,7 @@ static void sockets(void)
 		_exit(0);
 	}
 	expect(reports == PROCESSES && none && total, "a user's processes are refused sockets",
-	       "%u tell, %u of them that they got none; %u sockets", reports, none, total);
+	       "%u tell, %u of them that they got none or a few; %u sockets", reports, none, total);
 	bystander("and others open theirs");
 	for (int i = 0; i < PROCESSES; i++)
 		kill(pid[i], SIGKILL);
