@@ -140,6 +140,7 @@ int main(int argc, char **argv)
 		return 2;
 	sin.sin_addr.s_addr = inet_addr(argv[2]);
 	sin.sin_port = htons((uint16_t)atoi(argv[3]));
+	setpgid(0, 0); /* it and its newcomers are ended at once */
 	fd = open(argv[4], O_RDWR);
 	c = mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (fd >= 0 && c != MAP_FAILED && !fork())
