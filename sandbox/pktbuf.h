@@ -62,6 +62,7 @@ struct pktbuf {
 			uint32_t src, dst; /* network byte order */
 			uint16_t sport, dport;
 			uint8_t ttl, tos;
+			uint8_t port; /* index of the port it came by, where IPv6 */
 		} udp;
 		struct {
 			uint32_t start, end; /* bytes of the datagram it is a piece of */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Ethernet II: which protocol a frame is for, and the header in front of an outgoing one. Called by
- * stack_input and neigh.c; calls arp.c, ip4.c, port_send. Ports of raw IP packets pass through here
- * without a header. A port is in one VLAN (802.1Q) or in none: other frames are dropped.
+ * stack_input and neigh.c; calls arp.c, ip4.c, ip6.c, port_send. Ports of raw IP packets pass
+ * through here without a header. A port is in one VLAN (802.1Q) or in none: other frames are
+ * dropped.
  */
+#include "tcpip/ip6.h"
 #include "tcpip/stack.h"
 
 #include <string.h>
@@ -18,12 +20,15 @@ static void drop(struct stack *st, struct pktbuf *p)
 
 static void raw_ip_in(struct stack *st, struct port *port, struct pktbuf *p)
 {
-	if (p->len == 0 || pktbuf_data(p)[0] >> 4 != 4) {
-		drop(st, p);
-		return;
-	}
+	uint8_t version = p->len ? pktbuf_data(p)[0] >> 4 : 0;
+
 	p->l3_off = p->off;
-	ip4_in(st, port, p);
+	if (version == 4)
+		ip4_in(st, port, p);
+	else if (version == 6)
+		ip6_in(st, port, p);
+	else
+		drop(st, p);
 }
 
 /* Is the frame, from behind its header on, of the port's VLAN? A tag is taken off. A priority alone
@@ -78,6 +83,9 @@ void eth_in(struct stack *st, struct port *port, struct pktbuf *p)
 	switch (h.type) {
 	case ETH_TYPE_IP4:
 		ip4_in(st, port, p);
+		break;
+	case ETH_TYPE_IP6:
+		ip6_in(st, port, p);
 		break;
 	case ETH_TYPE_ARP:
 		arp_in(st, port, p);

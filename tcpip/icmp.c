@@ -5,6 +5,7 @@
  * udp_icmp_error, tcp_icmp_error, ping_deliver, ip4_out. Redirect and source quench are ignored
  * (RFC 1122 3.2.2.2 for a host that routes by table; RFC 6633).
  */
+#include "tcpip/ip6.h"
 #include "tcpip/socket.h"
 #include "tcpip/stack.h"
 
@@ -29,6 +30,7 @@ static const struct {
 	{EMSGSIZE, false},     {EOPNOTSUPP, false},   {ENETUNREACH, true},  {EHOSTDOWN, true},
 	{ENONET, true},	       {ENETUNREACH, true},   {EHOSTUNREACH, true}, {ENETUNREACH, false},
 	{EHOSTUNREACH, false}, {EHOSTUNREACH, true},  {EHOSTUNREACH, true}, {EHOSTUNREACH, true},
+	{EACCES, true}, /* ICMP4_PROHIBITED6 */
 };
 
 int icmp_errno(uint8_t type, uint8_t code, bool *hard)
@@ -57,7 +59,7 @@ static void hand_to_flow(struct stack *st, const uint8_t *data, size_t len, uint
 	struct ip4_hdr ip;
 
 	if (ip4_parse_quoted(&ip, data, len) < 0 || len < (size_t)ip.hdr_len + 8 || ip.frag_off ||
-	    !addr_local4(st, ip.src)) {
+	    !addr_local4(st, ip.src) || ip_is6(ip.dst)) {
 		COUNT(st, IcmpInErrors);
 		return;
 	}
@@ -69,6 +71,10 @@ static void hand_to_flow(struct stack *st, const uint8_t *data, size_t len, uint
 
 void icmp_local_error(struct stack *st, struct pktbuf *p, uint8_t type, uint8_t code)
 {
+	if (pktbuf_data(p)[0] >> 4 == 6) { /* the one that is made here: nobody at that address */
+		icmp6_local_error(st, p, ICMP6_UNREACH, ICMP6_NO_ADDRESS);
+		return;
+	}
 	hand_to_flow(st, pktbuf_data(p), p->len, type, code, 0);
 }
 
@@ -104,7 +110,6 @@ void icmp_in(struct stack *st, struct port *port, struct pktbuf *p, const struct
 	bool broadcast = addr_broadcast4(st, ip->dst);
 	struct icmp_hdr h;
 
-	(void)port;
 	COUNT(st, IcmpInMsgs);
 	if (icmp_parse(&h, pktbuf_data(p), p->len) < 0 || csum_fold(csum_packet(0, p)) != 0) {
 		COUNT(st, IcmpInErrors);
@@ -119,11 +124,13 @@ void icmp_in(struct stack *st, struct port *port, struct pktbuf *p, const struct
 		return;
 	case ICMP4_ECHO_REPLY:
 		COUNT(st, IcmpInEchoReps);
-		if (ping_deliver(st, p, ip))
+		if (ping_deliver(st, port, p, ip))
 			return;
 		break;
 	case ICMP4_DEST_UNREACH:
 		COUNT(st, IcmpInDestUnreachs);
+		if (h.code >= ICMP4_PROHIBITED6) /* no code of ICMP: as unknown */
+			h.code = ICMP4_HOST_UNREACH;
 		/* fall through */
 	case ICMP4_TIME_EXCEEDED:
 	case ICMP4_PARAM_PROBLEM:
@@ -139,7 +146,7 @@ out:
 
 /* ---- errors we send ----------------------------------------------------------------------- */
 
-static bool take_token(struct stack *st)
+bool icmp_take_token(struct stack *st)
 {
 	uint64_t ms = (st->now - st->icmp_refill) / MS;
 	uint64_t add = ms * ERROR_RATE / 1000;
@@ -183,9 +190,13 @@ void icmp_error(struct stack *st, struct pktbuf *p, uint8_t type, uint8_t code, 
 	struct pktbuf *e;
 	uint16_t quote;
 
+	if (pktbuf_data(p)[0] >> 4 == 6) { /* no port: the one that is asked for in common code */
+		icmp6_error(st, p, ICMP6_UNREACH, ICMP6_NO_PORT, 0);
+		return;
+	}
 	if (ip4_parse(&ip, pktbuf_data(p), p->len) < 0 || !may_answer(st, p, &ip))
 		return;
-	if (!take_token(st)) {
+	if (!icmp_take_token(st)) {
 		COUNT(st, IcmpOutRateLimited);
 		return;
 	}

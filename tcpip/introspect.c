@@ -8,15 +8,74 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "tcpip/ip6.h"
 #include "tcpip/socket.h"
+
+static struct ip_addr addr6_out(const uint8_t bytes[16], uint8_t prefix)
+{
+	struct ip_addr a = {.family = AF_INET6, .prefix = prefix};
+
+	memcpy(a.bytes, bytes, 16);
+	return a;
+}
+
+static uint32_t life_left(const struct stack *st, uint64_t end)
+{
+	if (end == IP6_FOREVER)
+		return UINT32_MAX;
+	return end > st->now ? (uint32_t)((end - st->now) / 1000000000) : 0;
+}
+
+/* Rows of IPv6 follow those of IPv4; the cursor counts on. */
+static bool ip6_addr_row(const struct stack *st, uint32_t *cursor, struct addr_row *row)
+{
+	const struct ip6_addr *a;
+
+	while (*cursor - st->n_addrs < IP6_ADDR_MAX) {
+		a = &st->ip6->addr[(*cursor)++ - st->n_addrs];
+		if (!a->port)
+			continue;
+		memset(row, 0, sizeof(*row));
+		row->addr = addr6_out(a->bytes, a->prefix);
+		row->port_index = a->port->index;
+		row->tentative = a->state == IP6_TENTATIVE;
+		row->duplicate = a->state == IP6_DUPLICATE;
+		row->dynamic = a->origin == IP6_AUTO;
+		row->valid_s = life_left(st, a->valid);
+		row->preferred_s = life_left(st, a->preferred);
+		return true;
+	}
+	return false;
+}
+
+static bool ip6_route_row(const struct stack *st, uint32_t *cursor, struct route_row *row)
+{
+	const struct ip6_route *r;
+
+	while (*cursor - st->n_routes < IP6_ROUTE_MAX) {
+		r = &st->ip6->route[(*cursor)++ - st->n_routes];
+		if (!r->port)
+			continue;
+		memset(row, 0, sizeof(*row));
+		row->dst = addr6_out(r->dst, r->prefix);
+		if (r->gateway)
+			row->gateway = addr6_out(ip6_name(st, r->gateway)->addr, 128);
+		row->port_index = r->port->index;
+		row->metric = r->metric;
+		row->from_router = r->from_ra;
+		return true;
+	}
+	return false;
+}
 
 bool stack_addr_row(struct stack *st, uint32_t *cursor, struct addr_row *row)
 {
 	const struct local_addr *a;
 
 	if (*cursor >= st->n_addrs)
-		return false;
+		return ip6_addr_row(st, cursor, row);
 	a = &st->addrs[(*cursor)++];
+	memset(row, 0, sizeof(*row));
 	row->addr = a->addr;
 	row->port_index = a->port->index;
 	return true;
@@ -27,8 +86,9 @@ bool stack_route_row(struct stack *st, uint32_t *cursor, struct route_row *row)
 	const struct route *r;
 
 	if (*cursor >= st->n_routes)
-		return false;
+		return ip6_route_row(st, cursor, row);
 	r = &st->routes[(*cursor)++];
+	memset(row, 0, sizeof(*row));
 	row->dst = r->dst;
 	row->gateway = r->gateway;
 	row->port_index = r->port->index;
@@ -41,14 +101,6 @@ bool stack_neigh_row(struct stack *st, uint32_t *cursor, struct neigh_row *row)
 	return neigh_row(st, cursor, row);
 }
 
-static struct ip_addr row_addr(uint32_t ip)
-{
-	struct ip_addr a = {.family = AF_INET, .prefix = 32};
-
-	memcpy(a.bytes, &ip, 4);
-	return a;
-}
-
 static void fill_row(const struct socket *so, struct sock_row *row)
 {
 	memset(row, 0, sizeof(*row));
@@ -57,9 +109,10 @@ static void fill_row(const struct socket *so, struct sock_row *row)
 	row->type = so->kind == SOCK_KIND_TCP ? SOCK_STREAM : SOCK_DGRAM;
 	row->protocol = so->kind == SOCK_KIND_TCP   ? IPPROTO_TCP
 			: so->kind == SOCK_KIND_UDP ? IPPROTO_UDP
+			: so->domain == AF_INET6    ? IPPROTO_ICMPV6
 						    : IPPROTO_ICMP;
-	row->local = row_addr(so->local_ip);
-	row->remote = row_addr(so->remote_ip);
+	row->local = addr_out(so->st, so->local_ip, so->domain);
+	row->remote = addr_out(so->st, so->remote_ip, so->domain);
 	row->local_port = so->local_port;
 	row->remote_port = so->remote_port;
 	if (so->kind == SOCK_KIND_TCP) {

@@ -5,6 +5,7 @@
  * reass.c for fragments, route.c and neigh.c down. Options are skipped, nothing is forwarded.
  */
 #include "tcpip/dhcp4.h"
+#include "tcpip/ip6.h"
 #include "tcpip/stack.h"
 
 #include <errno.h>
@@ -30,7 +31,8 @@ static bool martian_source(const struct stack *st, uint32_t src, bool looped)
 {
 	uint8_t top = first_byte(src);
 
-	if (src == 0 || top == 127 || top >> 4 == 14 || addr_broadcast4(st, src))
+	/* 224 and above: groups, and what is reserved (RFC 1112 4), which holds IPv6's handles */
+	if (src == 0 || top == 127 || top >> 4 >= 14 || addr_broadcast4(st, src))
 		return true;
 	return !looped && addr_local4(st, src);
 }
@@ -156,7 +158,7 @@ void ip4_in(struct stack *st, struct port *port, struct pktbuf *p)
 /* ---- output ------------------------------------------------------------------------------- */
 
 /* What was sent to ourselves has no wire to be damaged on: checksums need no check. */
-static int loop_put(struct stack *st, struct pktbuf *p)
+int ip_loop_put(struct stack *st, struct pktbuf *p)
 {
 	struct pktbuf *own = p;
 
@@ -190,6 +192,10 @@ void ip4_loop(struct stack *st)
 
 	while (n-- > 0 && (p = pktbuf_queue_take(&st->loop))) {
 		p->time = st->now;
+		if (pktbuf_data(p)[0] >> 4 == 6) {
+			ip6_loop_in(st, p);
+			continue;
+		}
 		port = ip4_parse(&ip, pktbuf_data(p), p->len) == 0 ? addr_port4(st, ip.dst) : NULL;
 		if (port)
 			receive(st, port, p, true);
@@ -222,7 +228,7 @@ static void l4_checksum(struct pktbuf *p, const struct ip4_args *args, uint32_t 
 static int send_fragment(struct stack *st, struct pktbuf *p, const struct route_hit *hit)
 {
 	if (hit->local)
-		return loop_put(st, p);
+		return ip_loop_put(st, p);
 	neigh_out(st, hit->port, hit->next_hop, p);
 	return 0;
 }
@@ -261,6 +267,8 @@ int ip4_out(struct stack *st, struct pktbuf *p, const struct ip4_args *args)
 	struct route_hit hit;
 	int r;
 
+	if (ip_is6(args->dst))
+		return ip6_out(st, p, args);
 	COUNT(st, IpOutRequests);
 	r = route_lookup4(st, args->dst, &hit);
 	if (r < 0) {
@@ -282,7 +290,7 @@ int ip4_out(struct stack *st, struct pktbuf *p, const struct ip4_args *args)
 	p->csum_start += IP4_HDR_LEN;
 	p->time = st->now;
 	if (hit.local)
-		return loop_put(st, p);
+		return ip_loop_put(st, p);
 	neigh_out(st, hit.port, hit.next_hop, p);
 	return 0;
 discard:
@@ -296,5 +304,7 @@ uint16_t ip4_mtu(struct stack *st, uint32_t dst)
 {
 	struct route_hit hit;
 
+	if (ip_is6(dst))
+		return ip6_mtu(st, dst) - (IP6_HDR_LEN - IP4_HDR_LEN);
 	return route_lookup4(st, dst, &hit) == 0 ? hit.port->mtu : 576;
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "tcpip/ip6.h"
 #include "tcpip/tcp.h"
 
 struct four_tuple {
@@ -18,11 +19,26 @@ struct four_tuple {
 
 enum { FOR_HASH, FOR_ISS, FOR_TS, FOR_PORT, FOR_LISTEN, FOR_COOKIE, FOR_FASTOPEN };
 
+static uint64_t tuple_hash6(const struct stack *st, const struct four_tuple *t)
+{
+	struct {
+		uint64_t lip, rip;
+		struct four_tuple rest;
+	} t6 = {.rest = *t};
+
+	t6.lip = ip6_name(st, t->lip)->hash;
+	t6.rip = ip_is6(t->rip) ? ip6_name(st, t->rip)->hash : 0;
+	t6.rest.lip = t6.rest.rip = 0;
+	return siphash24(st->secret, &t6, sizeof(t6));
+}
+
 static uint64_t tuple_hash(const struct stack *st, uint32_t lip, uint16_t lport, uint32_t rip,
 			   uint16_t rport, uint32_t purpose)
 {
 	struct four_tuple t = {lip, rip, lport, rport, purpose};
 
+	if (ip_is6(lip)) /* a handle says nothing tomorrow */
+		return tuple_hash6(st, &t);
 	return siphash24(st->secret, &t, sizeof(t));
 }
 
@@ -126,7 +142,7 @@ struct tcp_pcb *tcp_lookup_listener(struct stack *st, uint32_t lip, uint16_t lpo
 		if (pcb->local_port != lport)
 			continue;
 		exact += pcb->local_ip == lip;
-		any += pcb->local_ip == 0;
+		any += pcb->local_ip == 0 && pcb->families & ip_family(lip);
 	}
 	if (exact + any == 0)
 		return NULL;
@@ -136,7 +152,7 @@ struct tcp_pcb *tcp_lookup_listener(struct stack *st, uint32_t lip, uint16_t lpo
 		want = 1 + (uint32_t)(tuple_hash(st, lip, lport, rip, rport, FOR_LISTEN) % want);
 	for (pcb = slot; pcb; pcb = pcb->hash_next)
 		if (pcb->local_port == lport && pcb->local_ip == (want_exact ? lip : 0) &&
-		    --want == 0)
+		    (want_exact || pcb->families & ip_family(lip)) && --want == 0)
 			return pcb;
 	return NULL;
 }
@@ -178,6 +194,8 @@ static bool conflict(const struct tcp_pcb *pcb, uint32_t ip, uint16_t port, bool
 		if (o == pcb || o->local_port != port)
 			continue;
 		if (ip && o->local_ip && ip != o->local_ip)
+			continue;
+		if (!(ip_families(ip, pcb->families) & ip_families(o->local_ip, o->families)))
 			continue;
 		if (share && pcb->reuse_at_bind && o->reuse_at_bind && o->state != TCPS_LISTEN)
 			continue;

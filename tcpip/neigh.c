@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Neighbours: which MAC a next hop has, found by ARP, kept true by RFC 4861 7.3's states.
+ * Neighbours: which MAC a next hop has, found by ARP or ND, kept true by RFC 4861 7.3's states.
  * Called by ip4.c on output, arp.c on input, TCP on forward progress; calls arp.c, eth.c, icmp.c.
  *
  *	   neigh_out		  answer		    30 s
@@ -14,6 +14,7 @@
  * What keeps a hostile wire out: entries are made by our own sending and by ARP requests for us
  * alone; the table is bounded and gives up STALE entries first; an entry queues 48 packets.
  */
+#include "tcpip/ip6.h"
 #include "tcpip/stack.h"
 
 #include <errno.h>
@@ -37,7 +38,7 @@ struct neigh {
 	struct timer timer;
 	struct neigh *hash_next;
 	struct port *port;
-	uint32_t ip; /* network byte order */
+	uint32_t ip; /* network byte order; or a handle, held */
 	uint8_t mac[6];
 	uint8_t state; /* enum neigh_state; 0: not in use */
 	uint8_t probes;
@@ -125,6 +126,7 @@ static void remove_entry(struct stack *st, struct neigh *n)
 	timer_cancel(&st->timers, &n->timer);
 	drop_queue(n);
 	n->state = 0;
+	ip_set(st, &n->ip, 0);
 	pool_put(&st->neigh->pool, n);
 }
 
@@ -173,7 +175,7 @@ static struct neigh *create(struct stack *st, struct port *port, uint32_t ip)
 		return NULL;
 	n = pool_get(&st->neigh->pool);
 	n->port = port;
-	n->ip = ip;
+	ip_set(st, &n->ip, ip);
 	n->timer.fn = neigh_timer;
 	n->hash_next = *at;
 	*at = n;
@@ -182,11 +184,24 @@ static struct neigh *create(struct stack *st, struct port *port, uint32_t ip)
 
 /* ---- output ------------------------------------------------------------------------------- */
 
+static uint16_t type_of(uint32_t ip)
+{
+	return ip_is6(ip) ? ETH_TYPE_IP6 : ETH_TYPE_IP4;
+}
+
+static void ask(struct stack *st, struct neigh *n, const uint8_t *mac)
+{
+	if (ip_is6(n->ip))
+		nd_solicit(st, n->port, n->ip, mac);
+	else
+		arp_request(st, n->port, n->ip, mac);
+}
+
 static void resolve(struct stack *st, struct neigh *n)
 {
 	n->probes = 1;
 	set_state(st, n, NEIGH_INCOMPLETE, RETRANS_NS);
-	arp_request(st, n->port, n->ip, NULL);
+	ask(st, n, NULL);
 }
 
 /* Group addresses need no asking: RFC 1112 6.4, and all ones. False: `nh` is a host. */
@@ -194,6 +209,11 @@ static bool group_mac(struct stack *st, uint32_t nh, uint8_t mac[6])
 {
 	uint8_t b[4];
 
+	if (ip_is6(nh)) {
+		if (addr_multicast(st, nh))
+			ip6_group_mac(mac, ip6_name(st, nh)->addr);
+		return addr_multicast(st, nh);
+	}
 	memcpy(b, &nh, 4);
 	if (addr_broadcast4(st, nh)) {
 		memset(mac, 0xff, 6);
@@ -216,12 +236,12 @@ void neigh_out(struct stack *st, struct port *port, uint32_t nh, struct pktbuf *
 	uint8_t mac[6];
 
 	if (port->caps & PORT_CAP_RAW_IP) {
-		eth_out(st, port, NULL, ETH_TYPE_IP4, p);
+		eth_out(st, port, NULL, type_of(nh), p);
 		return;
 	}
 	n = find(st, port, nh);
 	if (!n && group_mac(st, nh, mac)) {
-		eth_out(st, port, mac, ETH_TYPE_IP4, p);
+		eth_out(st, port, mac, type_of(nh), p);
 		return;
 	}
 	if (!n)
@@ -245,7 +265,7 @@ void neigh_out(struct stack *st, struct port *port, uint32_t nh, struct pktbuf *
 	default:
 		break;
 	}
-	eth_out(st, port, n->mac, ETH_TYPE_IP4, p);
+	eth_out(st, port, n->mac, type_of(nh), p);
 }
 
 /* ---- input -------------------------------------------------------------------------------- */
@@ -257,7 +277,7 @@ static void flush_queue(struct stack *st, struct neigh *n)
 	if (n->queued && n->state == NEIGH_STALE)
 		set_state(st, n, NEIGH_DELAY, DELAY_NS);
 	while ((p = dequeue(n)))
-		eth_out(st, n->port, n->mac, ETH_TYPE_IP4, p);
+		eth_out(st, n->port, n->mac, type_of(n->ip), p);
 }
 
 static void reachable(struct stack *st, struct neigh *n)
@@ -287,6 +307,36 @@ void neigh_learn(struct stack *st, struct port *port, uint32_t ip, const uint8_t
 		reachable(st, n);
 	else if (n->state == 0 || n->state == NEIGH_INCOMPLETE || n->state == NEIGH_FAILED ||
 		 changed)
+		set_state(st, n, NEIGH_STALE, STALE_NS);
+	flush_queue(st, n);
+}
+
+/*
+ * RFC 4861 7.2.5, word for word: what an advertisement may change. Who has no entry here is not
+ * somebody we asked for.
+ */
+void neigh_advert(struct stack *st, struct port *port, uint32_t ip, const uint8_t *mac,
+		  bool solicited, bool override)
+{
+	struct neigh *n = find(st, port, ip);
+	bool changed;
+
+	if (!n || n->state == NEIGH_FAILED)
+		return;
+	changed = mac && memcmp(n->mac, mac, 6) != 0;
+	if (n->state == NEIGH_INCOMPLETE) {
+		if (!mac)
+			return;
+	} else if (changed && !override) {
+		if (n->state == NEIGH_REACHABLE)
+			set_state(st, n, NEIGH_STALE, STALE_NS);
+		return;
+	}
+	if (mac)
+		memcpy(n->mac, mac, 6);
+	if (solicited)
+		reachable(st, n);
+	else if (changed || n->state == NEIGH_INCOMPLETE)
 		set_state(st, n, NEIGH_STALE, STALE_NS);
 	flush_queue(st, n);
 }
@@ -331,7 +381,7 @@ static void probe_again(struct stack *st, struct neigh *n)
 	}
 	n->probes++;
 	set_state(st, n, n->state, RETRANS_NS);
-	arp_request(st, n->port, n->ip, n->state == NEIGH_PROBE ? n->mac : NULL);
+	ask(st, n, n->state == NEIGH_PROBE ? n->mac : NULL);
 }
 
 static void neigh_timer(struct stack *st, struct timer *t)
@@ -400,9 +450,7 @@ bool neigh_row(struct stack *st, uint32_t *cursor, struct neigh_row *row)
 		if (!n->state)
 			continue;
 		memset(row, 0, sizeof(*row));
-		row->addr.family = AF_INET;
-		row->addr.prefix = 32;
-		memcpy(row->addr.bytes, &n->ip, 4);
+		row->addr = addr_out(st, n->ip, AF_INET);
 		memcpy(row->mac, n->mac, 6);
 		row->state = n->state;
 		row->port_index = n->port->index;

@@ -5,6 +5,7 @@
  * nothing. RFC 1122 3.3.1 (routing), 3.2.1.3 (addresses); strict host model (3.3.4.2).
  * An address brings the route to its subnet with it, as in Linux.
  */
+#include "tcpip/ip6.h"
 #include "tcpip/stack.h"
 
 #include <errno.h>
@@ -33,7 +34,8 @@ static int check_addr(const struct ip_addr *a)
 {
 	if (a->family != AF_INET)
 		return -EAFNOSUPPORT;
-	return a->prefix > 32 ? -EINVAL : 0;
+	/* 240/8 is reserved, RFC 1112 4, and used inside: ip6.h. */
+	return a->prefix > 32 || ip_is6(ip4_of(a)) ? -EINVAL : 0;
 }
 
 bool addr_multicast4(uint32_t addr)
@@ -181,6 +183,8 @@ int stack_route_add(struct stack *st, const struct ip_addr *dst, const struct ip
 	struct route_hit hit;
 	struct route *r;
 
+	if (dst->family == AF_INET6)
+		return ip6_route_add(st, dst, gateway, port, metric);
 	if (check_addr(dst) < 0)
 		return check_addr(dst);
 	if (gateway && gateway->family != AF_INET)
@@ -215,6 +219,8 @@ int stack_route_del(struct stack *st, const struct ip_addr *dst, const struct ip
 	struct ip_addr net;
 	struct route *r;
 
+	if (dst->family == AF_INET6)
+		return ip6_route_del(st, dst, gateway);
 	if (check_addr(dst) < 0)
 		return check_addr(dst);
 	net = make_addr(ip4_of(dst) & mask_of(dst->prefix), dst->prefix);
@@ -231,6 +237,8 @@ int stack_addr_add(struct stack *st, struct port *port, const struct ip_addr *ad
 	struct ip_addr net;
 	int r;
 
+	if (addr->family == AF_INET6)
+		return ip6_addr_add(st, port, addr);
 	if (check_addr(addr) < 0)
 		return check_addr(addr);
 	ip = ip4_of(addr);
@@ -280,6 +288,8 @@ int stack_addr_del(struct stack *st, struct port *port, const struct ip_addr *ad
 {
 	uint32_t i;
 
+	if (addr->family == AF_INET6)
+		return ip6_addr_del(st, port, addr);
 	if (check_addr(addr) < 0)
 		return check_addr(addr);
 	for (i = 0; i < st->n_addrs; i++) {
@@ -301,24 +311,68 @@ void route_flush_port(struct stack *st, struct port *port)
 	for (i = st->n_routes; i-- > 0;)
 		if (st->routes[i].port == port)
 			remove_route(st, &st->routes[i]);
+	ip6_flush_port(st, port);
+}
+
+/* ---- either family ------------------------------------------------------------------------ */
+
+int route_lookup(struct stack *st, uint32_t dst, struct route_hit *hit)
+{
+	return ip_is6(dst) ? route6_lookup(st, dst, hit) : route_lookup4(st, dst, hit);
+}
+
+bool addr_local(struct stack *st, uint32_t addr)
+{
+	return ip_is6(addr) ? addr6_of(st, addr) != NULL : addr_local4(st, addr);
+}
+
+bool addr_multicast(const struct stack *st, uint32_t addr)
+{
+	return ip_is6(addr) ? ip6_is_multicast(ip6_name(st, addr)->addr) : addr_multicast4(addr);
+}
+
+bool addr_to_many(const struct stack *st, uint32_t addr)
+{
+	return ip_is6(addr) ? addr_multicast(st, addr) : addr_broadcast4(st, addr);
+}
+
+struct ip_addr addr_out(const struct stack *st, uint32_t addr, uint8_t family)
+{
+	struct ip_addr a = {.family = AF_INET6, .prefix = 128};
+
+	if (ip_is6(addr))
+		memcpy(a.bytes, ip6_name(st, addr)->addr, 16);
+	else if (addr || family == AF_INET)
+		a = make_addr(addr, 32);
+	return a;
 }
 
 /* ---- questions from outside --------------------------------------------------------------- */
 
-int stack_route_lookup(struct stack *st, const struct ip_addr *dst, struct ip_addr *src)
+/* The address as the transports know it; 0: none. */
+static uint32_t addr_in(struct stack *st, const struct ip_addr *a)
 {
-	struct route_hit hit;
-	int r;
-
-	if (dst->family != AF_INET)
-		return -ENETUNREACH;
-	r = route_lookup4(st, ip4_of(dst), &hit);
-	if (r == 0)
-		*src = make_addr(hit.src, 32);
-	return r;
+	if (a->family == AF_INET)
+		return ip_is6(ip4_of(a)) ? 0 : ip4_of(a);
+	if (a->family != AF_INET6)
+		return 0;
+	return ip6_handle(st, a->bytes, ip6_scope(a->bytes, ip6_only_port(st)));
 }
 
-bool stack_addr_is_local(const struct stack *st, const struct ip_addr *addr)
+int stack_route_lookup(struct stack *st, const struct ip_addr *dst, struct ip_addr *src)
 {
-	return addr->family == AF_INET && addr_local4(st, ip4_of(addr));
+	uint32_t ip = addr_in(st, dst);
+	struct route_hit hit;
+	int r = ip ? route_lookup(st, ip, &hit) : -ENETUNREACH;
+
+	if (r == 0)
+		*src = addr_out(st, hit.src, AF_INET);
+	return r < 0 ? -ENETUNREACH : 0;
+}
+
+bool stack_addr_is_local(struct stack *st, const struct ip_addr *addr)
+{
+	uint32_t ip = addr_in(st, addr);
+
+	return ip && addr_local(st, ip);
 }

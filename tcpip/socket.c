@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 
 #include "sandbox/layout.h"
+#include "tcpip/ip6.h"
 #include "tcpip/tcp.h"
 
 #define TYPE_MASK	0xf	/* without SOCK_NONBLOCK and SOCK_CLOEXEC */
@@ -44,6 +45,7 @@ int sock_alloc(struct stack *st, int kind, uint32_t client, uint8_t owner, struc
 	so->owner = owner;
 	so->kind = (uint8_t)kind;
 	so->domain = AF_INET;
+	so->families = FAMILY_4;
 	so->rcvbuf = so->sndbuf = kind == SOCK_KIND_TCP ? DEFAULT_TCP_BUF : DEFAULT_BUF;
 	so->mtu_discover = IP_PMTUDISC_WANT;
 	so->rcvlowat = 1;
@@ -62,6 +64,10 @@ void sock_release(struct socket *so)
 	if (++*gen == 0)
 		*gen = 1;
 	so->kind = 0;
+	if (so->groups6)
+		group6_close(so);
+	ip_set(st, &so->local_ip, 0);
+	ip_set(st, &so->remote_ip, 0);
 	st->users[so->owner].sockets--;
 	pool_put(&st->sockets, so);
 	COUNT(st, SockClosed);
@@ -71,7 +77,7 @@ static int kind_of(int domain, int type, int protocol)
 {
 	if (type < 0 || type > TYPE_MAX)
 		return -EINVAL;
-	if (domain != AF_INET)
+	if (domain != AF_INET && domain != AF_INET6)
 		return -EAFNOSUPPORT;
 	if (type == SOCK_STREAM)
 		return protocol == 0 || protocol == IPPROTO_TCP ? SOCK_KIND_TCP : -EPROTONOSUPPORT;
@@ -79,7 +85,9 @@ static int kind_of(int domain, int type, int protocol)
 		return -ESOCKTNOSUPPORT;
 	if (protocol == 0 || protocol == IPPROTO_UDP)
 		return SOCK_KIND_UDP;
-	return protocol == IPPROTO_ICMP ? SOCK_KIND_PING : -EPROTONOSUPPORT;
+	if (protocol == (domain == AF_INET6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP))
+		return SOCK_KIND_PING;
+	return -EPROTONOSUPPORT;
 }
 
 int sock_create(struct stack *st, int domain, int type, int protocol, uint32_t client,
@@ -94,6 +102,11 @@ int sock_create(struct stack *st, int domain, int type, int protocol, uint32_t c
 		       &so);
 	if (r < 0)
 		return r;
+	if (domain == AF_INET6) {
+		so->domain = AF_INET6;
+		so->families = kind == SOCK_KIND_PING ? FAMILY_6 : FAMILY_4 | FAMILY_6;
+		so->v6only = kind == SOCK_KIND_PING;
+	}
 	if (kind == SOCK_KIND_TCP) {
 		r = tcp_open(so);
 		if (r < 0) {
@@ -138,37 +151,72 @@ void sock_close(struct socket *so)
 
 /* ---- names -------------------------------------------------------------------------------- */
 
-static uint32_t ip_of(const struct sock_addr *a)
+static int addr4_in(const uint8_t bytes[4], uint32_t *ip)
 {
-	uint32_t ip;
-
-	memcpy(&ip, a->addr, 4);
-	return ip;
+	memcpy(ip, bytes, 4);
+	return ip_is6(*ip) ? -ENETUNREACH : 0; /* 240/8, reserved */
 }
 
-static void put_name(struct sock_addr *a, uint32_t ip, uint16_t port)
+int sock_addr_in(struct socket *so, const struct sock_addr *a, uint32_t *ip)
+{
+	const struct port *port;
+
+	*ip = 0;
+	if (a->family == AF_INET) {
+		/* Linux's datagram sockets of IPv6 take it, its streams do not. */
+		if (so->domain != AF_INET && (so->v6only || so->kind != SOCK_KIND_UDP))
+			return -EAFNOSUPPORT;
+		return addr4_in(a->addr, ip);
+	}
+	if (a->family != AF_INET6 || so->domain != AF_INET6)
+		return -EAFNOSUPPORT;
+	if (ip6_is_mapped(a->addr))
+		return so->v6only ? -ENETUNREACH : addr4_in(a->addr + 12, ip);
+	if (ip6_is_unspecified(a->addr))
+		return 0;
+	if (ip6_is_martian(a->addr))
+		return -ENETUNREACH;
+	port = a->scope ? ip6_port_by_scope(so->st, a->scope) : ip6_only_port(so->st);
+	*ip = ip6_handle(so->st, a->addr, ip6_scope(a->addr, port));
+	return *ip ? 0 : -ENOBUFS;
+}
+
+void sock_addr_out(const struct socket *so, struct sock_addr *a, uint32_t ip, uint16_t port)
 {
 	memset(a, 0, sizeof(*a));
-	a->family = AF_INET;
+	a->family = so->domain;
 	a->port = port;
-	memcpy(a->addr, &ip, 4);
+	if (so->domain == AF_INET) {
+		memcpy(a->addr, &ip, 4);
+	} else if (ip_is6(ip)) {
+		memcpy(a->addr, ip6_name(so->st, ip)->addr, 16);
+		a->scope = ip6_name(so->st, ip)->scope;
+	} else if (ip) {
+		a->addr[10] = a->addr[11] = 0xff;
+		memcpy(a->addr + 12, &ip, 4);
+	}
 }
 
 /* Datagram sockets may take a group or broadcast address, to hear what is sent there. */
 static bool may_bind_to(const struct socket *so, uint32_t ip)
 {
-	if (ip == 0 || addr_local4(so->st, ip))
+	if (ip == 0 || addr_local(so->st, ip))
 		return true;
-	return so->kind != SOCK_KIND_TCP && (addr_broadcast4(so->st, ip) || addr_multicast4(ip));
+	return so->kind != SOCK_KIND_TCP &&
+	       (addr_to_many(so->st, ip) || addr_multicast(so->st, ip));
 }
 
 int sock_bind(struct socket *so, const struct sock_addr *addr)
 {
-	uint32_t ip = ip_of(addr);
+	uint32_t ip = 0, first;
 	int r;
 
-	if (addr->family != AF_INET && !(addr->family == AF_UNSPEC && ip == 0))
-		return -EAFNOSUPPORT;
+	memcpy(&first, addr->addr, 4);
+	if (addr->family != AF_UNSPEC || so->domain != AF_INET || first != 0) {
+		r = sock_addr_in(so, addr, &ip);
+		if (r < 0)
+			return r == -ENETUNREACH ? -EADDRNOTAVAIL : r;
+	}
 	if (!may_bind_to(so, ip))
 		return -EADDRNOTAVAIL;
 	if (so->kind == SOCK_KIND_TCP)
@@ -187,15 +235,17 @@ int sock_listen(struct socket *so, int backlog)
 
 int sock_connect(struct socket *so, const struct sock_addr *addr)
 {
-	uint32_t ip = ip_of(addr);
+	uint32_t ip;
+	int r;
 
 	if (addr->family == AF_UNSPEC && so->kind != SOCK_KIND_TCP)
 		return udp_disconnect(so);
-	if (addr->family != AF_INET)
-		return -EAFNOSUPPORT;
+	r = sock_addr_in(so, addr, &ip);
+	if (r < 0)
+		return r;
 	if (so->kind != SOCK_KIND_TCP)
 		return udp_connect(so, ip, addr->port);
-	if (addr_broadcast4(so->st, ip) || addr_multicast4(ip))
+	if (addr_to_many(so->st, ip) || addr_multicast(so->st, ip))
 		return -ENETUNREACH;
 	return tcp_connect(so, ip, addr->port);
 }
@@ -211,13 +261,16 @@ int sock_accept(struct socket *so, struct socket **out, struct sock_addr *peer)
 	r = sock_alloc(so->st, SOCK_KIND_TCP, so->client, so->owner, &new_so);
 	if (r < 0)
 		return r;
+	new_so->domain = so->domain;
+	new_so->families = so->families;
+	new_so->v6only = so->v6only;
 	r = tcp_accept(so, new_so);
 	if (r < 0) {
 		sock_release(new_so);
 		return r;
 	}
 	if (peer)
-		put_name(peer, new_so->remote_ip, new_so->remote_port);
+		sock_addr_out(new_so, peer, new_so->remote_ip, new_so->remote_port);
 	sock_ready(new_so, true);
 	*out = new_so;
 	return 0;
@@ -241,7 +294,7 @@ int sock_shutdown(struct socket *so, int how)
 
 int sock_name(struct socket *so, struct sock_addr *local)
 {
-	put_name(local, so->local_ip, so->local_port);
+	sock_addr_out(so, local, so->local_ip, so->local_port);
 	return 0;
 }
 
@@ -254,7 +307,7 @@ int sock_peer(struct socket *so, struct sock_addr *remote)
 		       so->tcp->state == TCPS_LISTEN;
 	if (none)
 		return -ENOTCONN;
-	put_name(remote, so->remote_ip, so->remote_port);
+	sock_addr_out(so, remote, so->remote_ip, so->remote_port);
 	return 0;
 }
 
@@ -262,16 +315,21 @@ int sock_peer(struct socket *so, struct sock_addr *remote)
 
 static bool fast_open(const struct socket *so, const struct sock_addr *to, int flags)
 {
-	return (flags & MSG_FASTOPEN) && to && to->family == AF_INET &&
+	return (flags & MSG_FASTOPEN) && to && to->family == so->domain &&
 	       so->tcp->state == TCPS_CLOSED;
 }
 
 int64_t sock_send_reserve(struct socket *so, uint64_t len, const struct sock_addr *to, int flags,
 			  struct pktbuf **out)
 {
+	uint32_t ip;
+
 	*out = NULL;
-	if (so->kind == SOCK_KIND_TCP && fast_open(so, to, flags))
-		return tcp_fo_reserve(so, ip_of(to), to->port, len, out);
+	if (so->kind == SOCK_KIND_TCP && fast_open(so, to, flags)) {
+		int r = sock_addr_in(so, to, &ip);
+
+		return r < 0 ? r : tcp_fo_reserve(so, ip, to->port, len, out);
+	}
 	if (so->kind == SOCK_KIND_TCP) /* Linux ignores an address on a stream */
 		return tcp_send_reserve(so, len, flags, out);
 	return udp_send_reserve(so, len, to, flags, out);
@@ -280,8 +338,12 @@ int64_t sock_send_reserve(struct socket *so, uint64_t len, const struct sock_add
 int64_t sock_send_commit(struct socket *so, struct pktbuf *list, uint64_t len,
 			 const struct sock_addr *to, int flags)
 {
-	if (so->kind == SOCK_KIND_TCP && fast_open(so, to, flags))
-		return tcp_fo_commit(so, ip_of(to), to->port, list, len);
+	uint32_t ip = 0;
+
+	if (so->kind == SOCK_KIND_TCP && fast_open(so, to, flags)) {
+		(void)sock_addr_in(so, to, &ip); /* 0: no cookie is known of it */
+		return tcp_fo_commit(so, ip, to->port, list, len);
+	}
 	if (so->kind == SOCK_KIND_TCP)
 		return tcp_send_commit(so, list, len, flags);
 	if (!list)

@@ -15,9 +15,12 @@ enum sock_kind { SOCK_KIND_TCP = 1, SOCK_KIND_UDP, SOCK_KIND_PING };
 struct socket {
 	struct stack *st;
 	uint32_t id, client;
-	uint8_t owner;	/* whom it and its data are charged to, quota.c */
-	uint8_t kind;	/* enum sock_kind */
-	uint8_t domain; /* AF_INET */
+	uint8_t owner;	  /* whom it and its data are charged to, quota.c */
+	uint8_t kind;	  /* enum sock_kind */
+	uint8_t domain;	  /* AF_INET, AF_INET6 */
+	uint8_t families; /* FAMILY_*: what local_ip 0 stands for */
+	bool v6only;
+	uint8_t groups6; /* memberships, group6.c */
 	uint8_t shut;	/* bit 0: no more receiving, bit 1: no more sending (UDP; TCP keeps its own)
 			 */
 	bool bound;	/* UDP and echo: has a local port, is in udp_table */
@@ -26,7 +29,8 @@ struct socket {
 	int error;		     /* SO_ERROR, positive errno; reading clears it */
 	uint32_t events;	     /* last published */
 
-	/* Names; addresses network byte order, ports host byte order. TCP copies them to its PCB.
+	/* Names; addresses network byte order (or handles, held: ip_set), ports host byte order.
+	 * TCP copies them to its PCB.
 	 */
 	uint32_t local_ip, remote_ip;
 	uint16_t local_port, remote_port;
@@ -58,6 +62,20 @@ struct socket {
 int sock_alloc(struct stack *st, int kind, uint32_t client, uint8_t owner, struct socket **out);
 void sock_release(struct socket *so); /* back to the pool; the id becomes stale */
 
+/*
+ * socket.c: an application's address as the transports know it, 0 the wildcard; valid as long as a
+ * handle nobody holds (ip6.h). 0, -EAFNOSUPPORT, -ENETUNREACH (IPv4 by a socket of IPv6 alone, an
+ * address that cannot be), -ENOBUFS. And back: in the socket's family, IPv4 mapped (RFC
+ * 4291 2.5.5.2).
+ */
+int sock_addr_in(struct socket *so, const struct sock_addr *a, uint32_t *ip);
+void sock_addr_out(const struct socket *so, struct sock_addr *a, uint32_t ip, uint16_t port);
+
+/* group6.c: IPV6_JOIN_GROUP and its kin; value: struct ipv6_mreq. */
+int group6_join(struct socket *so, const void *value, uint32_t len);
+int group6_leave(struct socket *so, const void *value, uint32_t len);
+void group6_close(struct socket *so);
+
 /* ready.c: recomputes the poll bits and publishes them. `wake`: see struct stack_env. */
 void sock_ready(struct socket *so, bool wake);
 void sock_set_error(struct socket *so, int err); /* positive errno; publishes */
@@ -75,7 +93,7 @@ int64_t udp_recv_take(struct socket *so, uint64_t max, int flags, struct sock_sl
 void udp_recv_undo(struct socket *so, const struct sock_slice *slices, unsigned n);
 int64_t udp_send_commit(struct socket *so, struct pktbuf *p, const struct sock_addr *to, int flags);
 /* icmp.c hands echo replies to echo sockets by identifier (local_port). */
-bool ping_deliver(struct stack *st, struct pktbuf *p, const struct ip4_hdr *ip);
+bool ping_deliver(struct stack *st, struct port *port, struct pktbuf *p, const struct ip4_hdr *ip);
 
 /* ---- what socket.c asks of TCP (tcp_*.c); so->tcp is set up by tcp_open -------------------- */
 int tcp_open(struct socket *so);			     /* makes so->tcp in CLOSED; -ENOBUFS */

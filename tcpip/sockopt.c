@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "tcpip/ip6.h"
 #include "tcpip/socket.h"
 #include "tcpip/tcp.h"
 
@@ -140,6 +141,7 @@ static int get_protocol(struct socket *so, int *value)
 {
 	*value = so->kind == SOCK_KIND_TCP   ? IPPROTO_TCP
 		 : so->kind == SOCK_KIND_UDP ? IPPROTO_UDP
+		 : so->domain == AF_INET6    ? IPPROTO_ICMPV6
 					     : IPPROTO_ICMP;
 	return 0;
 }
@@ -319,6 +321,41 @@ static int get_mtu(struct socket *so, int *value)
 	return 0;
 }
 
+/* ---- IPPROTO_IPV6 ------------------------------------------------------------------------- */
+
+static int set_v6only(struct socket *so, int value)
+{
+	if (so->bound || so->local_port)
+		return -EINVAL;
+	if (so->kind != SOCK_KIND_PING) {
+		so->v6only = value != 0;
+		so->families = value ? FAMILY_6 : FAMILY_4 | FAMILY_6;
+	}
+	return 0;
+}
+
+static int get_v6only(struct socket *so, int *value)
+{
+	*value = so->v6only;
+	return 0;
+}
+
+static int set_tclass(struct socket *so, int value)
+{
+	if (value < -1 || value > 255)
+		return -EINVAL;
+	return set_tos(so, value == -1 ? 0 : value);
+}
+
+static int get_mtu6(struct socket *so, int *value)
+{
+	int r = get_mtu(so, value);
+
+	if (r == 0 && ip_is6(so->remote_ip))
+		*value += (int)(IP6_HDR_LEN - IP4_HDR_LEN);
+	return r;
+}
+
 /* ---- the table ---------------------------------------------------------------------------- */
 
 #define AT(field)   .off = offsetof(struct socket, field)
@@ -327,6 +364,7 @@ static int get_mtu(struct socket *so, int *value)
 #define RAW(s, g)   .form = FORM_RAW, .set_raw = (s), .get_raw = (g)
 #define SOL	    .level = SOL_SOCKET, .name
 #define IP	    .level = IPPROTO_IP, .name
+#define IP6	    .level = IPPROTO_IPV6, .name
 
 static const struct option options[] = {
 	{SOL = SO_REUSEADDR, BOOL(reuseaddr)},
@@ -366,6 +404,14 @@ static const struct option options[] = {
 	{IP = IP_RECVTTL, BOOL(recvttl)},
 	{IP = IP_RECVTOS, BOOL(recvtos)},
 	{IP = IP_BIND_ADDRESS_NO_PORT, BOOL(bind_no_port)},
+	{IP6 = IPV6_V6ONLY, CALL(set_v6only, get_v6only)},
+	{IP6 = IPV6_UNICAST_HOPS, CALL(set_ttl, get_ttl)},
+	{IP6 = IPV6_TCLASS, CALL(set_tclass, get_tos)},
+	{IP6 = IPV6_MTU, CALL(NULL, get_mtu6)},
+	{IP6 = IPV6_MTU_DISCOVER, .form = FORM_U8, AT(mtu_discover), .max = IPV6_PMTUDISC_OMIT},
+	{IP6 = IPV6_RECVERR, BOOL(recverr)},
+	{IP6 = IPV6_JOIN_GROUP, RAW(group6_join, NULL)},
+	{IP6 = IPV6_LEAVE_GROUP, RAW(group6_leave, NULL)},
 };
 
 static const struct option *find(int level, int name)
@@ -421,7 +467,7 @@ int sock_setopt(struct socket *so, int level, int name, const void *value, uint3
 	if (level == IPPROTO_TCP && so->kind == SOCK_KIND_TCP)
 		return tcp_setopt(so, name, value, len);
 	o = find(level, name);
-	if (!o)
+	if (!o || (level == IPPROTO_IPV6 && so->domain != AF_INET6))
 		return -ENOPROTOOPT;
 	if (o->form == FORM_RAW) {
 		r = o->set_raw ? o->set_raw(so, value, len) : -ENOPROTOOPT;
@@ -460,7 +506,7 @@ int sock_getopt(struct socket *so, int level, int name, void *value, uint32_t *l
 	if (level == IPPROTO_TCP && so->kind == SOCK_KIND_TCP)
 		return tcp_getopt(so, name, value, len);
 	o = find(level, name);
-	if (!o)
+	if (!o || (level == IPPROTO_IPV6 && so->domain != AF_INET6))
 		return -ENOPROTOOPT;
 	if (o->form == FORM_RAW)
 		return o->get_raw ? o->get_raw(so, value, len) : -ENOPROTOOPT;

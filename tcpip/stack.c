@@ -11,6 +11,7 @@
 
 #include "sandbox/layout.h"
 #include "tcpip/dhcp4.h"
+#include "tcpip/ip6.h"
 #include "tcpip/socket.h"
 #include "tcpip/tcp.h"
 
@@ -27,6 +28,8 @@ static int make_tables(struct stack *st, uint32_t max_sockets, uint32_t max_pcbs
 			      max_pcbs);
 	if (r == 0)
 		r = neigh_create(st);
+	if (r == 0) /* each may hold one address of its own, and those of neighbours */
+		r = ip6_create(st, max_sockets + max_pcbs + 1024 + 256);
 	if (r == 0)
 		r = reass_create(st);
 	if (r == 0)

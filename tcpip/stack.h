@@ -104,6 +104,30 @@
 	X(QuotaSockets)                                                                            \
 	X(QuotaPcbs)                                                                               \
 	X(QuotaPktbufs)                                                                            \
+	X(Ip6InReceives)                                                                           \
+	X(Ip6InHdrErrors)                                                                          \
+	X(Ip6InAddrErrors)                                                                         \
+	X(Ip6InUnknownProtos)                                                                      \
+	X(Ip6InFragments)                                                                          \
+	X(Ip6InDelivers)                                                                           \
+	X(Ip6OutRequests)                                                                          \
+	X(Ip6OutNoRoutes)                                                                          \
+	X(Ip6OutDiscards)                                                                          \
+	X(Ip6DadFailed)                                                                            \
+	X(Icmp6InMsgs)                                                                             \
+	X(Icmp6InErrors)                                                                           \
+	X(Icmp6InEchos)                                                                            \
+	X(Icmp6OutMsgs)                                                                            \
+	X(Icmp6OutEchoReps)                                                                        \
+	X(NdInSolicits)                                                                            \
+	X(NdInAdverts)                                                                             \
+	X(NdInRouterAdverts)                                                                       \
+	X(NdInErrors)                                                                              \
+	X(NdOutSolicits)                                                                           \
+	X(NdOutAdverts)                                                                            \
+	X(MldInQueries)                                                                            \
+	X(MldInErrors)                                                                             \
+	X(MldOutReports)                                                                           \
 	X(SockOpened)                                                                              \
 	X(SockClosed)
 
@@ -135,6 +159,7 @@ struct quota_user {
 	uint64_t refused;
 };
 
+struct ip6_table;   /* ip6.h */
 struct neigh_table; /* neigh.c */
 struct acd;	    /* acd.h */
 struct dhcp_client; /* dhcp4.c */
@@ -157,6 +182,7 @@ struct stack {
 	struct acd *acds;	  /* addresses being asked for */
 	struct dhcp_client *dhcp; /* by index of the port */
 	uint32_t dhcp_changes;
+	struct ip6_table *ip6;
 	struct udp_table *udp;
 	struct reass_table *reass;
 	struct tcp_table *tcp;
@@ -220,6 +246,11 @@ void arp_announce(struct stack *st, struct port *port, uint32_t addr);
 /* neigh.c: sends the IP packet to next hop `nh` (network byte order) on port, now or when its
  * MAC is known; takes over one reference. */
 void neigh_out(struct stack *st, struct port *port, uint32_t nh, struct pktbuf *p);
+void nd_solicit(struct stack *st, struct port *port, uint32_t target,
+		const uint8_t *dst_mac); /* nd.c */
+/* RFC 4861 7.2.5; mac NULL: it was not said. */
+void neigh_advert(struct stack *st, struct port *port, uint32_t ip, const uint8_t *mac,
+		  bool solicited, bool override);
 void neigh_learn(struct stack *st, struct port *port, uint32_t ip, const uint8_t mac[6],
 		 bool solicited, bool create);
 /* Upper layers saw forward progress (RFC 4861 7.3.1). */
@@ -228,6 +259,35 @@ int neigh_create(struct stack *st);
 void neigh_flush_port(struct stack *st, struct port *port);
 const struct pool *neigh_pool(const struct stack *st);
 bool neigh_row(struct stack *st, uint32_t *cursor, struct neigh_row *row);
+
+/*
+ * name6.c: who stores an address of either family holds it (ip6.h). ip_set stores `ip`, which may
+ * be 0, in *slot, and lets go of what was there.
+ */
+void ip6_hold(struct stack *st, uint32_t ip);
+void ip6_drop(struct stack *st, uint32_t ip);
+static inline void ip_set(struct stack *st, uint32_t *slot, uint32_t ip)
+{
+	uint32_t old = *slot;
+
+	if (ip_is6(ip))
+		ip6_hold(st, ip);
+	*slot = ip;
+	if (ip_is6(old))
+		ip6_drop(st, old);
+}
+
+/* What a wildcard stands for: bits of these. */
+enum { FAMILY_4 = 1, FAMILY_6 = 2 };
+static inline uint8_t ip_family(uint32_t ip)
+{
+	return ip_is6(ip) ? FAMILY_6 : FAMILY_4;
+}
+/* Those that a name can meet: of an address its own, of the wildcard those it was made for. */
+static inline uint8_t ip_families(uint32_t ip, uint8_t wildcard)
+{
+	return ip ? ip_family(ip) : wildcard;
+}
 
 /* route.c */
 struct route_hit {
@@ -238,6 +298,13 @@ struct route_hit {
 };
 int route_lookup4(struct stack *st, uint32_t dst, struct route_hit *hit);
 struct local_addr *addr_find4(struct stack *st, uint32_t addr); /* NULL: not ours */
+/* Of either family, as are the next four. 0, -ENETUNREACH, -EADDRNOTAVAIL. */
+int route_lookup(struct stack *st, uint32_t dst, struct route_hit *hit);
+bool addr_local(struct stack *st, uint32_t addr);
+bool addr_multicast(const struct stack *st, uint32_t addr);
+bool addr_to_many(const struct stack *st, uint32_t addr); /* a broadcast, a group of IPv6 */
+/* Text's form: family and bytes; a handle or an IPv4 address, 0 the wildcard of `family`. */
+struct ip_addr addr_out(const struct stack *st, uint32_t addr, uint8_t family);
 bool addr_local4(const struct stack *st, uint32_t addr);
 /* The port holding `addr`, or NULL. */
 struct port *addr_port4(const struct stack *st, uint32_t addr);
@@ -272,7 +339,11 @@ int ip4_frag_out(struct stack *st, struct pktbuf *p, struct ip4_hdr *ip,
 		 int (*out)(struct stack *st, struct pktbuf *p, const struct route_hit *hit));
 /* May `owner` have n buffers more? */
 bool ip4_frag_room(const struct stack *st, uint8_t owner, uint32_t n);
-uint16_t ip4_mtu(struct stack *st, uint32_t dst); /* path MTU as known, bytes */
+/* Path MTU as known, bytes; with a handle, less the 20 bytes that IPv6's header is longer: who adds
+ * 20 for IP gets what fits. ip4_out, too, takes handles. */
+uint16_t ip4_mtu(struct stack *st, uint32_t dst);
+/* Takes over p and a reference: onto st->loop. */
+int ip_loop_put(struct stack *st, struct pktbuf *p);
 
 /*
  * reass.c: takes over a fragment whose header `ip` is sound (data at that header). The whole
@@ -291,6 +362,7 @@ uint64_t csum_packet(uint64_t sum, const struct pktbuf *p);
  */
 void icmp_in(struct stack *st, struct port *port, struct pktbuf *p, const struct ip4_hdr *ip);
 void icmp_error(struct stack *st, struct pktbuf *p, uint8_t type, uint8_t code, uint32_t rest);
+bool icmp_take_token(struct stack *st); /* of that limit */
 /* As if the net had answered packet p of ours (data at its IP header) with this error. */
 void icmp_local_error(struct stack *st, struct pktbuf *p, uint8_t type, uint8_t code);
 /* The errno an ICMP error stands for (positive, 0: none); hard: RFC 1122 4.2.3.9's sense. */

@@ -112,11 +112,12 @@ struct tcp_pcb {
 	struct socket *so; /* NULL: closed by the application, or not yet accepted */
 	struct tcp_pcb *hash_next, **hash_pprev; /* 4-tuple table, or listeners */
 	struct tcp_pcb *bind_next, **bind_pprev; /* owners of local_port */
-	uint32_t local_ip, remote_ip;		 /* network byte order */
+	uint32_t local_ip, remote_ip;		 /* network byte order; or handles, held: ip6.h */
 	uint16_t local_port, remote_port;
 	uint8_t state;		     /* enum tcp_state */
 	uint8_t owner;		     /* whom it and its data are charged to, quota.c */
 	uint8_t shut;		     /* bit 0: no more receiving, bit 1: no more sending */
+	uint8_t families;	     /* FAMILY_*: what local_ip 0 stands for */
 	bool port_chosen;	     /* bind() named the port or the stack chose it for bind() */
 	bool idle;		     /* in TIME-WAIT without a socket: no longer charged */
 	bool dead;		     /* on the list of blocks to free */

@@ -92,8 +92,10 @@ int64_t tcp_fo_reserve(struct socket *so, uint32_t ip, uint16_t port, uint64_t l
 		return -EOPNOTSUPP;
 	if (so->error || pcb->shut)
 		return tcp_connect(so, ip, port);
-	if (e->ip != ip || !e->len || is_broken(st, e, ip) || !len) {
-		pcb->fo_tell = !is_broken(st, e, ip); /* with no cookie yet: asks for one */
+	/* A handle is another address's one day: cookies are kept for IPv4 alone. */
+	if (ip_is6(ip) || e->ip != ip || !e->len || is_broken(st, e, ip) || !len) {
+		/* With no cookie yet: asks for one. */
+		pcb->fo_tell = !ip_is6(ip) && !is_broken(st, e, ip);
 		r = tcp_connect(so, ip, port);
 		return r < 0 ? r : -EISCONN;
 	}

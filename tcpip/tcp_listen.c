@@ -115,8 +115,8 @@ struct tcp_pcb *tcp_listen_child(struct tcp_pcb *l, const struct tcp_seg *seg,
 	if (!pcb)
 		return NULL;
 	pcb->passive = true;
-	pcb->local_ip = seg->ip->dst;
-	pcb->remote_ip = seg->ip->src;
+	ip_set(st, &pcb->local_ip, seg->ip->dst);
+	ip_set(st, &pcb->remote_ip, seg->ip->src);
 	pcb->local_port = seg->h.dport;
 	pcb->remote_port = seg->h.sport;
 	tcp_inherit(pcb, l);

@@ -208,6 +208,8 @@ void tcp_reap(struct stack *st)
 		st->tcp->dead = pcb->out_next;
 		st->users[pcb->owner].pcbs--;
 		st->idle_pcbs -= pcb->idle;
+		ip_set(st, &pcb->local_ip, 0);
+		ip_set(st, &pcb->remote_ip, 0);
 		pool_put(&st->tcp_pcbs, pcb);
 	}
 }

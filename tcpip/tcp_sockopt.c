@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "tcpip/ip6.h"
 #include "tcpip/tcp.h"
 
 #define KEEP_MAX_S   32767
@@ -196,6 +197,7 @@ static void fill_info(struct tcp_pcb *pcb, struct tcp_info_abi *i)
 	i->last_data_recv = ms_since(pcb, pcb->rcv_time);
 	i->last_ack_recv = ms_since(pcb, pcb->heard_time);
 	i->pmtu = ip4_mtu(pcb->st, pcb->remote_ip);
+	i->pmtu += ip_is6(pcb->remote_ip) ? IP6_HDR_LEN - IP4_HDR_LEN : 0;
 	i->rtt = pcb->srtt_us;
 	i->rttvar = pcb->rttvar_us;
 	i->snd_ssthresh = pcb->ssthresh;

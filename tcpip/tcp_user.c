@@ -16,6 +16,7 @@
 void tcp_inherit(struct tcp_pcb *child, const struct tcp_pcb *from)
 {
 	child->client = from->client;
+	child->families = from->families;
 	child->rcvbuf = from->rcvbuf;
 	child->sndbuf = from->sndbuf;
 	child->rcvbuf_set = from->rcvbuf_set;
@@ -64,6 +65,7 @@ void tcp_sockopt_changed(struct socket *so)
 	pcb->max_pacing = so->max_pacing;
 	pcb->mtu_discover = so->mtu_discover;
 	pcb->oobinline = so->oobinline;
+	pcb->families = so->families;
 	pcb->reuse_at_bind = so->reuseaddr;
 	pcb->reuseport_bind = so->reuseport;
 	if (keepalive != pcb->keepalive)
@@ -90,9 +92,9 @@ int tcp_open(struct socket *so)
 
 static void copy_names(struct socket *so)
 {
-	so->local_ip = so->tcp->local_ip;
+	ip_set(so->st, &so->local_ip, so->tcp->local_ip);
 	so->local_port = so->tcp->local_port;
-	so->remote_ip = so->tcp->remote_ip;
+	ip_set(so->st, &so->remote_ip, so->tcp->remote_ip);
 	so->remote_port = so->tcp->remote_port;
 }
 
@@ -106,7 +108,7 @@ int tcp_bind(struct socket *so, uint32_t ip, uint16_t port)
 	r = tcp_port_claim(pcb, ip, &port);
 	if (r < 0)
 		return r;
-	pcb->local_ip = ip;
+	ip_set(so->st, &pcb->local_ip, ip);
 	pcb->local_port = port;
 	pcb->port_chosen = true;
 	tcp_bind_insert(pcb);
@@ -154,7 +156,7 @@ static int renew(struct socket *so)
 		return -ENOBUFS;
 	tcp_inherit(pcb, old);
 	if (old->port_chosen) {
-		pcb->local_ip = old->local_ip;
+		ip_set(so->st, &pcb->local_ip, old->local_ip);
 		pcb->local_port = old->local_port;
 		pcb->port_chosen = true;
 		tcp_bind_insert(pcb);
@@ -203,13 +205,16 @@ int tcp_start(struct socket *so, uint32_t ip, uint16_t port, struct pktbuf *data
 	struct tcp_pcb *pcb = so->tcp;
 	struct stack *st = so->st;
 	struct route_hit hit;
-	int r = route_lookup4(st, ip, &hit);
+	int r = route_lookup(st, ip, &hit);
 
 	if (r < 0)
 		goto drop;
+	r = -ENETUNREACH; /* bound to an address of the other family */
+	if (pcb->local_ip && ip_is6(pcb->local_ip) != ip_is6(ip))
+		goto drop;
 	if (!pcb->local_ip)
-		pcb->local_ip = hit.src;
-	pcb->remote_ip = ip;
+		ip_set(st, &pcb->local_ip, hit.src);
+	ip_set(st, &pcb->remote_ip, ip);
 	pcb->remote_port = port;
 	r = claim_tuple(pcb);
 	if (r < 0)
@@ -492,9 +497,8 @@ bool tcp_orphan_row(struct stack *st, uint32_t *cursor, struct sock_row *row)
 		row->type = 1; /* SOCK_STREAM */
 		row->protocol = 6;
 		row->client = pcb->client;
-		row->local.family = row->remote.family = 2; /* AF_INET */
-		memcpy(row->local.bytes, &pcb->local_ip, 4);
-		memcpy(row->remote.bytes, &pcb->remote_ip, 4);
+		row->local = addr_out(st, pcb->local_ip, 2 /* AF_INET */);
+		row->remote = addr_out(st, pcb->remote_ip, 2);
 		row->local_port = pcb->local_port;
 		row->remote_port = pcb->remote_port;
 		fill_row(pcb, row);

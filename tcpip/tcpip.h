@@ -65,7 +65,7 @@ int stack_tcp_set(struct stack *st, const char *name, uint32_t value);
 /* ---- ports, addresses, routes, neighbours ------------------------------------------------ */
 
 struct ip_addr {
-	uint8_t family;	   /* AF_INET; AF_INET6 later */
+	uint8_t family;	   /* AF_INET, AF_INET6 */
 	uint8_t prefix;	   /* bits, where an interface address or a destination */
 	uint8_t bytes[16]; /* network byte order; IPv4 in the first four */
 };
@@ -80,7 +80,17 @@ int stack_route_add(struct stack *st, const struct ip_addr *dst, const struct ip
 int stack_route_del(struct stack *st, const struct ip_addr *dst, const struct ip_addr *gateway);
 /* 0 and the source address the stack would use; -ENETUNREACH when the net does not route dst. */
 int stack_route_lookup(struct stack *st, const struct ip_addr *dst, struct ip_addr *src);
-bool stack_addr_is_local(const struct stack *st, const struct ip_addr *addr);
+bool stack_addr_is_local(struct stack *st, const struct ip_addr *addr);
+
+/* IPv6 on a port: its link-local address, neighbour discovery, and, with accept_ra, what routers
+ * say (RFC 4862). Without it frames of IPv6 are dropped there. */
+struct stack_ip6_conf {
+	uint8_t secret[16];    /* RFC 7217: the same at each start, so addresses stay the same */
+	uint8_t dad_transmits; /* probes before an address is used; 0: none, as in Linux */
+	bool accept_ra;
+};
+/* 0, -EEXIST (it is up), -EINVAL (MTU below 1280), -ENOSPC. */
+int stack_ip6_up(struct stack *st, struct port *port, const struct stack_ip6_conf *conf);
 
 /*
  * DHCPv4 on a port (dhcp4.c): an address, its routes and MTU come and go by themselves. 0,
@@ -94,10 +104,14 @@ int stack_dhcp_stop(struct stack *st, struct port *port);
 struct addr_row {
 	struct ip_addr addr;
 	uint32_t port_index;
+	bool tentative, duplicate;     /* IPv6: not in use, RFC 4862 5.4 */
+	bool dynamic;		       /* IPv6: from a router */
+	uint32_t valid_s, preferred_s; /* IPv6: all ones: for ever */
 };
 struct route_row {
 	struct ip_addr dst, gateway; /* gateway.family 0: on-link */
 	uint32_t port_index, metric;
+	bool from_router; /* IPv6 */
 };
 /* States of a neighbour (RFC 4861 7.3.2, and FAILED as in Linux). */
 enum neigh_state {
@@ -182,11 +196,13 @@ struct sock_addr {
 	uint16_t family;  /* AF_INET, AF_INET6 */
 	uint16_t port;	  /* host byte order */
 	uint8_t addr[16]; /* network byte order; IPv4 in the first four */
+	uint32_t scope;	  /* link-local: index of the port + 1; 0: the first with IPv6 */
 };
 
 /* 0 and a socket owned by `client`, or -EAFNOSUPPORT, -EPROTONOSUPPORT, -ESOCKTNOSUPPORT,
  * -ENFILE, -EMFILE or -ENOBUFS (the user's share is used up). SOCK_STREAM/TCP, SOCK_DGRAM/UDP,
- * SOCK_DGRAM/ICMP (echo, as Linux's ping sockets). */
+ * SOCK_DGRAM/ICMP (echo, as Linux's ping sockets; ICMPv6 with AF_INET6). An AF_INET6 socket speaks
+ * IPv4 too, by mapped addresses, unless IPV6_V6ONLY was set. */
 int sock_create(struct stack *st, int domain, int type, int protocol, uint32_t client,
 		struct socket **out);
 struct socket *sock_get(struct stack *st, uint32_t id); /* NULL: stale or never was */

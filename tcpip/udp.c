@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "tcpip/dhcp4.h"
+#include "tcpip/ip6.h"
 #include "tcpip/socket.h"
 
 #define BUCKETS	     1024u
@@ -54,6 +55,8 @@ static int score(const struct socket *so, const struct flow *f)
 		if (so->local_ip != f->local_ip)
 			return -1;
 		s++;
+	} else if (!(so->families & ip_family(f->local_ip))) {
+		return -1;
 	}
 	if (so->connected) {
 		if (so->remote_ip != f->remote_ip ||
@@ -108,6 +111,8 @@ static bool conflict(const struct socket *so, uint32_t ip, uint16_t port, bool s
 			continue;
 		if (ip && o->local_ip && ip != o->local_ip)
 			continue;
+		if (!(ip_families(ip, so->families) & ip_families(o->local_ip, o->families)))
+			continue;
 		if (sharing && so->reuseaddr && o->reuseaddr)
 			continue;
 		if (sharing && so->reuseport && o->reuseport && so->client == o->client)
@@ -156,7 +161,7 @@ int udp_bind(struct socket *so, uint32_t ip, uint16_t port)
 		port = 0;
 	if (port == 0)
 		return chosen ? -EADDRINUSE : -EAGAIN;
-	so->local_ip = ip;
+	ip_set(so->st, &so->local_ip, ip);
 	so->local_port = port;
 	so->port_chosen = chosen;
 	at = bucket_of(so->st, port);
@@ -174,18 +179,20 @@ static int autobind(struct socket *so)
 int udp_connect(struct socket *so, uint32_t ip, uint16_t port)
 {
 	struct route_hit hit;
-	int r = route_lookup4(so->st, ip, &hit);
+	int r = route_lookup(so->st, ip, &hit);
 
 	if (r < 0)
 		return r;
 	if (addr_broadcast4(so->st, ip) && !so->broadcast)
 		return -EACCES;
+	if (so->ip_chosen && so->local_ip && ip_is6(so->local_ip) != ip_is6(ip))
+		return -ENETUNREACH; /* bound to an address of the other family */
 	r = autobind(so);
 	if (r < 0)
 		return r;
 	if (!so->ip_chosen)
-		so->local_ip = hit.src;
-	so->remote_ip = ip;
+		ip_set(so->st, &so->local_ip, hit.src);
+	ip_set(so->st, &so->remote_ip, ip);
 	so->remote_port = so->kind == SOCK_KIND_UDP ? port : 0;
 	so->connected = true;
 	return 0;
@@ -194,10 +201,10 @@ int udp_connect(struct socket *so, uint32_t ip, uint16_t port)
 int udp_disconnect(struct socket *so)
 {
 	so->connected = false;
-	so->remote_ip = 0;
+	ip_set(so->st, &so->remote_ip, 0);
 	so->remote_port = 0;
 	if (!so->ip_chosen)
-		so->local_ip = 0;
+		ip_set(so->st, &so->local_ip, 0);
 	if (!so->port_chosen) {
 		unhash(so);
 		so->local_port = 0;
@@ -302,14 +309,19 @@ static struct pktbuf *copy_piece(struct stack *st, const struct pktbuf *p)
 static struct pktbuf *copy_of(struct stack *st, const struct pktbuf *p)
 {
 	struct pktbuf *head = NULL, **at = &head;
+	const struct pktbuf *piece;
 
-	for (; p; p = p->more, at = &(*at)->more) {
-		*at = copy_piece(st, p);
+	for (piece = p; piece; piece = piece->more, at = &(*at)->more) {
+		*at = copy_piece(st, piece);
 		if (!*at) {
 			if (head)
 				pktbuf_free(head);
 			return NULL;
 		}
+	}
+	if (ip_is6(p->udp.src)) { /* who sent it is read from the header: from_of */
+		memcpy(head->buf, p->buf + p->l3_off, IP6_HDR_LEN);
+		head->l3_off = 0;
 	}
 	return head;
 }
@@ -345,7 +357,7 @@ static void no_port(struct stack *st, struct pktbuf *p)
 void udp_in(struct stack *st, struct port *port, struct pktbuf *p, const struct ip4_hdr *ip)
 {
 	struct flow f = {SOCK_KIND_UDP, ip->dst, ip->src, 0, 0};
-	bool broadcast = addr_broadcast4(st, ip->dst);
+	bool broadcast = addr_to_many(st, ip->dst);
 	struct socket *so = NULL;
 	struct udp_hdr h;
 
@@ -361,7 +373,7 @@ void udp_in(struct stack *st, struct port *port, struct pktbuf *p, const struct 
 		pktbuf_free(p);
 		return;
 	}
-	if (h.dport == DHCP_CLIENT_PORT && dhcp4_in(st, port, p))
+	if (h.dport == DHCP_CLIENT_PORT && !ip_is6(ip->dst) && dhcp4_in(st, port, p))
 		return;
 	f.local_port = h.dport;
 	f.remote_port = h.sport;
@@ -372,6 +384,7 @@ void udp_in(struct stack *st, struct port *port, struct pktbuf *p, const struct 
 		return;
 	}
 	note_names(p, ip, h.sport, h.dport);
+	p->udp.port = (uint8_t)port->index;
 	pktbuf_pull(p, UDP_HDR_LEN);
 	if (broadcast)
 		deliver_all(st, &f, p);
@@ -380,7 +393,7 @@ void udp_in(struct stack *st, struct port *port, struct pktbuf *p, const struct 
 }
 
 /* p: an echo reply from its ICMP header on. False: nobody asked; p stays the caller's. */
-bool ping_deliver(struct stack *st, struct pktbuf *p, const struct ip4_hdr *ip)
+bool ping_deliver(struct stack *st, struct port *port, struct pktbuf *p, const struct ip4_hdr *ip)
 {
 	struct flow f = {SOCK_KIND_PING, ip->dst, ip->src, wire_get16(pktbuf_data(p) + 4), 0};
 	struct socket *so = lookup(st, &f);
@@ -388,6 +401,7 @@ bool ping_deliver(struct stack *st, struct pktbuf *p, const struct ip4_hdr *ip)
 	if (!so)
 		return false;
 	note_names(p, ip, 0, f.local_port);
+	p->udp.port = (uint8_t)port->index;
 	deliver(so, p);
 	return true;
 }
@@ -405,7 +419,7 @@ void udp_icmp_error(struct stack *st, const struct ip4_hdr *quoted, const uint8_
 
 	(void)rest;
 	if (quoted->protocol == IPPROTO_ICMP) {
-		if (l4[0] != ICMP4_ECHO)
+		if (l4[0] != (ip_is6(quoted->src) ? ICMP6_ECHO_ASK : ICMP4_ECHO))
 			return;
 		f = (struct flow){SOCK_KIND_PING, quoted->src, quoted->dst, wire_get16(l4 + 4), 0};
 	}
@@ -424,14 +438,14 @@ void udp_icmp_error(struct stack *st, const struct ip4_hdr *quoted, const uint8_
 
 /* ---- sending ------------------------------------------------------------------------------ */
 
-static int destination(const struct socket *so, const struct sock_addr *to, uint32_t *ip,
-		       uint16_t *port)
+static int destination(struct socket *so, const struct sock_addr *to, uint32_t *ip, uint16_t *port)
 {
 	if (to) {
-		if (to->family != AF_INET)
-			return -EAFNOSUPPORT;
-		memcpy(ip, to->addr, 4);
+		int r = sock_addr_in(so, to, ip);
+
 		*port = to->port;
+		if (r < 0)
+			return r;
 		return so->kind == SOCK_KIND_UDP && to->port == 0 ? -EINVAL : 0;
 	}
 	*ip = so->remote_ip;
@@ -448,6 +462,16 @@ static uint16_t header_len(const struct socket *so)
 static bool may_fragment(const struct socket *so)
 {
 	return so->mtu_discover < IP_PMTUDISC_DO || so->mtu_discover == IP_PMTUDISC_OMIT;
+}
+
+/* The longest packet, as if it had an IPv4 header. IPv6 is not fragmented here. */
+static uint32_t most_of(const struct socket *so, uint32_t ip, const struct route_hit *hit)
+{
+	uint32_t one = PKTBUF_SIZE - PKTBUF_HEADROOM;
+
+	if (ip_is6(ip))
+		return ip4_mtu(so->st, ip) < one ? ip4_mtu(so->st, ip) : one;
+	return may_fragment(so) ? 0xffff : hit->port->mtu;
 }
 
 static int check_send(struct socket *so, uint64_t len, const struct sock_addr *to, int flags)
@@ -473,12 +497,12 @@ static int check_send(struct socket *so, uint64_t len, const struct sock_addr *t
 	}
 	if (so->shut & SHUT_NO_SEND)
 		return -EPIPE;
-	r = route_lookup4(so->st, ip, &hit);
+	r = route_lookup(so->st, ip, &hit);
 	if (r < 0)
 		return r;
 	if (addr_broadcast4(so->st, ip) && !so->broadcast)
 		return -EACCES;
-	if (len + header_len(so) + IP4_HDR_LEN > (may_fragment(so) ? 0xffff : hit.port->mtu))
+	if (len + header_len(so) + IP4_HDR_LEN > most_of(so, ip, &hit))
 		return -EMSGSIZE;
 	return autobind(so);
 }
@@ -531,7 +555,8 @@ static int build_echo(const struct socket *so, struct pktbuf *p)
 	struct icmp_hdr h;
 	uint16_t sum;
 
-	if (icmp_parse(&h, pktbuf_data(p), p->len) < 0 || h.type != ICMP4_ECHO || h.code != 0)
+	if (icmp_parse(&h, pktbuf_data(p), p->len) < 0 ||
+	    h.type != (so->domain == AF_INET6 ? ICMP6_ECHO_ASK : ICMP4_ECHO) || h.code != 0)
 		return -EINVAL;
 	h.rest = (uint32_t)so->local_port << 16 | (h.rest & 0xffff);
 	h.checksum = 0;
@@ -542,12 +567,14 @@ static int build_echo(const struct socket *so, struct pktbuf *p)
 }
 
 /* The source: what the socket is bound to, unless that is no address to send from. */
-static int source(const struct socket *so, uint32_t *src)
+static int source(const struct socket *so, uint32_t dst, uint32_t *src)
 {
 	*src = so->local_ip;
-	if (*src == 0 || addr_local4(so->st, *src))
+	if (*src && ip_is6(*src) != ip_is6(dst))
+		return -ENETUNREACH;
+	if (*src == 0 || addr_local(so->st, *src))
 		return 0;
-	if (!addr_broadcast4(so->st, *src) && !addr_multicast4(*src))
+	if (!addr_to_many(so->st, *src) && !addr_multicast(so->st, *src))
 		return -EINVAL; /* it was taken from the port since */
 	*src = 0;
 	return 0;
@@ -571,10 +598,12 @@ int64_t udp_send_commit(struct socket *so, struct pktbuf *p, const struct sock_a
 	(void)flags;
 	join(p);
 	len = pktbuf_total(p);
-	args.protocol = so->kind == SOCK_KIND_UDP ? IPPROTO_UDP : IPPROTO_ICMP;
+	args.protocol = so->kind == SOCK_KIND_UDP ? IPPROTO_UDP
+			: so->domain == AF_INET6  ? IPPROTO_ICMPV6
+						  : IPPROTO_ICMP;
 	r = destination(so, to, &args.dst, &port);
 	if (r == 0)
-		r = source(so, &args.src);
+		r = source(so, args.dst, &args.src);
 	if (r == 0 && so->kind == SOCK_KIND_PING)
 		r = build_echo(so, p);
 	if (r < 0) {
@@ -584,7 +613,7 @@ int64_t udp_send_commit(struct socket *so, struct pktbuf *p, const struct sock_a
 	if (so->kind == SOCK_KIND_UDP)
 		build_udp(so, p, port);
 	args.df = dont_fragment(so, p, args.dst);
-	if (args.ttl == 0 && addr_multicast4(args.dst))
+	if (args.ttl == 0 && addr_multicast(so->st, args.dst))
 		args.ttl = 1; /* RFC 1112 6.1 */
 	if (so->kind == SOCK_KIND_UDP)
 		COUNT(so->st, UdpOutDatagrams);
@@ -616,6 +645,20 @@ static int64_t slice_up(struct pktbuf *p, uint64_t max, struct sock_slice *slice
 	return bytes;
 }
 
+static void from_of(const struct socket *so, const struct pktbuf *p, struct sock_addr *from)
+{
+	const uint8_t *src = p->buf + p->l3_off + 8; /* of the IPv6 header */
+
+	if (!ip_is6(p->udp.src)) {
+		sock_addr_out(so, from, p->udp.src, p->udp.sport);
+		return;
+	}
+	sock_addr_out(so, from, 0, p->udp.sport);
+	memcpy(from->addr, src, 16);
+	if (ip6_is_link_local(src))
+		from->scope = p->udp.port + 1u;
+}
+
 int64_t udp_recv_take(struct socket *so, uint64_t max, int flags, struct sock_slice *slices,
 		      unsigned *n_slices, struct sock_addr *from, uint64_t *full)
 {
@@ -641,11 +684,8 @@ int64_t udp_recv_take(struct socket *so, uint64_t max, int flags, struct sock_sl
 	}
 	*full = pktbuf_total(p);
 	n = slice_up(p, max, slices, n_slices);
-	if (from) {
-		from->family = AF_INET;
-		from->port = p->udp.sport;
-		memcpy(from->addr, &p->udp.src, 4);
-	}
+	if (from)
+		from_of(so, p, from);
 	return n;
 }
 

@@ -186,7 +186,7 @@ int arp_parse(struct arp_msg *m, const uint8_t *data, size_t len)
 	m->spa = get_addr(data + 14);
 	memcpy(m->tha, data + 18, 6);
 	m->tpa = get_addr(data + 24);
-	return 0;
+	return ip_is6(m->spa) || ip_is6(m->tpa) ? -EBADMSG : 0;
 }
 
 void arp_build(uint8_t *data, const struct arp_msg *m)

@@ -22,6 +22,13 @@
 #define ICMP_HDR_LEN  8u
 #define ARP_LEN	      28u
 
+/* First byte of the addresses that are handles inside (ip6.h); from the wire they are refused. */
+#define IP6_HANDLE_NET 240u
+static inline bool ip_is6(uint32_t ip) /* network byte order, on a little-endian machine */
+{
+	return (ip & 0xff) == IP6_HANDLE_NET;
+}
+
 struct eth_hdr {
 	uint8_t dst[6], src[6];
 	uint16_t type;
@@ -75,6 +82,8 @@ enum icmp_unreach_code {
 	ICMP4_PROT_UNREACH = 2,
 	ICMP4_PORT_UNREACH = 3,
 	ICMP4_FRAG_NEEDED = 4,
+	/* Never on the wire: what ICMPv6 alone can say, for the transports. */
+	ICMP4_PROHIBITED6 = 16,
 };
 
 enum icmp_time_code { ICMP4_REASS_TIME = 1 };

@@ -29,7 +29,8 @@ static int create(int domain, int type, int protocol)
 
 START_TEST(what_cannot_be_made_is_refused_as_linux_does)
 {
-	ck_assert_int_eq(create(AF_INET6, SOCK_STREAM, 0), -EAFNOSUPPORT);
+	ck_assert_int_eq(create(AF_INET6, SOCK_DGRAM, IPPROTO_ICMP), -EPROTONOSUPPORT);
+	ck_assert_int_eq(create(AF_INET6, SOCK_STREAM, 0), 0);
 	ck_assert_int_eq(create(AF_UNIX, SOCK_STREAM, 0), -EAFNOSUPPORT);
 	ck_assert_int_eq(create(AF_INET, SOCK_RAW, IPPROTO_ICMP), -ESOCKTNOSUPPORT);
 	ck_assert_int_eq(create(AF_INET, SOCK_SEQPACKET, 0), -ESOCKTNOSUPPORT);

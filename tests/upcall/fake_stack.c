@@ -320,7 +320,7 @@ int stack_route_lookup(struct stack *st, const struct ip_addr *dst, struct ip_ad
 	return 0;
 }
 
-bool stack_addr_is_local(const struct stack *st, const struct ip_addr *addr)
+bool stack_addr_is_local(struct stack *st, const struct ip_addr *addr)
 {
 	locked();
 	return addr->bytes[3] == 1;
