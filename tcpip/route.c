@@ -356,6 +356,12 @@ static uint32_t addr_in(struct stack *st, const struct ip_addr *a)
 		return ip_is6(ip4_of(a)) ? 0 : ip4_of(a);
 	if (a->family != AF_INET6)
 		return 0;
+	if (ip6_is_mapped(a->bytes)) {
+		struct ip_addr four = {.family = AF_INET};
+
+		memcpy(four.bytes, a->bytes + 12, 4);
+		return addr_in(st, &four);
+	}
 	return ip6_handle(st, a->bytes, ip6_scope(a->bytes, ip6_only_port(st)));
 }
 

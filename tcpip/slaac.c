@@ -40,22 +40,26 @@ static bool reserved(const uint8_t iid[8])
 	return memcmp(iid, zero, 8) == 0 || (memcmp(iid, anycast, 7) == 0 && iid[7] >= 0x80);
 }
 
-/* F() of RFC 7217 5 is SipHash under the secret; Net_Iface is the MAC. Reads 8 bytes of prefix. */
+/* F() of RFC 7217 5 is SipHash under the secret; Net_Iface is the port as it was named (a tap
+ * device has another MAC at each start). Reads 8 bytes of prefix. */
 void slaac_address(struct stack *st, const struct port *port, const uint8_t prefix[16],
 		   uint8_t counter, uint8_t out[16])
 {
 	const struct ip6_port *i = ip6_port(st, port);
-	uint8_t in[16] = {0};
+	struct {
+		uint8_t prefix[8], counter, again;
+		char kind[sizeof(port->conf.kind)], name[sizeof(port->conf.name)];
+	} in = {.counter = counter};
 	uint64_t h;
 
-	memcpy(in, prefix, 8);
-	memcpy(in + 8, port->mac, 6);
-	in[14] = counter;
+	memcpy(in.prefix, prefix, 8);
+	memcpy(in.kind, port->conf.kind, sizeof(in.kind));
+	memcpy(in.name, port->conf.name, sizeof(in.name));
 	memmove(out, prefix, 8);
 	do {
-		h = siphash24(i ? i->conf.secret : st->secret, in, sizeof(in));
+		h = siphash24(i ? i->conf.secret : st->secret, &in, sizeof(in));
 		memcpy(out + 8, &h, 8);
-	} while (reserved(out + 8) && ++in[15]);
+	} while (reserved(out + 8) && ++in.again);
 }
 
 /* ---- up and down -------------------------------------------------------------------------- */

@@ -48,7 +48,14 @@ static void print_ports(const json_t *rows)
 			printf(" vlan %lld", cli_number(row, "vlan"));
 		printf("\n    link/ether %s\n", cli_text(row, "mac"));
 		json_array_foreach(json_object_get(row, "addrs"), k, addr)
-			printf("    inet %s\n", json_string_value(addr));
+		{
+			const char *text = json_string_value(addr);
+			const char *note = json_string_value(
+				json_array_get(json_object_get(row, "addr_notes"), k));
+
+			printf("    %s %s%s%s\n", strchr(text, ':') ? "inet6" : "inet", text,
+			       note && *note ? " " : "", note ? note : "");
+		}
 		if (json_object_get(row, "dhcp"))
 			print_dhcp(json_object_get(row, "dhcp"));
 	}

@@ -13,15 +13,13 @@
 
 int cidr_parse_addr(const char *text, struct ip_addr *out)
 {
-	struct in6_addr six;
-
 	memset(out, 0, sizeof(*out));
-	if (inet_pton(AF_INET, text, out->bytes) == 1) {
+	if (inet_pton(AF_INET, text, out->bytes) == 1)
 		out->family = AF_INET;
-		out->prefix = 32;
-		return 0;
-	}
-	return inet_pton(AF_INET6, text, &six) == 1 ? -EAFNOSUPPORT : -EINVAL;
+	else if (inet_pton(AF_INET6, text, out->bytes) == 1)
+		out->family = AF_INET6;
+	out->prefix = out->family == AF_INET6 ? 128 : 32;
+	return out->family ? 0 : -EINVAL;
 }
 
 int cidr_parse(const char *text, struct ip_addr *out)
@@ -38,14 +36,14 @@ int cidr_parse(const char *text, struct ip_addr *out)
 	r = cidr_parse_addr(addr, out);
 	if (r)
 		return r;
-	if (!slash[1] || strlen(slash + 1) > 2)
+	if (!slash[1] || strlen(slash + 1) > (out->family == AF_INET6 ? 3 : 2))
 		return -EINVAL;
 	for (const char *p = slash + 1; *p; p++) {
 		if (*p < '0' || *p > '9')
 			return -EINVAL;
 		prefix = prefix * 10 + (unsigned)(*p - '0');
 	}
-	if (prefix > 32)
+	if (prefix > out->prefix)
 		return -EINVAL;
 	out->prefix = (uint8_t)prefix;
 	return 0;
@@ -60,6 +58,24 @@ static uint32_t host_bits(const struct ip_addr *a)
 	       (a->prefix < 32 ? ~0u : 0);
 }
 
+static bool beyond_prefix6(const struct ip_addr *a)
+{
+	for (unsigned bit = a->prefix; bit < 128; bit++)
+		if (a->bytes[bit / 8] & 0x80 >> bit % 8)
+			return true;
+	return false;
+}
+
+bool cidr_holds(const struct ip_addr *net, const struct ip_addr *addr)
+{
+	if (net->family != addr->family)
+		return false;
+	for (unsigned bit = 0; bit < net->prefix; bit++)
+		if ((net->bytes[bit / 8] ^ addr->bytes[bit / 8]) & 0x80 >> bit % 8)
+			return false;
+	return true;
+}
+
 int cidr_parse_dst(const char *text, struct ip_addr *out)
 {
 	int r;
@@ -69,7 +85,7 @@ int cidr_parse_dst(const char *text, struct ip_addr *out)
 	r = strchr(text, '/') ? cidr_parse(text, out) : cidr_parse_addr(text, out);
 	if (r)
 		return r;
-	return host_bits(out) ? -EDOM : 0;
+	return (out->family == AF_INET6 ? beyond_prefix6(out) : host_bits(out) != 0) ? -EDOM : 0;
 }
 
 int cidr_parse_mac(const char *text, uint8_t mac[6])
@@ -92,11 +108,25 @@ int cidr_parse_mac(const char *text, uint8_t mac[6])
 	return mac[0] & 1 ? -EINVAL : 0; /* a group address is nobody's */
 }
 
+/* Not ::, ::1, v4-mapped, nor a group. */
+static bool host6(const uint8_t bytes[16])
+{
+	struct in6_addr a;
+
+	memcpy(&a, bytes, sizeof(a));
+	return !IN6_IS_ADDR_UNSPECIFIED(&a) && !IN6_IS_ADDR_LOOPBACK(&a) &&
+	       !IN6_IS_ADDR_V4MAPPED(&a) && !IN6_IS_ADDR_MULTICAST(&a);
+}
+
 int cidr_is_host(const struct ip_addr *addr)
 {
 	uint8_t first = addr->bytes[0];
-	uint32_t host = host_bits(addr), all = addr->prefix ? (1u << (32 - addr->prefix)) - 1 : ~0u;
+	uint32_t host, all;
 
+	if (addr->family == AF_INET6)
+		return host6(addr->bytes);
+	host = host_bits(addr);
+	all = addr->prefix ? (1u << (32 - addr->prefix)) - 1 : ~0u;
 	if (first == 0 || first == 127 || first >= 224)
 		return 0;
 	/* RFC 3021: /31 has neither network nor broadcast address */

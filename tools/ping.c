@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tcpip/wire.h"
+#include "tcpip/wire6.h"
 #include "tools/cli.h"
 #include "tools/commands.h"
 #include "tools/say.h"
@@ -32,8 +32,10 @@ struct ping {
 	const char *net, *host;
 	long count, size;
 	double interval, wait;
-	struct sockaddr_in to;
-	char to_text[INET_ADDRSTRLEN];
+	struct sockaddr_storage to;
+	socklen_t to_len;
+	bool six;
+	char to_text[INET6_ADDRSTRLEN];
 	int fd;
 	uint16_t seq; /* of the last request */
 	uint64_t started, sent_at;
@@ -123,12 +125,20 @@ static int resolve(struct ping *p, struct failure *f)
 	struct addrinfo want = {.ai_family = AF_INET, .ai_socktype = SOCK_DGRAM}, *found;
 	int r = getaddrinfo(p->host, NULL, &want, &found);
 
+	if (r) {
+		want.ai_family = AF_INET6;
+		r = getaddrinfo(p->host, NULL, &want, &found);
+	}
 	if (r)
 		return failed(f, p->host, "%s", gai_strerror(r));
-	memcpy(&p->to, found->ai_addr, sizeof(p->to));
+	memcpy(&p->to, found->ai_addr, found->ai_addrlen);
+	p->to_len = found->ai_addrlen;
+	p->six = found->ai_family == AF_INET6;
 	freeaddrinfo(found);
-	inet_ntop(AF_INET, &p->to.sin_addr, p->to_text, sizeof(p->to_text));
-	return 0;
+	return getnameinfo((struct sockaddr *)&p->to, p->to_len, p->to_text, sizeof(p->to_text),
+			   NULL, 0, NI_NUMERICHOST)
+		       ? failed(f, p->host, "has no address")
+		       : 0;
 }
 
 static int attach(struct ping *p, struct failure *f)
@@ -137,11 +147,12 @@ static int attach(struct ping *p, struct failure *f)
 
 	if (r)
 		return r;
-	p->fd = sandwire_socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP);
+	p->fd = p->six ? sandwire_socket(AF_INET6, SOCK_DGRAM, IPPROTO_ICMPV6)
+		       : sandwire_socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP);
 	if (p->fd < 0)
 		return failed(f, "ICMP socket", "%s", strerror(-p->fd));
 	/* Replies of this destination only; and a wrong route is known at once. */
-	r = sandwire_connect(p->fd, (struct sockaddr *)&p->to, sizeof(p->to));
+	r = sandwire_connect(p->fd, (struct sockaddr *)&p->to, p->to_len);
 	if (r)
 		return failed(f, p->to_text, "%s",
 			      r == -ENETUNREACH ? "the net has no route to it" : strerror(-r));
@@ -154,7 +165,8 @@ static int send_one(struct ping *p)
 	ssize_t r;
 
 	p->seq++;
-	icmp_build(packet, &(struct icmp_hdr){.type = ICMP4_ECHO, .rest = p->seq});
+	icmp_build(packet, &(struct icmp_hdr){.type = p->six ? ICMP6_ECHO_ASK : ICMP4_ECHO,
+					      .rest = p->seq});
 	for (long i = 0; i < p->size; i++)
 		packet[ICMP_HDR_LEN + i] = (uint8_t)i;
 	p->sent_at = now_ns();
@@ -190,7 +202,8 @@ static bool take_one(struct ping *p, bool *again)
 			printf("From the net: icmp_seq=%u %s\n", p->seq, strerror((int)-n));
 		return false;
 	}
-	if (icmp_parse(&h, packet, (size_t)n) || h.type != ICMP4_ECHO_REPLY ||
+	if (icmp_parse(&h, packet, (size_t)n) ||
+	    h.type != (p->six ? ICMP6_ECHO_ANSWER : ICMP4_ECHO_REPLY) ||
 	    (h.rest & 0xffff) != p->seq)
 		return false;
 	printf("%zd bytes from %s: icmp_seq=%u time=%.3f ms\n", n, p->to_text, p->seq, ms);
@@ -268,7 +281,7 @@ int cmd_ping(int argc, char **argv)
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
 	printf("PING %s (%s) %ld(%ld) bytes of data, mode %s.\n", p.host, p.to_text, p.size,
-	       p.size + 28, sandwire_mode());
+	       p.size + (p.six ? 48 : 28), sandwire_mode());
 	p.started = now_ns();
 	rounds(&p);
 	summary(&p);

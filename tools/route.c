@@ -21,7 +21,7 @@ static void print_routes(const json_t *rows)
 	{
 		const char *dst = cli_text(row, "dst"), *via = cli_text(row, "via");
 
-		printf("%s", strcmp(dst, "0.0.0.0/0") ? dst : "default");
+		printf("%s", strcmp(dst, "0.0.0.0/0") && strcmp(dst, "::/0") ? dst : "default");
 		if (*via)
 			printf(" via %s", via);
 		printf(" dev %s", cli_text(row, "port"));

@@ -4,6 +4,8 @@
 #include "tools/commands.h"
 #include "tools/say.h"
 
+#include <string.h>
+
 static const char usage[] = "sandwire ss [--net NAME] [--json]\n"
 			    "Lists the net's sockets. PATH: the way their owner comes in.\n";
 
@@ -11,10 +13,13 @@ static void endpoint(struct table *t, const json_t *row, const char *addr, const
 {
 	long long number = cli_number(row, port);
 
+	const char *text = cli_text(row, addr);
+	bool six = strchr(text, ':');
+
 	if (number)
-		table_cell(t, "%s:%lld", cli_text(row, addr), number);
+		table_cell(t, "%s%s%s:%lld", six ? "[" : "", text, six ? "]" : "", number);
 	else
-		table_cell(t, "%s:*", cli_text(row, addr));
+		table_cell(t, "%s%s%s:*", six ? "[" : "", text, six ? "]" : "");
 }
 
 static void print_table(const json_t *rows)

@@ -266,6 +266,14 @@ static int64_t admin_port_row(struct ctx *ctx, struct call_slot *s)
 
 /* ---- addresses, routes, rows --------------------------------------------------------------- */
 
+static int64_t admin_ip6_up(struct ctx *ctx, struct call_slot *s)
+{
+	struct port *port = port_at(s->arg[0]);
+
+	return port ? stack_ip6_up(sandbox.stack, port, PTR(const struct stack_ip6_conf, s->arg[1]))
+		    : -ENODEV;
+}
+
 static int64_t admin_addr_add(struct ctx *ctx, struct call_slot *s)
 {
 	struct port *port = port_at(s->arg[0]);
@@ -572,6 +580,7 @@ static const struct {
 	[ADMIN_PORT_ROW - ADMIN_INIT] = {admin_port_row, true},
 	[ADMIN_ADDR_ADD - ADMIN_INIT] = {admin_addr_add, true},
 	[ADMIN_ADDR_DEL - ADMIN_INIT] = {admin_addr_del, true},
+	[ADMIN_IP6_UP - ADMIN_INIT] = {admin_ip6_up, true},
 	[ADMIN_ROUTE_ADD - ADMIN_INIT] = {admin_route_add, true},
 	[ADMIN_ROUTE_DEL - ADMIN_INIT] = {admin_route_del, true},
 	[ADMIN_ADDR_ROW - ADMIN_INIT] = {admin_addr_row, true},

@@ -107,6 +107,7 @@ bool addr_in(const struct sockaddr *sa, uint32_t len, struct call_addr *out)
 		memcpy(&sin6, sa, sizeof(sin6));
 		out->port = ntohs(sin6.sin6_port);
 		memcpy(out->addr, &sin6.sin6_addr, 16);
+		out->scope = sin6.sin6_scope_id;
 	}
 	return true;
 }
@@ -123,6 +124,7 @@ void addr_out(const struct call_addr *in, struct sockaddr *sa, uint32_t *len)
 	memcpy(&sin.sin_addr, in->addr, 4);
 	if (in->family == AF_INET6) {
 		memcpy(&sin6.sin6_addr, in->addr, 16);
+		sin6.sin6_scope_id = in->scope;
 		from = &sin6;
 		full = sizeof(sin6);
 	} else if (in->family != AF_INET) {

@@ -63,6 +63,7 @@ static void addr_from(struct sock_addr *to, const struct call_addr *from)
 {
 	to->family = from->family;
 	to->port = from->port;
+	to->scope = from->scope;
 	memcpy(to->addr, from->addr, sizeof(to->addr));
 }
 
@@ -72,6 +73,7 @@ static void addr_to(struct call *c, const struct sock_addr *from)
 
 	to->family = from->family;
 	to->port = from->port;
+	to->scope = from->scope;
 	memcpy(to->addr, from->addr, sizeof(to->addr));
 	c->inl_out = sizeof(*to);
 }

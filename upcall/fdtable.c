@@ -195,7 +195,8 @@ static uint64_t probe_socket(int fd)
 
 	if (domain == AF_UNIX && type == SOCK_STREAM)
 		return probe_unix(fd);
-	if (domain != AF_INET || (type != SOCK_STREAM && type != SOCK_DGRAM))
+	if ((domain != AF_INET && domain != AF_INET6) ||
+	    (type != SOCK_STREAM && type != SOCK_DGRAM))
 		return FD_KERNEL;
 	/* It came from elsewhere: all its options may be set, and it may have other numbers. */
 	return FD_WORD(FD_INET, FD_DUPED | (type == SOCK_DGRAM ? FD_DGRAM : 0), 0, ~0u);

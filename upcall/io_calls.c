@@ -182,6 +182,7 @@ int64_t call_send(struct call *c)
 	if (c->in.arg[2]) {
 		s.addr.family = io->addr.family;
 		s.addr.port = io->addr.port;
+		s.addr.scope = io->addr.scope;
 		memcpy(s.addr.addr, io->addr.addr, sizeof(s.addr.addr));
 		s.to = &s.addr;
 	}
@@ -261,6 +262,7 @@ int64_t call_recv(struct call *c)
 		return -EFAULT;
 	io->addr.family = r.from.family;
 	io->addr.port = r.from.port;
+	io->addr.scope = r.from.scope;
 	memcpy(io->addr.addr, r.from.addr, sizeof(io->addr.addr));
 	io->msg_flags = r.full > (uint64_t)ret ? MSG_TRUNC : 0;
 	c->inl_out = offsetof(struct call_io, iov);

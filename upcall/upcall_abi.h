@@ -94,13 +94,15 @@ enum call_nr {
 	ADMIN_EXT_REOPEN,  /* a0: place: let callers in again */
 	ADMIN_EXT_CALLS,   /* a0: place; ret: calls so far */
 	ADMIN_EXT_SYMBOL,  /* a0: const char *name, a1: uint64_t *address, 0: not one of ours */
+	ADMIN_IP6_UP,	   /* a0: port index, a1: const struct stack_ip6_conf * */
 	ADMIN_MAX,
 };
 
 struct call_addr {
-	uint16_t family; /* AF_INET; 0: none */
+	uint16_t family; /* AF_INET, AF_INET6; 0: none */
 	uint16_t port;	 /* host byte order */
 	uint8_t addr[16];
+	uint32_t scope; /* of a link-local address: index of the net's port + 1; 0: the first */
 };
 
 struct call_iov {

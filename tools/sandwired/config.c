@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "tools/cidr.h"
 
@@ -20,6 +21,7 @@ enum kind { LIST_PORT, LIST_CIDR, ADDRESS, FLAG, NUMBER, CHOICE, PATH };
 #define MODES  "auto|upcall|server|direct"
 #define PAGES  "2M|1G|4K"
 #define LEVELS "error|info|debug"
+#define IPV6   "auto|on|off"
 
 struct setting {
 	const char *name, *arg; /* arg: as shown in help; of a CHOICE: the words, from 0 up */
@@ -36,7 +38,11 @@ static const struct setting settings[] = {
 	{"addr", "CIDR", LIST_CIDR, 0, 0, 0, 0, "",
 	 "address of the first port, with its prefix; may repeat"},
 	{"gateway", "IP", ADDRESS, AT(gateway), 0, 0, 0, "",
-	 "next hop of the default route; none: only what the prefixes cover is reached"},
+	 "next hop of the default route; none: only what the prefixes cover is reached; twice: one "
+	 "of IPv4, one of IPv6"},
+	{"ipv6", IPV6, CHOICE, AT(ipv6), IPV6_AUTO, 0, 2, "",
+	 "on: a link-local address, and what routers advertise (addresses, routes); auto: IPv6 "
+	 "where a port is given an address of it, and routers are not believed"},
 	{"dhcp", NULL, FLAG, AT(dhcp), 0, 0, 1, "",
 	 "ask a DHCP server on the first port for address and gateway; up waits 20 s for it"},
 	{"mtu", "N", NUMBER, AT(mtu), 1500, 576, 1500, "bytes",
@@ -135,14 +141,11 @@ static int set_number(struct config *c, const struct setting *s, const char *val
 	return 0;
 }
 
-static int bad_address(struct failure *f, const char *name, const char *value, int error,
-		       const char *form)
+static int bad_address(struct failure *f, const char *name, const char *value, const char *form)
 {
 	char what[96];
 
 	snprintf(what, sizeof(what), "--%s %s", name, value);
-	if (error == -EAFNOSUPPORT)
-		return misused(f, what, "IPv6 is not available yet");
 	return misused(f, what, "not %s", form);
 }
 
@@ -167,15 +170,18 @@ static int set_one(struct config *c, const struct setting *s, const char *value,
 		r = cidr_parse(value, &addr);
 		if (r || !cidr_is_host(&addr))
 			return bad_address(
-				f, s->name, value, r,
+				f, s->name, value,
 				"the address of a host with its prefix, as 192.0.2.1/24");
 		c->addrs[c->n_addrs++] = addr;
 		return 0;
 	case ADDRESS:
 		r = cidr_parse_addr(value, &addr);
 		if (r || !cidr_is_host(&addr))
-			return bad_address(f, s->name, value, r, "the address of a host");
-		memcpy((char *)c + s->off, &addr, sizeof(addr));
+			return bad_address(f, s->name, value, "the address of a host");
+		if (addr.family == AF_INET6)
+			c->gateway6 = addr;
+		else
+			memcpy((char *)c + s->off, &addr, sizeof(addr));
 		return 0;
 	case NUMBER:
 		return set_number(c, s, value, f);
@@ -317,9 +323,26 @@ static int read_args(struct config *c, int argc, char **argv, bool config_only, 
 	return 0;
 }
 
-int config_check(const struct config *c, struct failure *f)
+static int check_gateway(const struct config *c, const struct ip_addr *gateway, struct failure *f)
 {
 	char text[CIDR_TEXT], what[96];
+
+	if (!gateway->family)
+		return 0;
+	/* fe80::/10 is on every link. */
+	if (gateway->family == AF_INET6 && c->ipv6 != IPV6_OFF && gateway->bytes[0] == 0xfe &&
+	    (gateway->bytes[1] & 0xc0) == 0x80)
+		return 0;
+	for (unsigned i = 0; i < c->n_addrs; i++)
+		if (cidr_holds(&c->addrs[i], gateway))
+			return 0;
+	snprintf(what, sizeof(what), "--gateway %s", cidr_addr_text(gateway, text, sizeof(text)));
+	return misused(f, what, "not within the prefix of any --addr");
+}
+
+int config_check(const struct config *c, struct failure *f)
+{
+	char text[CIDR_TEXT];
 
 	if (!c->n_ports) {
 		misused(f, "up", "no port given");
@@ -337,19 +360,14 @@ int config_check(const struct config *c, struct failure *f)
 				    sizeof(c->addrs[i].bytes)))
 				return misused(f, cidr_text(&c->addrs[i], text, sizeof(text)),
 					       "given twice");
-	if (!c->gateway.family)
-		return 0;
-	for (unsigned i = 0; i < c->n_addrs; i++) {
-		uint32_t a, g, mask = c->addrs[i].prefix ? ~0u << (32 - c->addrs[i].prefix) : 0;
-
-		memcpy(&a, c->addrs[i].bytes, 4);
-		memcpy(&g, c->gateway.bytes, 4);
-		if (!((__builtin_bswap32(a) ^ __builtin_bswap32(g)) & mask))
-			return 0;
-	}
-	snprintf(what, sizeof(what), "--gateway %s",
-		 cidr_addr_text(&c->gateway, text, sizeof(text)));
-	return misused(f, what, "not within the prefix of any --addr");
+	if (c->ipv6 == IPV6_OFF)
+		for (unsigned i = 0; i < c->n_addrs; i++)
+			if (c->addrs[i].family == AF_INET6)
+				return misused(f, cidr_text(&c->addrs[i], text, sizeof(text)),
+					       "but --ipv6 off");
+	if (check_gateway(c, &c->gateway, f))
+		return -1;
+	return check_gateway(c, &c->gateway6, f);
 }
 
 int config_read(struct config *c, int argc, char **argv, struct failure *f)

@@ -22,7 +22,8 @@ struct config {
 	char name[CONFIG_NAME_MAX + 1];
 	struct port_spec ports[PORT_MAX];
 	struct ip_addr addrs[CONFIG_ADDR_MAX];
-	struct ip_addr gateway; /* family 0: none */
+	struct ip_addr gateway, gateway6; /* family 0: none */
+	uint32_t ipv6;			  /* enum config_ipv6 */
 	uint32_t n_ports, n_addrs;
 	uint32_t mode;	/* enum seg_mode; 0: the best there is */
 	uint32_t pages; /* enum config_pages */
@@ -33,6 +34,7 @@ struct config {
 };
 
 enum config_pages { PAGES_2M, PAGES_1G, PAGES_4K };
+enum config_ipv6 { IPV6_AUTO, IPV6_ON, IPV6_OFF };
 uint64_t config_page_size(const struct config *c); /* bytes */
 
 /* Names of /run/sandwire/NAME: letters, digits, "._-", not first "." or "-". */

@@ -2,6 +2,7 @@
 /* What changes the net: addresses, routes, the log's level, down. Called by control.c. */
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "tools/cidr.h"
 #include "tools/sandwired/clients.h"
@@ -11,13 +12,6 @@
 #include "tools/sandwired/net.h"
 #include "tools/sandwired/request.h"
 
-static int bad_address(struct failure *f, const char *text, int error, const char *form)
-{
-	if (error == -EAFNOSUPPORT)
-		return misused(f, text, "IPv6 is not available yet");
-	return misused(f, text, "not %s", form);
-}
-
 /* An image call that changes something: the answer. */
 static json_t *changed(struct net *net, int64_t r, const char *what, struct failure *f)
 {
@@ -26,7 +20,8 @@ static json_t *changed(struct net *net, int64_t r, const char *what, struct fail
 		       r == -EEXIST					    ? "is there already"
 		       : r == -ESRCH || r == -ENOENT || r == -EADDRNOTAVAIL ? "is not there"
 		       : r == -ENOSPC					    ? "the table is full"
-									    : strerror((int)-r));
+		       : r == -EAFNOSUPPORT ? "the net has --ipv6 off"
+					    : strerror((int)-r));
 		f->error = (int)-r;
 		return NULL;
 	}
@@ -42,14 +37,17 @@ static json_t *change_addr(struct conn *c, const json_t *req, uint32_t nr, struc
 	int r = text ? cidr_parse(text, &addr) : -EINVAL;
 
 	if (r || !cidr_is_host(&addr)) {
-		bad_address(f, text ? text : "addr", r,
-			    "the address of a host with its prefix, as 192.0.2.1/24");
+		misused(f, text ? text : "addr",
+			"not the address of a host with its prefix, as 192.0.2.1/24");
 		return NULL;
 	}
 	if (!p)
 		return NULL;
-	return changed(c->net, image_admin(nr, (uint64_t)p->index, IMAGE_PTR(&addr), 0, 0), text,
-		       f);
+	return changed(c->net,
+		       nr == ADMIN_ADDR_ADD
+			       ? net_addr_add(c->net, p->index, &addr)
+			       : image_admin(nr, (uint64_t)p->index, IMAGE_PTR(&addr), 0, 0),
+		       text, f);
 }
 
 static json_t *addr_add(struct conn *c, const json_t *req, struct reply *out, struct failure *f)
@@ -75,33 +73,29 @@ static int route_args(const json_t *req, struct ip_addr *dst, struct ip_addr *vi
 	if (r == -EDOM)
 		return misused(f, d, "has bits set beyond its prefix");
 	if (r)
-		return bad_address(f, d ? d : "dst", r,
-				   "a destination, as 192.0.2.0/24 or default");
+		return misused(f, d ? d : "dst", "not a destination, as 192.0.2.0/24 or default");
 	if (!v)
 		return 0;
 	r = cidr_parse_addr(v, via);
 	if (r || !cidr_is_host(via))
-		return bad_address(f, v, r, "the address of a host");
-	return 0;
+		return misused(f, v, "not the address of a host");
+	if (via->family == AF_INET6 && !strcmp(d, "default"))
+		*dst = (struct ip_addr){.family = AF_INET6};
+	return via->family == dst->family ? 0 : misused(f, v, "not of the destination's family");
 }
 
 /* The port whose prefix holds the gateway; else the first. */
 static struct net_port *gateway_port(struct net *net, const struct ip_addr *via)
 {
 	struct addr_row row;
-	uint32_t cursor = 0, a, g;
+	uint32_t cursor = 0;
 
-	memcpy(&g, via->bytes, 4);
 	while (via->family &&
-	       image_admin(ADMIN_ADDR_ROW, IMAGE_PTR(&cursor), IMAGE_PTR(&row), 0, 0) == 1) {
-		uint32_t mask = row.addr.prefix ? ~0u << (32 - row.addr.prefix) : 0;
-
-		memcpy(&a, row.addr.bytes, 4);
-		if (!((__builtin_bswap32(a) ^ __builtin_bswap32(g)) & mask))
+	       image_admin(ADMIN_ADDR_ROW, IMAGE_PTR(&cursor), IMAGE_PTR(&row), 0, 0) == 1)
+		if (cidr_holds(&row.addr, via))
 			for (unsigned i = 0; i < net->n_ports; i++)
 				if (net->ports[i].index == (int)row.port_index)
 					return &net->ports[i];
-	}
 	return &net->ports[0];
 }
 

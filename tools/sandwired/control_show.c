@@ -67,11 +67,11 @@ static const char *sock_state(const struct sock_row *r)
 		"-",	     "ESTAB",  "SYN-SENT",   "SYN-RECV", "FIN-WAIT-1", "FIN-WAIT-2",
 		"TIME-WAIT", "CLOSED", "CLOSE-WAIT", "LAST-ACK", "LISTEN",     "CLOSING",
 	};
-	static const uint8_t nowhere[4];
+	static const uint8_t nowhere[16];
 
 	if (r->protocol == IPPROTO_TCP)
 		return r->tcp_state < sizeof(tcp) / sizeof(tcp[0]) ? tcp[r->tcp_state] : "?";
-	return r->remote_port || memcmp(r->remote.bytes, nowhere, 4) ? "ESTAB" : "UNCONN";
+	return r->remote_port || memcmp(r->remote.bytes, nowhere, 16) ? "ESTAB" : "UNCONN";
 }
 
 static json_t *sock_json(struct net *net, const void *row)
@@ -154,7 +154,17 @@ static json_t *show_ss(struct conn *c, const json_t *req, struct reply *out, str
 	return rows(c, req, ADMIN_SOCK_ROW, &row, sock_json, f);
 }
 
-static json_t *port_addrs(uint32_t index)
+/* What `ip addr` says of an address behind it; "" of most. */
+static const char *addr_note(const struct addr_row *r)
+{
+	return r->duplicate   ? "dadfailed"
+	       : r->tentative ? "tentative"
+	       : r->dynamic   ? "dynamic"
+			      : "";
+}
+
+/* The addresses as text, or what is to be said of each, in the same order. */
+static json_t *port_addrs(uint32_t index, bool notes)
 {
 	json_t *list = json_array();
 	struct addr_row row;
@@ -163,8 +173,9 @@ static json_t *port_addrs(uint32_t index)
 
 	while (image_admin(ADMIN_ADDR_ROW, IMAGE_PTR(&cursor), IMAGE_PTR(&row), 0, 0) == 1)
 		if (row.port_index == index)
-			json_array_append_new(
-				list, json_string(cidr_text(&row.addr, text, sizeof(text))));
+			json_array_append_new(list, json_string(notes ? addr_note(&row)
+								      : cidr_text(&row.addr, text,
+										  sizeof(text))));
 	return list;
 }
 
@@ -223,7 +234,8 @@ static json_t *show_addr(struct conn *c, const json_t *req, struct reply *out, s
 
 		image_admin(ADMIN_PORT_ROW, (uint64_t)p->index, IMAGE_PTR(&row), 0, 0);
 		j = port_json(p, &row);
-		json_object_set_new(j, "addrs", port_addrs((uint32_t)p->index));
+		json_object_set_new(j, "addrs", port_addrs((uint32_t)p->index, false));
+		json_object_set_new(j, "addr_notes", port_addrs((uint32_t)p->index, true));
 		dhcp = port_dhcp((uint32_t)p->index);
 		if (dhcp)
 			json_object_set_new(j, "dhcp", dhcp);

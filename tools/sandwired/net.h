@@ -62,6 +62,11 @@ int net_up(struct net *net, struct failure *f); /* net->conf is filled; 0, or -1
 void net_down(struct net *net);
 void net_spare_fd(struct net *net); /* closes one waiting connection when descriptors ran out */
 
+/* net_ip6.c: 0 or -errno; -EAFNOSUPPORT: --ipv6 off. Up already is no error. */
+int64_t net_ip6_up(struct net *net, int port);
+int64_t net_addr_add(struct net *net, int port,
+		     const struct ip_addr *addr); /* with IPv6 where needed */
+
 /* turn.c: what the loop does after each batch of events. */
 uint64_t net_after(void *net);
 uint64_t net_now(const struct net *net); /* ns, the segment's clock */

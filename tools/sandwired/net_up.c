@@ -238,26 +238,40 @@ static void ports_down(struct net *net)
 	ports_close(net);
 }
 
+static int gateway_up(struct net *net, const struct ip_addr *gateway, struct failure *f)
+{
+	struct ip_addr any = {.family = gateway->family};
+	int64_t r;
+
+	if (!gateway->family)
+		return 0;
+	r = image_admin(ADMIN_ROUTE_ADD, IMAGE_PTR(&any), IMAGE_PTR(gateway),
+			(uint64_t)net->ports[0].index, 0);
+	return r < 0 ? failed(f, "gateway", "%s", strerror((int)-r)) : 0;
+}
+
 static int addrs_up(struct net *net, struct failure *f)
 {
 	char text[CIDR_TEXT];
-	struct ip_addr any = {.family = AF_INET};
 	int64_t r;
 
+	for (unsigned i = 0; net->conf.ipv6 == IPV6_ON && i < net->n_ports; i++) {
+		r = net_ip6_up(net, net->ports[i].index);
+		if (r < 0)
+			return failed(f, "--ipv6 on", "%s",
+				      r == -EINVAL ? "wants an MTU of 1280 or more"
+						   : strerror((int)-r));
+	}
 	for (unsigned i = 0; i < net->conf.n_addrs; i++) {
-		r = image_admin(ADMIN_ADDR_ADD, (uint64_t)net->ports[0].index,
-				IMAGE_PTR(&net->conf.addrs[i]), 0, 0);
+		r = net_addr_add(net, net->ports[0].index, &net->conf.addrs[i]);
 		if (r < 0)
 			return failed(f, cidr_text(&net->conf.addrs[i], text, sizeof(text)), "%s",
 				      strerror((int)-r));
 	}
 	if (net->conf.dhcp && dhcp_start(net, f))
 		return -1;
-	if (!net->conf.gateway.family)
-		return 0;
-	r = image_admin(ADMIN_ROUTE_ADD, IMAGE_PTR(&any), IMAGE_PTR(&net->conf.gateway),
-			(uint64_t)net->ports[0].index, 0);
-	return r < 0 ? failed(f, "gateway", "%s", strerror((int)-r)) : 0;
+	return gateway_up(net, &net->conf.gateway, f) ? -1
+						      : gateway_up(net, &net->conf.gateway6, f);
 }
 
 static void nothing(struct net *net)

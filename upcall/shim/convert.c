@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -95,6 +96,20 @@ static int get_int(int fd, int name)
 	return REAL(getsockopt)(fd, SOL_SOCKET, name, &value, &len) ? -1 : value;
 }
 
+/* Those of IPv6 have no bit: they are read and said each time. Before the bind: IPV6_V6ONLY. */
+static void options6_replay(int from, int to)
+{
+	static const int names[] = {IPV6_V6ONLY, IPV6_TCLASS, IPV6_RECVERR};
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		int value;
+		socklen_t len = sizeof(value);
+
+		if (!REAL(getsockopt)(from, IPPROTO_IPV6, names[i], &value, &len))
+			sandwire_setsockopt(to, IPPROTO_IPV6, names[i], &value, len);
+	}
+}
+
 static ino_t inode_of(int fd)
 {
 	struct stat st = {0};
@@ -105,11 +120,19 @@ static ino_t inode_of(int fd)
 /* The port that a bind to any address, any port gave: the program may have asked for it. */
 static void keep_port(int from, int to)
 {
-	struct sockaddr_in sin;
-	socklen_t len = sizeof(sin);
+	struct sockaddr_storage name = {0};
+	socklen_t len = sizeof(name);
+	in_port_t port;
 
-	if (!REAL(getsockname)(from, (struct sockaddr *)&sin, &len) && sin.sin_port)
-		sandwire_bind(to, (struct sockaddr *)&sin, len);
+	/* The port lies at one place in both families. */
+	_Static_assert(offsetof(struct sockaddr_in, sin_port) ==
+			       offsetof(struct sockaddr_in6, sin6_port),
+		       "one place");
+	if (REAL(getsockname)(from, (struct sockaddr *)&name, &len))
+		return;
+	memcpy(&port, (char *)&name + offsetof(struct sockaddr_in, sin_port), sizeof(port));
+	if (port)
+		sandwire_bind(to, (struct sockaddr *)&name, len);
 }
 
 static void take_number(int sock, int fd)
@@ -126,19 +149,22 @@ int convert(int fd)
 {
 	uint64_t word = fd_get(fd);
 	int type = get_int(fd, SO_TYPE), protocol = get_int(fd, SO_PROTOCOL), sock, fresh = -1;
+	int domain = get_int(fd, SO_DOMAIN);
 	ino_t inode = inode_of(fd);
 	long flags = RAW3(SYS_fcntl, fd, F_GETFL, 0);
 
 	/* The number may stand for something else by now: then it is the kernel's to judge. */
-	if (type < 0 || get_int(fd, SO_DOMAIN) != AF_INET || !inode)
+	if (type < 0 || (domain != AF_INET && domain != AF_INET6) || !inode)
 		return -ENOTSOCK;
 	sock = sandwire_socket(
-		AF_INET, type | SOCK_CLOEXEC | (flags & O_NONBLOCK ? SOCK_NONBLOCK : 0), protocol);
+		domain, type | SOCK_CLOEXEC | (flags & O_NONBLOCK ? SOCK_NONBLOCK : 0), protocol);
 	if (sock < 0)
 		return sock;
 	if (FD_ID(word) == ~0u)
-		fresh = REAL(socket)(AF_INET, type | SOCK_CLOEXEC, protocol);
+		fresh = REAL(socket)(domain, type | SOCK_CLOEXEC, protocol);
 	options_replay(fd, sock, FD_ID(word), fresh);
+	if (domain == AF_INET6)
+		options6_replay(fd, sock);
 	if (fresh >= 0)
 		RAW3(SYS_close, fresh, 0, 0);
 	if (word & FD_BOUND)

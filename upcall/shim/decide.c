@@ -10,42 +10,78 @@
 
 #include "upcall/shim/shim.h"
 
-static bool internet(const struct sockaddr *sa, socklen_t len)
+/* What an address says about the net: taken apart once. */
+struct target {
+	bool internet;	/* AF_INET or AF_INET6 and long enough */
+	bool any;	/* 0.0.0.0, :: */
+	bool host_only; /* 127/8, ::1: never the net's */
+	bool on_a_link; /* fe80::/10: which link is the kernel's numbering, so the kernel's */
+	in_port_t port;
+};
+
+static void take4(struct target *t, const struct in_addr *addr)
 {
-	return sa && len >= sizeof(struct sockaddr_in) && sa->sa_family == AF_INET;
+	t->any = addr->s_addr == htonl(INADDR_ANY);
+	t->host_only = ntohl(addr->s_addr) >> 24 == 127;
+}
+
+static struct target target_of(const struct sockaddr *sa, socklen_t len)
+{
+	struct target t = {false};
+	struct sockaddr_in6 sin6;
+	struct sockaddr_in sin;
+	struct in_addr mapped;
+
+	if (sa && len >= sizeof(sin) && sa->sa_family == AF_INET) {
+		memcpy(&sin, sa, sizeof(sin));
+		t.internet = true;
+		t.port = sin.sin_port;
+		take4(&t, &sin.sin_addr);
+	} else if (sa && len >= sizeof(sin6) && sa->sa_family == AF_INET6) {
+		memcpy(&sin6, sa, sizeof(sin6));
+		t.internet = true;
+		t.port = sin6.sin6_port;
+		if (IN6_IS_ADDR_V4MAPPED(&sin6.sin6_addr)) {
+			memcpy(&mapped, sin6.sin6_addr.s6_addr + 12, 4);
+			take4(&t, &mapped);
+		} else {
+			t.any = IN6_IS_ADDR_UNSPECIFIED(&sin6.sin6_addr);
+			t.host_only = IN6_IS_ADDR_LOOPBACK(&sin6.sin6_addr);
+			t.on_a_link = IN6_IS_ADDR_LINKLOCAL(&sin6.sin6_addr) ||
+				      IN6_IS_ADDR_MC_LINKLOCAL(&sin6.sin6_addr);
+		}
+	}
+	return t;
 }
 
 int decide_destination(const struct decider *d, const struct sockaddr *dst, socklen_t len)
 {
-	struct sockaddr_in sin;
-	uint32_t ip;
+	struct target t = target_of(dst, len);
 
-	if (!internet(dst, len))
+	if (!t.internet)
 		return GOES_KERNEL; /* AF_UNSPEC dissolves a connection; what else is wrong it says
 				     */
-	memcpy(&sin, dst, sizeof(sin));
-	ip = ntohl(sin.sin_addr.s_addr);
-	/* 127/8, and 0.0.0.0, which means this host. */
-	if (ip >> 24 != 127 && ip != INADDR_ANY && d->accelerated && d->route(dst, len, NULL) == 0)
+	/* To any address means this host. */
+	if (!t.host_only && !t.any && !t.on_a_link && d->accelerated &&
+	    d->route(dst, len, NULL) == 0)
 		return GOES_NET;
 	return d->strict ? -ENETUNREACH : GOES_KERNEL;
 }
 
 int decide_bind(const struct decider *d, const struct sockaddr *addr, socklen_t len)
 {
-	struct sockaddr_in sin;
+	struct target t = target_of(addr, len);
 
-	if (!internet(addr, len))
+	if (!t.internet)
 		return GOES_KERNEL;
-	memcpy(&sin, addr, sizeof(sin));
 	if (!d->accelerated)
 		return d->strict ? -EADDRNOTAVAIL : GOES_KERNEL;
-	if (sin.sin_addr.s_addr == htonl(INADDR_ANY)) {
+	if (t.any) {
 		/* Any address, any port is what a client binds to that has no wish: its first
 		 * destination says more. With a port it is a server's. */
-		return sin.sin_port ? GOES_NET : GOES_LATER;
+		return t.port ? GOES_NET : GOES_LATER;
 	}
-	if (d->is_local(addr, len))
+	if (!t.on_a_link && d->is_local(addr, len))
 		return GOES_NET;
 	return d->strict ? -EADDRNOTAVAIL : GOES_KERNEL;
 }

@@ -134,7 +134,7 @@ INTERCEPT int connect(int fd, __CONST_SOCKADDR_ARG addr, socklen_t len)
 		if (ret == GOES_NET)
 			ret = convert(fd);
 		else if (ret == GOES_KERNEL && addr.__sockaddr__ &&
-			 addr.__sockaddr__->sa_family == AF_INET && !(fd_get(fd) & FD_DGRAM))
+			 addr.__sockaddr__->sa_family != AF_UNSPEC && !(fd_get(fd) & FD_DGRAM))
 			fd_set_word(fd, FD_KERNEL);
 		if (ret < 0 && ret != -ENOTSOCK)
 			return fail(ret);

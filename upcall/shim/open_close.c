@@ -10,14 +10,19 @@
 
 #include "upcall/shim/shim.h"
 
+static bool is_echo(int domain, int protocol)
+{
+	return protocol == (domain == AF_INET6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+}
+
 static bool could_be_ours(int domain, int type, int protocol)
 {
-	if (domain != AF_INET)
+	if (domain != AF_INET && domain != AF_INET6)
 		return false;
 	if (type == SOCK_STREAM)
 		return protocol == 0 || protocol == IPPROTO_TCP;
 	return type == SOCK_DGRAM &&
-	       (protocol == 0 || protocol == IPPROTO_UDP || protocol == IPPROTO_ICMP);
+	       (protocol == 0 || protocol == IPPROTO_UDP || is_echo(domain, protocol));
 }
 
 INTERCEPT int socket(int domain, int type, int protocol)
@@ -31,7 +36,7 @@ INTERCEPT int socket(int domain, int type, int protocol)
 	}
 	fd = REAL(socket)(domain, type, protocol);
 	/* The kernel grants ping sockets to few (net.ipv4.ping_group_range), the net to all. */
-	if (fd < 0 && ours && protocol == IPPROTO_ICMP && (errno == EACCES || errno == EPERM) &&
+	if (fd < 0 && ours && is_echo(domain, protocol) && (errno == EACCES || errno == EPERM) &&
 	    shim_accelerated()) {
 		fd = (int)SHIM_CALL(sandwire_socket(domain, type, protocol));
 		return fd < 0 ? -1 : fd;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tools/sandwired/config.c and port_spec.c: the command line, the file, the grammar of a port. */
 #include <check.h>
+#include <sys/socket.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -61,6 +62,22 @@ START_TEST(options_are_read_in_both_forms)
 }
 END_TEST
 
+START_TEST(addresses_and_gateways_may_be_of_both_families)
+{
+	ck_assert_int_eq(read_words("--port null --addr 10.0.0.1/24 --addr 2001:db8::1/64 "
+				    "--gateway 10.0.0.254 --gateway 2001:db8::fe --ipv6 on"),
+			 0);
+	ck_assert_uint_eq(c.n_addrs, 2);
+	ck_assert_int_eq(c.addrs[1].family, AF_INET6);
+	ck_assert_uint_eq(c.addrs[1].prefix, 64);
+	ck_assert_int_eq(c.gateway.family, AF_INET);
+	ck_assert_int_eq(c.gateway6.family, AF_INET6);
+	ck_assert_uint_eq(c.ipv6, IPV6_ON);
+	ck_assert_int_eq(read_words("--port null --addr 2001:db8::1/64 --gateway fe80::1"), 0);
+	ck_assert_uint_eq(c.ipv6, IPV6_AUTO);
+}
+END_TEST
+
 START_TEST(misuse_is_status_2_with_one_clear_line)
 {
 	static const struct {
@@ -69,7 +86,11 @@ START_TEST(misuse_is_status_2_with_one_clear_line)
 		{"", "no port"},
 		{"--port null --addr 10.78.0.1/33", "not the address"},
 		{"--port null --addr 10.78.0.1", "not the address"},
-		{"--port null --addr 2001:db8::1/64", "IPv6"},
+		{"--port null --addr 2001:db8::1/129", "not the address"},
+		{"--port null --addr ff02::1/64", "not the address"},
+		{"--port null --addr 2001:db8::1/64 --ipv6 off", "but --ipv6 off"},
+		{"--port null --addr 2001:db8::1/64 --gateway 2001:db8:1::1", "not within"},
+		{"--port null --addr 10.0.0.1/24 --ipv6 maybe", "not one of"},
 		{"--port null --addr 10.0.0.255/24", "not the address"},
 		{"--port bogus:x", "there are pci:ADDRESS, tap:INTERFACE and null"},
 		{"--port packet:eth0", "not available yet"},
@@ -213,6 +234,7 @@ int main(void)
 	tcase_add_test(t, defaults_work);
 	tcase_add_test(t, options_are_read_in_both_forms);
 	tcase_add_test(t, misuse_is_status_2_with_one_clear_line);
+	tcase_add_test(t, addresses_and_gateways_may_be_of_both_families);
 	tcase_add_test(t, too_many_ports_and_addresses_are_refused);
 	tcase_add_test(t, file_is_read_and_the_command_line_wins);
 	tcase_add_test(t, bad_files_are_refused);

@@ -8,16 +8,31 @@
 
 #include "upcall/shim/shim.h"
 
-/* The net: 192.0.2.0/24 with the address 192.0.2.1. */
+static bool begins(const struct sockaddr *sa, const char *text, size_t bytes)
+{
+	struct in6_addr a;
+
+	inet_pton(AF_INET6, text, &a);
+	return !memcmp(&((const struct sockaddr_in6 *)sa)->sin6_addr, &a, bytes);
+}
+
+/* The net: 192.0.2.0/24 with the address 192.0.2.1, and 2001:db8::/64 with 2001:db8::1. */
 static int route(const struct sockaddr *dst, socklen_t len, struct sockaddr_storage *src)
 {
 	const struct sockaddr_in *sin = (const struct sockaddr_in *)dst;
 
+	if (dst->sa_family == AF_INET6) /* fe80::/10: whatever is asked */
+		return begins(dst, "2001:db8::", 8) || begins(dst, "::ffff:192.0.2.0", 15) ||
+				       begins(dst, "fe80::", 2)
+			       ? 0
+			       : -ENETUNREACH;
 	return ntohl(sin->sin_addr.s_addr) >> 8 == 0xc00002 ? 0 : -ENETUNREACH;
 }
 
 static int is_local(const struct sockaddr *addr, socklen_t len)
 {
+	if (addr->sa_family == AF_INET6)
+		return begins(addr, "2001:db8::1", 16);
 	return ((const struct sockaddr_in *)addr)->sin_addr.s_addr == htonl(0xc0000201);
 }
 
@@ -47,6 +62,48 @@ static int local(const struct decider *d, const char *text, uint16_t port)
 
 	return decide_bind(d, (struct sockaddr *)&sin, sizeof(sin));
 }
+
+static struct sockaddr_in6 in6(const char *text, uint16_t port)
+{
+	struct sockaddr_in6 sin6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+
+	inet_pton(AF_INET6, text, &sin6.sin6_addr);
+	return sin6;
+}
+
+static int dest6(const struct decider *d, const char *text)
+{
+	struct sockaddr_in6 sin6 = in6(text, 80);
+
+	return decide_destination(d, (struct sockaddr *)&sin6, sizeof(sin6));
+}
+
+static int local6(const struct decider *d, const char *text, uint16_t port)
+{
+	struct sockaddr_in6 sin6 = in6(text, port);
+
+	return decide_bind(d, (struct sockaddr *)&sin6, sizeof(sin6));
+}
+
+START_TEST(addresses_of_ipv6_are_decided_as_those_of_ipv4_are)
+{
+	static const char *const others[] = {
+		"2001:db9::1", "::1", "::", "fe80::1", "::ffff:198.51.100.1", "::ffff:127.0.0.1"};
+
+	ck_assert_int_eq(dest6(&loose, "2001:db8::77"), GOES_NET);
+	ck_assert_int_eq(dest6(&loose, "::ffff:192.0.2.77"), GOES_NET);
+	ck_assert_int_eq(dest6(&strict_down, "2001:db8::77"), -ENETUNREACH);
+	for (unsigned i = 0; i < 6; i++) {
+		ck_assert_int_eq(dest6(&loose, others[i]), GOES_KERNEL);
+		ck_assert_int_eq(dest6(&strict, others[i]), -ENETUNREACH);
+	}
+	ck_assert_int_eq(local6(&loose, "2001:db8::1", 80), GOES_NET);
+	ck_assert_int_eq(local6(&loose, "2001:db8::2", 80), GOES_KERNEL);
+	ck_assert_int_eq(local6(&loose, "::", 80), GOES_NET);
+	ck_assert_int_eq(local6(&loose, "::", 0), GOES_LATER);
+	ck_assert_int_eq(local6(&strict, "::1", 80), -EADDRNOTAVAIL);
+}
+END_TEST
 
 START_TEST(what_the_net_routes_goes_there)
 {
@@ -111,6 +168,7 @@ int main(void)
 	SRunner *sr = srunner_create(s);
 	int failed;
 
+	tcase_add_test(tc, addresses_of_ipv6_are_decided_as_those_of_ipv4_are);
 	tcase_add_test(tc, what_the_net_routes_goes_there);
 	tcase_add_test(tc, the_rest_is_the_kernels_unless_strict);
 	tcase_add_test(tc, other_families_and_broken_addresses_are_the_kernels_to_judge);
