@@ -131,8 +131,10 @@ static void addr_timer(struct stack *st, struct timer *t)
 
 	if (a->state == IP6_TENTATIVE)
 		dad_step(st, a);
-	else if (a->state == IP6_VALID && a->valid <= st->now)
+	else if (a->valid <= st->now)
 		addr6_remove(st, a);
+	else
+		watch_life(st, a);
 }
 
 /* Of an address that we made up, the next one (RFC 7217 6); of one we were told, the end. */
@@ -183,7 +185,7 @@ int addr6_add(struct stack *st, struct port *port, const struct ip6_addr *like,
 	}
 	ip_set(st, &a->ip, ip);
 	ip6_solicited_node(group, a->bytes);
-	(void)mld_join(st, port, group); /* full: it works where routers do not prune */
+	a->joined = mld_join(st, port, group) == 0; /* else heard by those who know us alone */
 	begin(st, a);
 	if (out)
 		*out = a;
@@ -200,7 +202,8 @@ void addr6_remove(struct stack *st, struct ip6_addr *a)
 		route6_remove(st, r);
 	timer_cancel(&st->timers, &a->timer);
 	ip6_solicited_node(group, a->bytes);
-	mld_leave(st, a->port, group);
+	if (a->joined)
+		mld_leave(st, a->port, group);
 	ip_set(st, &a->ip, 0);
 	a->port = NULL;
 }

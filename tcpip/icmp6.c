@@ -48,12 +48,12 @@ static bool translate(uint8_t *type, uint8_t *code, uint32_t *rest)
 	}
 }
 
-/* RFC 8201 4: less than 1280 is not believed, nor more than was known. */
+/* RFC 8201 4: more than was known is not believed. */
 static bool note_pmtu(struct stack *st, uint32_t dst, uint32_t mtu)
 {
 	struct ip6_name *n = ip6_name(st, dst);
 
-	if (mtu < IP6_MTU_MIN || mtu >= ip6_mtu(st, dst))
+	if (mtu >= ip6_mtu(st, dst))
 		return false;
 	n->pmtu = mtu;
 	n->pmtu_until = st->now + IP6_PMTU_NS;
@@ -80,7 +80,10 @@ static void hand_to_flow(struct stack *st, struct port *port, const uint8_t *dat
 	like.protocol = e.next == IP6_ICMP ? IPPROTO_ICMP : e.next;
 	if (!like.dst)
 		return;
-	if (type == ICMP6_TOO_BIG && !note_pmtu(st, like.dst, rest))
+	/* TCP believes only what quotes a sequence number of its own, and remembers it itself. */
+	if (type == ICMP6_TOO_BIG && (rest < IP6_MTU_MIN || rest > UINT16_MAX))
+		return;
+	if (type == ICMP6_TOO_BIG && like.protocol != IPPROTO_TCP && !note_pmtu(st, like.dst, rest))
 		return;
 	if (!translate(&type, &code, &rest))
 		return;
@@ -222,7 +225,7 @@ void icmp6_error(struct stack *st, struct pktbuf *p, uint8_t type, uint8_t code,
 	}
 	own = addr6_find(st, NULL, h.dst);
 	args.src = own && own->state == IP6_VALID ? own->ip : 0;
-	args.dst = ip6_handle(st, h.src, own ? ip6_scope(h.src, own->port) : 0);
+	args.dst = ip6_handle(st, h.src, ip6_scope(h.src, own ? own->port : ip6_only_port(st)));
 	if (!args.dst)
 		return;
 	e = pktbuf_alloc(st->pool);

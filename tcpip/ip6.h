@@ -49,6 +49,7 @@ struct ip6_addr {
 	uint32_t ip;	   /* handle, held */
 	uint8_t bytes[16];
 	uint8_t prefix, state, origin;
+	bool joined;		   /* its solicited-node group */
 	uint8_t probes;		   /* of DAD, sent */
 	uint8_t dad_counter;	   /* RFC 7217 5 */
 	uint64_t preferred, valid; /* ns; IP6_FOREVER */

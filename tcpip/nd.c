@@ -89,6 +89,14 @@ void nd_router_solicit(struct stack *st, struct port *port)
 
 /* ---- in ----------------------------------------------------------------------------------- */
 
+/* A MAC that cannot be a neighbour's: a group, none, ours. As arp.c's sender_bad. */
+static bool mac_bad(const struct port *port, const uint8_t mac[6])
+{
+	static const uint8_t zero[6];
+
+	return mac[0] & 1 || memcmp(mac, zero, 6) == 0 || memcmp(mac, port->mac, 6) == 0;
+}
+
 static void solicited(struct stack *st, struct port *port, const struct ip6_hdr *h,
 		      const struct nd_msg *m)
 {
@@ -116,7 +124,7 @@ static void solicited(struct stack *st, struct port *port, const struct ip6_hdr 
 	if (!src)
 		return;
 	/* Entries are made for neighbours that ask for us alone, as arp.c's. */
-	if (m->has_slla && !(m->slla[0] & 1))
+	if (m->has_slla)
 		neigh_learn(st, port, src, m->slla, false, route6_on_link(st, port, src));
 	advertise(st, a, h->src, ND_NA_SOLICITED | ND_NA_OVERRIDE, m->has_slla ? m->slla : NULL);
 }
@@ -129,7 +137,7 @@ static void advertised(struct stack *st, struct port *port, const struct ip6_hdr
 
 	COUNT(st, NdInAdverts);
 	if ((ip6_is_multicast(h->dst) && m->flags & ND_NA_SOLICITED) || /* 4861 7.1.2 */
-	    (m->has_tlla && m->tlla[0] & 1) || ip6_is_unspecified(h->src)) {
+	    ip6_is_unspecified(h->src)) {
 		COUNT(st, NdInErrors);
 		return;
 	}
@@ -152,7 +160,8 @@ void nd_in(struct stack *st, struct port *port, struct pktbuf *p, const struct i
 	struct nd_msg m;
 
 	if (h->hop_limit != HOP_LIMIT || port->caps & PORT_CAP_RAW_IP ||
-	    nd_parse(&m, pktbuf_data(p), p->len) < 0)
+	    nd_parse(&m, pktbuf_data(p), p->len) < 0 || (m.has_slla && mac_bad(port, m.slla)) ||
+	    (m.has_tlla && mac_bad(port, m.tlla)))
 		COUNT(st, NdInErrors);
 	else if (m.type == ICMP6_NS)
 		solicited(st, port, h, &m);

@@ -242,7 +242,7 @@ void slaac_ra(struct stack *st, struct port *port, const struct ip6_hdr *h, cons
 		i->hop_limit = m->hop_limit;
 	if (m->mtu >= IP6_MTU_MIN && m->mtu <= port->mtu)
 		i->mtu = (uint16_t)m->mtu;
-	if (m->has_slla && !(m->slla[0] & 1))
+	if (m->has_slla)
 		neigh_learn(st, port, router, m->slla, false, true);
 	default_router(st, port, router, m->lifetime);
 	for (k = 0; k < m->n_prefix; k++) {

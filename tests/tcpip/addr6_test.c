@@ -62,6 +62,7 @@ START_TEST(an_address_is_asked_for_from_nobody_before_it_is_used)
 	ip6(m.target, "2001:db8::1");
 	ip6_solicited_node(group, m.target);
 	m.has_slla = true;
+	mac6(m.slla, 9);
 	desk6_nd(&d, 9, "2001:db8::9", group, &m); /* not ours yet: RFC 4862 5.4 */
 	ck_assert_uint_eq(sent_of_type(ICMP6_NA, &pk), 0);
 	desk_pass(&d, 2 * SEC_NS);
@@ -81,6 +82,7 @@ START_TEST(an_address_that_somebody_has_is_not_used)
 
 	ck_assert_int_eq(desk6_addr(&d, "2001:db8::1", 64), 0);
 	ip6(m.target, "2001:db8::1");
+	mac6(m.tlla, 9);
 	desk6_nd(&d, 9, "2001:db8::1", ip6_all_nodes, &m);
 	desk_pass(&d, 5 * SEC_NS);
 	ck_assert(row_of("2001:db8::1", &row) && row.duplicate);
@@ -109,6 +111,7 @@ START_TEST(a_link_local_address_that_somebody_has_is_made_anew_three_times_at_mo
 	uint8_t a[3][16], last[16];
 	unsigned i;
 
+	mac6(m.tlla, 9);
 	for (i = 0; i < 3; i++) {
 		link_local(&d, a[i]);
 		memcpy(m.target, a[i], 16);

@@ -215,6 +215,23 @@ START_TEST(a_solicited_advertisement_to_a_group_is_an_error)
 }
 END_TEST
 
+START_TEST(a_mac_that_is_nobodys_is_not_learned)
+{
+	static const uint8_t bad[2][6] = {{0}, {0x33, 0x33, 0, 0, 0, 1}};
+	struct nd_msg m = solicitation(9);
+	struct neigh_row row;
+	unsigned i;
+
+	for (i = 0; i < 3; i++) {
+		memcpy(m.slla, i < 2 ? bad[i] : d.port[0].port.mac, 6);
+		desk6_nd(&d, 9, "2001:db8::9", our_group, &m);
+	}
+	ck_assert_uint_eq(entries(&row), 0);
+	ck_assert(!desk6_sent(&d, &pk));
+	ck_assert_uint_eq(desk_count(&d, "NdInErrors"), 3);
+}
+END_TEST
+
 START_TEST(a_probe_of_a_stale_neighbour_goes_to_its_mac)
 {
 	struct socket *so = socket6(&d, SOCK_DGRAM, 0);
@@ -245,6 +262,7 @@ int main(void)
 		      an_advertisement_nobody_asked_for_makes_no_entry,
 		      an_advertisement_changes_what_its_flags_let_it_change,
 		      a_solicited_advertisement_to_a_group_is_an_error,
+		      a_mac_that_is_nobodys_is_not_learned,
 		      a_probe_of_a_stale_neighbour_goes_to_its_mac),
 		setup, teardown);
 }

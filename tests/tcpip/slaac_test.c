@@ -271,6 +271,35 @@ START_TEST(hop_limit_and_mtu_are_the_routers)
 }
 END_TEST
 
+/* Longer than the timing wheel reaches: 12 days. */
+START_TEST(a_life_of_thirty_days_lasts_thirty_days)
+{
+	struct nd_msg m = router(0);
+	struct addr_row a;
+
+	add_prefix(&m, "2001:db8:1::", 30 * 86400, 7 * 86400);
+	desk6_nd(&d, 99, "fe80::99", ip6_all_nodes, &m);
+	desk_pass(&d, 29ull * 86400 * SEC_NS);
+	ck_assert_uint_eq(addrs(&a), 1);
+	desk_pass(&d, 2ull * 86400 * SEC_NS);
+	ck_assert_uint_eq(addrs(&a), 0);
+}
+END_TEST
+
+START_TEST(a_link_that_is_too_narrow_gets_no_ipv6)
+{
+	struct stack_ip6_conf conf = {.accept_ra = true};
+
+	d.port[1].port.mtu = 1279;
+	ck_assert_int_eq(stack_ip6_up(d.st, &d.port[1].port, &conf), -EINVAL);
+	d.port[1].port.mtu = 1280;
+	ck_assert_int_eq(stack_ip6_up(d.st, &d.port[1].port, &conf), 0);
+	ck_assert_int_eq(stack_ip6_up(d.st, &d.port[1].port, &conf), -EEXIST);
+	desk_pass(&d, 20 * SEC_NS);
+	desk_drop_sent(&d, 1);
+}
+END_TEST
+
 int main(void)
 {
 	return run_cases("slaac",
@@ -283,6 +312,8 @@ int main(void)
 			       a_router_by_a_global_address_or_with_a_bad_prefix_is_not_believed,
 			       a_flood_of_routers_and_prefixes_ends_at_the_limits,
 			       a_net_that_does_not_listen_to_routers_does_not,
-			       hop_limit_and_mtu_are_the_routers),
+			       hop_limit_and_mtu_are_the_routers,
+			       a_life_of_thirty_days_lasts_thirty_days,
+			       a_link_that_is_too_narrow_gets_no_ipv6),
 			 setup, teardown);
 }
