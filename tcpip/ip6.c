@@ -3,8 +3,8 @@
  * IPv6 (RFC 8200): input checks and delivery, output. Called by eth.c (ip6_in), ip4.c (ip6_out, as
  * the transports send both families through ip4_out; ip6_loop_in), nd.c and mld.c (ip6_send); calls
  * the transports, icmp6.c, neigh.c. To the transports a packet is a struct ip4_hdr whose addresses
- * are handles. Fragments, but for atomic ones (RFC 6946), are dropped. No forwarding; strict host
- * model: an address is heard on its own port alone.
+ * are handles. Fragments go by way of reass6.c. No forwarding; strict host model: an address is
+ * heard on its own port alone.
  */
 #include <errno.h>
 #include <string.h>
@@ -137,12 +137,35 @@ static void deliver(struct stack *st, struct incoming *in, uint32_t src, uint32_
 	problem(st, in, ICMP6_BAD_NEXT, in->e.next_at);
 }
 
-/* True: in->p is whole and its fragment header, if any, says nothing. RFC 6946. */
-static bool whole(struct stack *st, struct incoming *in)
+/* A fragment goes to reass6.c; with the last of them in->p becomes the datagram. False: not yet, or
+ * never; in->p is gone. An atomic one is whole by itself, RFC 6946. */
+static bool whole(struct stack *st, struct incoming *in, uint32_t src, uint32_t dst)
 {
-	if (!in->e.fragment || (in->e.frag_off == 0 && !in->e.more))
+	const struct ip6_ext *e = &in->e;
+	struct pktbuf *p = in->p;
+	uint16_t data;
+
+	if (!e->fragment || (e->frag_off == 0 && !e->more))
 		return true;
 	COUNT(st, Ip6InFragments);
+	data = (uint16_t)(p->len - IP6_HDR_LEN - e->len);
+	if (e->more && data % 8) { /* RFC 8200 4.5; the payload's length is to blame */
+		problem(st, in, ICMP6_BAD_FIELD, 4);
+		return false;
+	}
+	if (e->frag_off + data > UINT16_MAX) {
+		problem(st, in, ICMP6_BAD_FIELD, IP6_HDR_LEN + e->len - 6u);
+		return false;
+	}
+	in->p = data ? reass6_in(st, p, &in->h, e, src, dst) : NULL;
+	pktbuf_free(p);
+	if (!in->p)
+		return false;
+	/* Its headers anew; a fragment in a fragment is nobody's business. */
+	if (ip6_parse(&in->h, pktbuf_data(in->p), in->p->len) == 0 &&
+	    ip6_walk(&in->e, &in->h, pktbuf_data(in->p), in->p->len) == 0 && !in->e.fragment)
+		return true;
+	COUNT(st, Ip6InHdrErrors);
 	pktbuf_free(in->p);
 	return false;
 }
@@ -174,9 +197,9 @@ static void receive(struct stack *st, struct incoming *in)
 		COUNT(st, Ip6InHdrErrors);
 		goto drop;
 	}
-	if (!whole(st, in))
+	if (!whole(st, in, src, dst))
 		return;
-	pktbuf_pull(p, (uint16_t)(IP6_HDR_LEN + in->e.len));
+	pktbuf_pull(in->p, (uint16_t)(IP6_HDR_LEN + in->e.len));
 	deliver(st, in, src, dst);
 	return;
 drop:

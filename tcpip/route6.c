@@ -181,6 +181,7 @@ void ip6_flush_port(struct stack *st, struct port *port)
 	for (i = 0; i < IP6_MEMBER_MAX; i++)
 		if (t->member[i].port == port)
 			t->member[i].port = NULL;
+	reass6_flush(st); /* rare enough to take those of other ports along */
 	mld_flush_port(st, port);
 	for (i = 0; i < PORT_MAX; i++)
 		if (t->port[i].port == port)

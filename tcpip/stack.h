@@ -109,6 +109,9 @@
 	X(Ip6InAddrErrors)                                                                         \
 	X(Ip6InUnknownProtos)                                                                      \
 	X(Ip6InFragments)                                                                          \
+	X(Ip6ReasmReqds)                                                                           \
+	X(Ip6ReasmOKs)                                                                             \
+	X(Ip6ReasmFails)                                                                           \
 	X(Ip6InDelivers)                                                                           \
 	X(Ip6OutRequests)                                                                          \
 	X(Ip6OutNoRoutes)                                                                          \
