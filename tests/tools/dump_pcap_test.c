@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tcpip/wire.h"
+#include "tcpip/wire6.h"
 #include "tools/dump_pcap.h"
 
 static struct dump_out out;
@@ -179,11 +179,55 @@ START_TEST(lines_are_in_tcpdumps_words)
 }
 END_TEST
 
+/* 2001::1 to 2001::2, with what was built in `l4`. */
+static uint8_t l4[128];
+
+static unsigned ip6(uint8_t next, uint16_t len)
+{
+	struct ip6_hdr h = {.next = next, .hop_limit = 255, .payload_len = len};
+
+	h.src[0] = h.dst[0] = 0x20;
+	h.src[1] = h.dst[1] = 1;
+	h.src[15] = 1;
+	h.dst[15] = 2;
+	ether(ETH_TYPE_IP6);
+	ip6_build(frame + 14, &h);
+	memcpy(frame + 54, l4, len);
+	return 54u + len;
+}
+
+static unsigned solicitation_frame(void)
+{
+	struct nd_msg m = {.type = ICMP6_NS, .has_slla = true, .target = {0x20, 1, [15] = 9}};
+
+	return ip6(IP6_ICMP, (uint16_t)nd_build(l4, &m));
+}
+
+START_TEST(lines_of_ipv6_too)
+{
+	unsigned len = solicitation_frame();
+	struct tcp_hdr tcp = {.sport = 1, .dport = 80, .seq = 5, .flags = TCP_SYN, .window = 9};
+
+	ck_assert_str_eq(text(len, len), "IP6 2001::1 > 2001::2: ICMP6, neighbor solicitation, who "
+					 "has 2001::9, length 32");
+	icmp_build(l4, &(struct icmp_hdr){.type = ICMP6_ECHO_ASK, .rest = 7u << 16 | 3});
+	len = ip6(IP6_ICMP, 64);
+	ck_assert_str_eq(text(len, len),
+			 "IP6 2001::1 > 2001::2: ICMP6, echo request, id 7, seq 3, length 64");
+	len = ip6(IP6_TCP, (uint16_t)tcp_build(l4, &tcp));
+	ck_assert_str_eq(text(len, len),
+			 "IP6 2001::1.1 > 2001::2.80: Flags [S], seq 5, win 9, length 0");
+	udp_build(l4, &(struct udp_hdr){53, 5353, 12, 0});
+	len = ip6(IP6_UDP, 12);
+	ck_assert_str_eq(text(len, len), "IP6 2001::1.53 > 2001::2.5353: UDP, length 4");
+}
+END_TEST
+
 START_TEST(frames_cut_anywhere_are_survived)
 {
-	unsigned (*const make[])(void) = {tcp_frame, arp_frame};
+	unsigned (*const make[])(void) = {tcp_frame, arp_frame, solicitation_frame};
 
-	for (unsigned m = 0; m < 2; m++) {
+	for (unsigned m = 0; m < 3; m++) {
 		unsigned len = make[m]();
 
 		for (unsigned cut = 0; cut <= len; cut++) {
@@ -213,6 +257,10 @@ START_TEST(rubbish_is_survived)
 		for (unsigned i = 0; i < 8; i++)
 			frame[12 + rand() % 60] = (uint8_t)rand();
 		dump_text(line, sizeof(line), &h, false, frame);
+		solicitation_frame();
+		for (unsigned i = 0; i < 8; i++)
+			frame[12 + rand() % 100] = (uint8_t)rand();
+		dump_text(line, sizeof(line), &h, false, frame);
 	}
 }
 END_TEST
@@ -229,6 +277,7 @@ int main(void)
 	tcase_add_test(t, broken_filter_and_unwritable_file_are_errors);
 	tcase_add_test(t, full_disk_is_an_error);
 	tcase_add_test(t, lines_are_in_tcpdumps_words);
+	tcase_add_test(t, lines_of_ipv6_too);
 	tcase_add_test(t, frames_cut_anywhere_are_survived);
 	tcase_add_test(t, rubbish_is_survived);
 	suite_add_tcase(s, t);
