@@ -159,6 +159,7 @@ static int addr4_in(const uint8_t bytes[4], uint32_t *ip)
 
 int sock_addr_in(struct socket *so, const struct sock_addr *a, uint32_t *ip)
 {
+	uint32_t scope = a->scope;
 	const struct port *port;
 
 	*ip = 0;
@@ -176,7 +177,9 @@ int sock_addr_in(struct socket *so, const struct sock_addr *a, uint32_t *ip)
 		return 0;
 	if (ip6_is_martian(a->addr))
 		return -ENETUNREACH;
-	port = a->scope ? ip6_port_by_scope(so->st, a->scope) : ip6_only_port(so->st);
+	if (!scope && ip6_is_multicast(a->addr))
+		scope = so->mcast_scope;
+	port = scope ? ip6_port_by_scope(so->st, scope) : ip6_only_port(so->st);
 	*ip = ip6_handle(so->st, a->addr, ip6_scope(a->addr, port));
 	return *ip ? 0 : -ENOBUFS;
 }

@@ -20,7 +20,9 @@ struct socket {
 	uint8_t domain;	  /* AF_INET, AF_INET6 */
 	uint8_t families; /* FAMILY_*: what local_ip 0 stands for */
 	bool v6only;
-	uint8_t groups6; /* memberships, group6.c */
+	uint8_t groups6;     /* memberships, group6.c */
+	uint8_t mcast_hops;  /* IPV6_MULTICAST_HOPS; 0: 1 */
+	uint8_t mcast_scope; /* IPV6_MULTICAST_IF: index of the port + 1; 0: the first */
 	uint8_t shut;	/* bit 0: no more receiving, bit 1: no more sending (UDP; TCP keeps its own)
 			 */
 	bool bound;	/* UDP and echo: has a local port, is in udp_table */

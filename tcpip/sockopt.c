@@ -347,6 +347,35 @@ static int set_tclass(struct socket *so, int value)
 	return set_tos(so, value == -1 ? 0 : value);
 }
 
+/* RFC 3493 5.2: -1 is the default, 1. 0 would keep it in this host, where nobody hears it. */
+static int set_mcast_hops(struct socket *so, int value)
+{
+	if (value < -1 || value > 255 || value == 0)
+		return -EINVAL;
+	so->mcast_hops = value == -1 ? 0 : (uint8_t)value;
+	return 0;
+}
+
+static int get_mcast_hops(struct socket *so, int *value)
+{
+	*value = so->mcast_hops ? so->mcast_hops : 1;
+	return 0;
+}
+
+static int set_mcast_if(struct socket *so, int value)
+{
+	if (value < 0 || (value && !ip6_port_by_scope(so->st, (uint32_t)value)))
+		return -ENODEV;
+	so->mcast_scope = (uint8_t)value;
+	return 0;
+}
+
+static int get_mcast_if(struct socket *so, int *value)
+{
+	*value = so->mcast_scope;
+	return 0;
+}
+
 static int get_mtu6(struct socket *so, int *value)
 {
 	int r = get_mtu(so, value);
@@ -406,6 +435,8 @@ static const struct option options[] = {
 	{IP = IP_BIND_ADDRESS_NO_PORT, BOOL(bind_no_port)},
 	{IP6 = IPV6_V6ONLY, CALL(set_v6only, get_v6only)},
 	{IP6 = IPV6_UNICAST_HOPS, CALL(set_ttl, get_ttl)},
+	{IP6 = IPV6_MULTICAST_HOPS, CALL(set_mcast_hops, get_mcast_hops)},
+	{IP6 = IPV6_MULTICAST_IF, CALL(set_mcast_if, get_mcast_if)},
 	{IP6 = IPV6_TCLASS, CALL(set_tclass, get_tos)},
 	{IP6 = IPV6_MTU, CALL(NULL, get_mtu6)},
 	{IP6 = IPV6_MTU_DISCOVER, .form = FORM_U8, AT(mtu_discover), .max = IPV6_PMTUDISC_OMIT},

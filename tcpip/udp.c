@@ -613,7 +613,9 @@ int64_t udp_send_commit(struct socket *so, struct pktbuf *p, const struct sock_a
 	if (so->kind == SOCK_KIND_UDP)
 		build_udp(so, p, port);
 	args.df = dont_fragment(so, p, args.dst);
-	if (args.ttl == 0 && addr_multicast(so->st, args.dst))
+	if (ip_is6(args.dst) && addr_multicast(so->st, args.dst)) /* RFC 3493 5.2 */
+		args.ttl = so->mcast_hops ? so->mcast_hops : 1;
+	else if (args.ttl == 0 && addr_multicast(so->st, args.dst))
 		args.ttl = 1; /* RFC 1112 6.1 */
 	if (so->kind == SOCK_KIND_UDP)
 		COUNT(so->st, UdpOutDatagrams);

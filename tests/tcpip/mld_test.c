@@ -152,6 +152,37 @@ START_TEST(a_datagram_to_a_group_is_heard_by_all_bound_and_only_while_one_is_in_
 }
 END_TEST
 
+START_TEST(what_goes_to_a_group_has_its_own_hop_limit_and_port)
+{
+	struct socket *so = socket6(&d, SOCK_DGRAM, 0);
+	struct sock_addr to = name6("ff02::77", 9);
+	struct stack_ip6_conf conf = {.accept_ra = false};
+	int v = 7;
+
+	ck_assert_int_eq(desk_send(&d, so, "x", 1, &to), 1);
+	ck_assert(desk6_sent(&d, &pk));
+	ck_assert_uint_eq(pk.ip.hop_limit, 1);
+	ck_assert_uint_eq(pk.eth.dst[5], 0x77);
+	ck_assert_int_eq(sock_setopt(so, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &v, sizeof(v)), 0);
+	v = 9;
+	ck_assert_int_eq(sock_setopt(so, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, &v, sizeof(v)), 0);
+	ck_assert_int_eq(desk_send(&d, so, "x", 1, &to), 1);
+	ck_assert(desk6_sent(&d, &pk));
+	ck_assert_uint_eq(pk.ip.hop_limit, 9);
+	ck_assert_int_eq(stack_ip6_up(d.st, &d.port[1].port, &conf), 0);
+	desk_pass(&d, 5 * SEC_NS);
+	desk_drop_sent(&d, 0);
+	desk_drop_sent(&d, 1);
+	v = 2;
+	ck_assert_int_eq(sock_setopt(so, IPPROTO_IPV6, IPV6_MULTICAST_IF, &v, sizeof(v)), 0);
+	ck_assert_int_eq(desk_send(&d, so, "x", 1, &to), 1);
+	ck_assert(!desk6_sent(&d, &pk));
+	ck_assert_uint_eq(desk_drop_sent(&d, 1), 1);
+	v = 3;
+	ck_assert_int_eq(sock_setopt(so, IPPROTO_IPV6, IPV6_MULTICAST_IF, &v, sizeof(v)), -ENODEV);
+}
+END_TEST
+
 START_TEST(groups_are_bounded_for_a_socket_and_for_all)
 {
 	struct socket *so = socket6(&d, SOCK_DGRAM, 0);
@@ -185,6 +216,7 @@ int main(void)
 		      a_query_is_answered_within_its_time_with_every_group_but_all_nodes,
 		      a_query_that_no_router_of_the_link_sent_is_not_answered,
 		      a_datagram_to_a_group_is_heard_by_all_bound_and_only_while_one_is_in_it,
+		      what_goes_to_a_group_has_its_own_hop_limit_and_port,
 		      groups_are_bounded_for_a_socket_and_for_all),
 		setup, teardown);
 }
