@@ -84,6 +84,7 @@ void sock_set_error(struct socket *so, int err); /* positive errno; publishes */
 
 /* udp.c: verbs socket.c dispatches to for UDP and echo sockets. */
 int udp_bind(struct socket *so, uint32_t ip, uint16_t port);
+int udp_autobind(struct socket *so); /* where it is not bound: to any port */
 int udp_connect(struct socket *so, uint32_t ip, uint16_t port);
 int udp_disconnect(struct socket *so); /* connect(2) to AF_UNSPEC */
 int udp_shutdown(struct socket *so, int how);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * UDP (RFC 768, 1122 4.1) and echo sockets (Linux's SOCK_DGRAM with IPPROTO_ICMP), which differ in
- * the header alone: an echo socket's port is its identifier. Called by ip4.c and icmp.c on input,
- * socket.c for the verbs; calls ip4.c. Ports are chosen after RFC 6056 3.3.1.
+ * the header alone: an echo socket's port is its identifier. Names, input, receiving; sending is in
+ * udp_out.c. Called by ip4.c, ip6.c, icmp.c and icmp6.c on input, socket.c for the verbs. Ports are
+ * chosen after RFC 6056 3.3.1.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -18,7 +19,6 @@
 #define PORT_LAST    60999u
 #define POOL_RESERVE 8u /* no datagram is queued when less than 1/8 of the buffers is free */
 #define SHUT_NO_RECV 1u
-#define SHUT_NO_SEND 2u
 
 struct udp_table {
 	struct socket *bucket[BUCKETS]; /* by local port; the last bound comes first */
@@ -171,7 +171,7 @@ int udp_bind(struct socket *so, uint32_t ip, uint16_t port)
 	return 0;
 }
 
-static int autobind(struct socket *so)
+int udp_autobind(struct socket *so)
 {
 	return so->bound ? 0 : udp_bind(so, so->local_ip, 0);
 }
@@ -187,7 +187,7 @@ int udp_connect(struct socket *so, uint32_t ip, uint16_t port)
 		return -EACCES;
 	if (so->ip_chosen && so->local_ip && ip_is6(so->local_ip) != ip_is6(ip))
 		return -ENETUNREACH; /* bound to an address of the other family */
-	r = autobind(so);
+	r = udp_autobind(so);
 	if (r < 0)
 		return r;
 	if (!so->ip_chosen)
@@ -434,195 +434,6 @@ void udp_icmp_error(struct stack *st, const struct ip4_hdr *quoted, const uint8_
 	}
 	if (so->recverr || (hard && so->connected))
 		sock_set_error(so, err);
-}
-
-/* ---- sending ------------------------------------------------------------------------------ */
-
-static int destination(struct socket *so, const struct sock_addr *to, uint32_t *ip, uint16_t *port)
-{
-	if (to) {
-		int r = sock_addr_in(so, to, ip);
-
-		*port = to->port;
-		if (r < 0)
-			return r;
-		return so->kind == SOCK_KIND_UDP && to->port == 0 ? -EINVAL : 0;
-	}
-	*ip = so->remote_ip;
-	*port = so->remote_port;
-	return so->connected ? 0 : -EDESTADDRREQ;
-}
-
-static uint16_t header_len(const struct socket *so)
-{
-	return so->kind == SOCK_KIND_UDP ? UDP_HDR_LEN : 0; /* an echo brings its header */
-}
-
-/* Linux's ip_sk_ignore_df. */
-static bool may_fragment(const struct socket *so)
-{
-	return so->mtu_discover < IP_PMTUDISC_DO || so->mtu_discover == IP_PMTUDISC_OMIT;
-}
-
-/* The longest packet, as if it had an IPv4 header. IPv6 is not fragmented here. */
-static uint32_t most_of(const struct socket *so, uint32_t ip, const struct route_hit *hit)
-{
-	uint32_t one = PKTBUF_SIZE - PKTBUF_HEADROOM;
-
-	if (ip_is6(ip))
-		return ip4_mtu(so->st, ip) < one ? ip4_mtu(so->st, ip) : one;
-	return may_fragment(so) ? 0xffff : hit->port->mtu;
-}
-
-static int check_send(struct socket *so, uint64_t len, const struct sock_addr *to, int flags)
-{
-	struct route_hit hit;
-	uint32_t ip;
-	uint16_t port;
-	int r = destination(so, to, &ip, &port);
-
-	if (len > 0xffff)
-		return -EMSGSIZE;
-	if (flags & (MSG_OOB | MSG_MORE)) /* datagrams in pieces are not built here */
-		return -EOPNOTSUPP;
-	if (r < 0)
-		return r;
-	if (so->kind == SOCK_KIND_PING && len < ICMP_HDR_LEN)
-		return -EINVAL;
-	if (so->error) {
-		r = -so->error;
-		so->error = 0;
-		sock_ready(so, false);
-		return r;
-	}
-	if (so->shut & SHUT_NO_SEND)
-		return -EPIPE;
-	r = route_lookup(so->st, ip, &hit);
-	if (r < 0)
-		return r;
-	if (addr_broadcast4(so->st, ip) && !so->broadcast)
-		return -EACCES;
-	if (len + header_len(so) + IP4_HDR_LEN > most_of(so, ip, &hit))
-		return -EMSGSIZE;
-	return autobind(so);
-}
-
-int64_t udp_send_reserve(struct socket *so, uint64_t len, const struct sock_addr *to, int flags,
-			 struct pktbuf **out)
-{
-	int r = check_send(so, len, to, flags);
-	uint64_t left = len, most = PKTBUF_SIZE - PKTBUF_HEADROOM;
-	struct pktbuf *p, **at = out;
-
-	if (r < 0)
-		return r;
-	do {
-		p = quota_pktbuf(so->st, so->owner) ? pktbuf_alloc(so->st->pool) : NULL;
-		if (!p) {
-			pktbuf_free_list(*out);
-			*out = NULL;
-			return -ENOBUFS;
-		}
-		pktbuf_charge(p, so->owner);
-		p->len = (uint16_t)(left < most ? left : most);
-		left -= p->len;
-		*at = p;
-		at = &p->next;
-	} while (left > 0);
-	return (int64_t)len;
-}
-
-/* The list of udp_send_reserve becomes one packet. */
-static void join(struct pktbuf *p)
-{
-	for (; p; p = p->more) {
-		p->more = p->next;
-		p->next = NULL;
-	}
-}
-
-static void build_udp(const struct socket *so, struct pktbuf *p, uint16_t port)
-{
-	struct udp_hdr h = {.sport = so->local_port, .dport = port};
-
-	h.len = (uint16_t)(pktbuf_total(p) + UDP_HDR_LEN);
-	udp_build(pktbuf_push(p, UDP_HDR_LEN), &h);
-}
-
-/* Only a request may be sent, under the socket's own identifier. */
-static int build_echo(const struct socket *so, struct pktbuf *p)
-{
-	struct icmp_hdr h;
-	uint16_t sum;
-
-	if (icmp_parse(&h, pktbuf_data(p), p->len) < 0 ||
-	    h.type != (so->domain == AF_INET6 ? ICMP6_ECHO_ASK : ICMP4_ECHO) || h.code != 0)
-		return -EINVAL;
-	h.rest = (uint32_t)so->local_port << 16 | (h.rest & 0xffff);
-	h.checksum = 0;
-	icmp_build(pktbuf_data(p), &h);
-	sum = csum_fold(csum_packet(0, p));
-	memcpy(pktbuf_data(p) + 2, &sum, 2);
-	return 0;
-}
-
-/* The source: what the socket is bound to, unless that is no address to send from. */
-static int source(const struct socket *so, uint32_t dst, uint32_t *src)
-{
-	*src = so->local_ip;
-	if (*src && ip_is6(*src) != ip_is6(dst))
-		return -ENETUNREACH;
-	if (*src == 0 || addr_local(so->st, *src))
-		return 0;
-	if (!addr_to_many(so->st, *src) && !addr_multicast(so->st, *src))
-		return -EINVAL; /* it was taken from the port since */
-	*src = 0;
-	return 0;
-}
-
-/* DF on what fits, unless the program wants none; on what does not fit where it must not be cut. */
-static bool dont_fragment(const struct socket *so, const struct pktbuf *p, uint32_t dst)
-{
-	if (so->mtu_discover == IP_PMTUDISC_WANT)
-		return pktbuf_total(p) + IP4_HDR_LEN <= ip4_mtu(so->st, dst);
-	return so->mtu_discover == IP_PMTUDISC_DO || so->mtu_discover == IP_PMTUDISC_PROBE;
-}
-
-int64_t udp_send_commit(struct socket *so, struct pktbuf *p, const struct sock_addr *to, int flags)
-{
-	struct ip4_args args = {.ttl = so->ttl, .tos = so->tos};
-	int64_t len;
-	uint16_t port;
-	int r;
-
-	(void)flags;
-	join(p);
-	len = pktbuf_total(p);
-	args.protocol = so->kind == SOCK_KIND_UDP ? IPPROTO_UDP
-			: so->domain == AF_INET6  ? IPPROTO_ICMPV6
-						  : IPPROTO_ICMP;
-	r = destination(so, to, &args.dst, &port);
-	if (r == 0)
-		r = source(so, args.dst, &args.src);
-	if (r == 0 && so->kind == SOCK_KIND_PING)
-		r = build_echo(so, p);
-	if (r < 0) {
-		pktbuf_free(p);
-		return r;
-	}
-	if (so->kind == SOCK_KIND_UDP)
-		build_udp(so, p, port);
-	args.df = dont_fragment(so, p, args.dst);
-	if (ip_is6(args.dst) && addr_multicast(so->st, args.dst)) /* RFC 3493 5.2 */
-		args.ttl = so->mcast_hops ? so->mcast_hops : 1;
-	else if (args.ttl == 0 && addr_multicast(so->st, args.dst))
-		args.ttl = 1; /* RFC 1112 6.1 */
-	if (so->kind == SOCK_KIND_UDP)
-		COUNT(so->st, UdpOutDatagrams);
-	else
-		COUNT(so->st, IcmpOutMsgs);
-	r = ip4_out(so->st, p, &args);
-	return r < 0 ? r : len;
 }
 
 /* ---- receiving ---------------------------------------------------------------------------- */
