@@ -46,6 +46,7 @@ extern uint8_t fz_udp[FUZZ_UDP]; /* the head of the last UDP datagram */
 extern uint32_t fz_us, fz_peer;	 /* 10.0.0.1, 10.0.0.9, network byte order */
 
 void net_open(void);
+void net_ip6(void); /* and 2001:db8::1/64, a link-local address, routers that are believed */
 /* Closes every socket, lets ten minutes pass: nothing may be left but what is known of neighbours.
  */
 void net_close(void);

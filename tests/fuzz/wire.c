@@ -1,9 +1,31 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The parsers of tcpip/wire.c on bytes that end where the allocation ends; what tcp_build makes of
- * what was read must be read the same way again.
+ * The parsers of tcpip/wire.c and wire6.c on bytes that end where the allocation ends; what
+ * tcp_build makes of what was read must be read the same way again.
  */
+#include <errno.h>
+
+#include "tcpip/wire6.h"
 #include "tests/fuzz/fuzz.h"
+
+static void parse6(const uint8_t *data, size_t size)
+{
+	struct mld_query query;
+	struct ip6_hdr ip;
+	struct ip6_ext ext;
+	struct nd_msg nd;
+	int r;
+
+	if (ip6_parse(&ip, data, size) == 0) {
+		r = ip6_walk(&ext, &ip, data, size);
+		FUZZ_MUST(r < 0 || IP6_HDR_LEN + ext.len <= size);
+		FUZZ_MUST(r != -EPROTO || ext.problem_at < size);
+		FUZZ_MUST(r < 0 || !ext.fragment || ext.frag_next < IP6_HDR_LEN + ext.len);
+	}
+	if (nd_parse(&nd, data, size) == 0)
+		FUZZ_MUST(nd.n_prefix <= ND_PREFIX_MAX);
+	(void)mld_query_parse(&query, data, size);
+}
 
 static void round_trip(const struct tcp_hdr *h)
 {
@@ -42,6 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (udp_parse(&udp, data, size) == 0)
 		FUZZ_MUST(udp.len <= size && udp.len >= UDP_HDR_LEN);
 	(void)icmp_parse(&icmp, data, size);
+	parse6(data, size);
 	if (tcp_parse(&tcp, data, size) == 0) {
 		FUZZ_MUST(tcp.hdr_len >= TCP_HDR_LEN && tcp.hdr_len <= size);
 		FUZZ_MUST(tcp.opts.n_sack <= 4);
