@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define ARENA_SIZE (24u << 20)
 #define SIM_SOCKS  256u
@@ -92,7 +93,7 @@ static void strip_options(uint8_t *bytes, uint16_t len, uint32_t strip)
 	uint32_t src, dst;
 	uint16_t n, sum;
 
-	if (!(tcp[13] & TCP_SYN))
+	if (bytes[0] >> 4 != 4 || !(tcp[13] & TCP_SYN))
 		return;
 	for (; o < end && *o; o += n) {
 		n = *o == 1 ? 1 : o[1];
@@ -244,9 +245,30 @@ void sim_open(struct sim *s, uint64_t seed, uint32_t pktbufs, uint16_t mtu)
 {
 	memset(s, 0, sizeof(*s));
 	s->rng = seed * 0x2545f4914f6cdd1dull + 1;
+	s->family = AF_INET;
 	s->now = 1000 * SIM_S + seed % 1000 * SIM_MS;
 	host_open(s, 0, pktbufs, mtu);
 	host_open(s, 1, pktbufs, mtu);
+}
+
+static const uint8_t net6[8] = {0x20, 1, 0xd, 0xb8};
+
+static void host_ip6(struct sim_host *h, int i)
+{
+	struct stack_ip6_conf conf = {.secret = {(uint8_t)i}};
+	struct ip_addr a = {.family = AF_INET6, .prefix = 64};
+
+	memcpy(a.bytes, net6, sizeof(net6));
+	a.bytes[15] = (uint8_t)(i + 1);
+	if (stack_ip6_up(h->st, &h->port, &conf) < 0 || stack_addr_add(h->st, &h->port, &a) < 0)
+		abort();
+}
+
+void sim_ip6(struct sim *s)
+{
+	host_ip6(&s->host[0], 0);
+	host_ip6(&s->host[1], 1);
+	s->family = AF_INET6;
 }
 
 void sim_close(struct sim *s)
@@ -343,17 +365,22 @@ static uint8_t byte_at(uint32_t key, uint64_t i)
 	return (uint8_t)(z >> (i % 8 * 8));
 }
 
-static struct sock_addr addr_of(uint32_t ip, uint16_t port)
+static struct sock_addr addr_of(const struct sim *s, int host, uint16_t port)
 {
-	struct sock_addr a = {.family = AF_INET, .port = port};
+	struct sock_addr a = {.family = (uint16_t)s->family, .port = port};
 
-	memcpy(a.addr, &ip, 4);
+	if (s->family == AF_INET6) {
+		memcpy(a.addr, net6, sizeof(net6));
+		a.addr[15] = (uint8_t)(host + 1);
+	} else {
+		memcpy(a.addr, &s->host[host].ip, 4);
+	}
 	return a;
 }
 
 void sim_flow_open(struct sim_flow *f, struct sim *s, uint16_t port, uint64_t up, uint64_t down)
 {
-	struct sock_addr a = addr_of(s->host[1].ip, port);
+	struct sock_addr any = {.family = (uint16_t)s->family, .port = port};
 	int i;
 
 	memset(f, 0, sizeof(*f));
@@ -364,11 +391,10 @@ void sim_flow_open(struct sim_flow *f, struct sim *s, uint16_t port, uint64_t up
 	f->end[1].to_send = f->end[0].to_get = down;
 	for (i = 0; i < 2; i++)
 		f->end[i].max_write = f->end[i].max_read = 65536;
-	if (sock_create(s->host[1].st, AF_INET, SOCK_STREAM, 0, 1, &f->listener) < 0 ||
-	    sock_create(s->host[0].st, AF_INET, SOCK_STREAM, 0, 1, &f->end[0].so) < 0)
+	if (sock_create(s->host[1].st, s->family, SOCK_STREAM, 0, 1, &f->listener) < 0 ||
+	    sock_create(s->host[0].st, s->family, SOCK_STREAM, 0, 1, &f->end[0].so) < 0)
 		abort();
-	a.addr[0] = a.addr[1] = a.addr[2] = a.addr[3] = 0;
-	if (sock_bind(f->listener, &a) < 0 || sock_listen(f->listener, 8) < 0)
+	if (sock_bind(f->listener, &any) < 0 || sock_listen(f->listener, 8) < 0)
 		abort();
 	f->started = s->now;
 }
@@ -451,7 +477,7 @@ static void pump_end(struct sim_flow *f, int i)
 
 bool sim_flow_pump(struct sim_flow *f)
 {
-	struct sock_addr a = addr_of(f->sim->host[1].ip, f->port);
+	struct sock_addr a = addr_of(f->sim, 1, f->port);
 	int r;
 
 	if (!f->connected) {

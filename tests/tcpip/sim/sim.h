@@ -47,6 +47,7 @@ struct sim_packet {
 
 struct sim {
 	uint64_t now, rng, order;
+	int family; /* of flows: AF_INET, or AF_INET6 where the MTU is 1,280 and more */
 	struct sim_path path[2]; /* from host i */
 	struct sim_host host[2];
 	struct sim_packet *heap;
@@ -57,6 +58,7 @@ struct sim {
 };
 
 void sim_open(struct sim *s, uint64_t seed, uint32_t pktbufs, uint16_t mtu);
+void sim_ip6(struct sim *s); /* flows are of IPv6 from here on; the MTU is 1,280 or more */
 void sim_close(struct sim *s);
 uint64_t sim_random(struct sim *s);
 uint32_t sim_below(struct sim *s, uint32_t n);

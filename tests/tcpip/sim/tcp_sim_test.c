@@ -102,16 +102,18 @@ static void wild_end(struct sim *s, struct sim_end *e)
 		e->pause = (1 + sim_below(s, 50)) * SIM_MS;
 }
 
-START_TEST(bytes_are_exact_and_nothing_is_left_on_any_wire)
+static void any_wire(uint64_t seed, int family)
 {
-	uint64_t seed = (uint64_t)_i;
+	uint64_t smallest = family == AF_INET6 ? 1280 : 576;
 	uint32_t buf, on = 1;
 	bool r;
 	struct sim s;
 	struct sim_flow f;
 
 	sim_open(&s, seed, seed % 4 ? 1024 : 64,
-		 (uint16_t)(576 + sim_random(&(struct sim){.rng = seed}) % 925));
+		 (uint16_t)(smallest + sim_random(&(struct sim){.rng = seed}) % (1501 - smallest)));
+	if (family == AF_INET6)
+		sim_ip6(&s);
 	s.path[0] = wild_path(&s);
 	s.path[1] = wild_path(&s);
 	s.path[0].strip = s.path[1].strip = sim_below(&s, 2) ? sim_below(&s, 8) : 0;
@@ -138,6 +140,17 @@ START_TEST(bytes_are_exact_and_nothing_is_left_on_any_wire)
 	sim_flow_close(&f);
 	ck_assert_msg(sim_all_returned(&s), "seed %lu", (unsigned long)seed);
 	sim_close(&s);
+}
+
+START_TEST(bytes_are_exact_and_nothing_is_left_on_any_wire)
+{
+	any_wire((uint64_t)_i, AF_INET);
+}
+END_TEST
+
+START_TEST(nor_over_ipv6)
+{
+	any_wire((uint64_t)_i, AF_INET6);
 }
 END_TEST
 
@@ -227,6 +240,7 @@ int main(void)
 	tcase_set_timeout(wild, 120);
 	tcase_add_loop_test(wild, bytes_are_exact_and_nothing_is_left_on_any_wire, from,
 			    from + (count ? atoi(count) : SEEDS));
+	tcase_add_loop_test(wild, nor_over_ipv6, from, from + (count ? atoi(count) : SEEDS / 2));
 	tcase_add_loop_test(wild, sudden_ends_leave_nothing, 0, 60);
 	suite_add_tcase(su, wild);
 	srunner_run_all(sr, CK_NORMAL);
