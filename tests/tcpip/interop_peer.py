@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The programs of tests/tcpip/interop, the same on the net (through the shim) and on its peer.
 
-interop_peer.py serve PORT               half-closed answers: reads to the end, sends a digest and as much back
+interop_peer.py serve PORT [both]        half-closed answers: reads to the end, sends a digest and as much back; both: of IPv6 as well
 interop_peer.py ask HOST PORT BYTES [N]  N such exchanges; 1 if one is wrong
 interop_peer.py resets HOST PORT N       N connections, each reset at another moment
 interop_peer.py scan SRC HOST OPEN       SYN, FIN, NULL, Xmas and UDP scan by raw packets; OPEN is open
@@ -22,10 +22,12 @@ def pattern(n, seed):
     return random.Random(seed).randbytes(n)
 
 
-def serve(port):
-    s = socket.socket()
+def serve(port, both=None):
+    s = socket.socket(socket.AF_INET6 if both else socket.AF_INET)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    s.bind(("0.0.0.0", port))
+    if both:
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    s.bind(("::" if both else "0.0.0.0", port))
     s.listen(100)
 
     def one(c):
@@ -183,7 +185,7 @@ def noise(src, dst, n):
 if __name__ == "__main__":
     a = sys.argv
     if a[1] == "serve":
-        serve(int(a[2]))
+        serve(int(a[2]), *a[3:])
     elif a[1] == "ask":
         ask(a[2], int(a[3]), int(a[4]), int(a[5]) if len(a) > 5 else 1)
     elif a[1] == "resets":
