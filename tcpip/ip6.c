@@ -345,7 +345,7 @@ int ip6_out(struct stack *st, struct pktbuf *p, const struct ip4_args *args)
 		goto drop;
 	}
 	r = -EMSGSIZE;
-	if (p->len + IP6_HDR_LEN > path_mtu(st, args->dst, hit.port))
+	if (p->more || p->len + IP6_HDR_LEN > path_mtu(st, args->dst, hit.port))
 		goto discard;
 	r = -ENOBUFS;
 	if (p->off < ETH_HDR_LEN + IP6_HDR_LEN)
