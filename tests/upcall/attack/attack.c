@@ -256,6 +256,17 @@ int64_t udp_io(struct attacker *a, int fd, uint32_t nr, uint64_t base, uint64_t 
 	return call(a, fd, nr, 0, 1, nr == CALL_SEND);
 }
 
+int64_t udp_io_again(struct attacker *a, int fd, uint32_t nr, uint64_t base, uint64_t len,
+		     uint32_t ip, uint16_t port)
+{
+	int64_t r;
+
+	do
+		r = udp_io(a, fd, nr, base, len, ip, port);
+	while (r == -EINTR);
+	return r;
+}
+
 bool works(struct attacker *a)
 {
 	return call(a, a->fd, CALL_NULL, 0, 0, 0) == 0 && call(a, a->fd, CALL_TURN, 0, 0, 0) >= 0;

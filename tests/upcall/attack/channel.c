@@ -108,6 +108,7 @@ static void everything(void)
 	double end = now() + SECONDS;
 	unsigned long calls = 0;
 	struct channel *whole = malloc(sizeof(*whole));
+	int64_t sent = 0;
 	char byte = 0;
 	pthread_t t;
 
@@ -128,9 +129,12 @@ static void everything(void)
 	pthread_join(t, NULL);
 	bystander("a channel of random words hurts nobody");
 	memcpy(a->channel, whole, sizeof(*whole));
-	expect(calls > 500 && works(a) &&
-		       udp_io(a, fd, CALL_SEND, (uint64_t)(uintptr_t)&byte, 1, peer_ip, 9) == 1,
-	       "and put right again it serves", "%lu calls", calls);
+	/* EINTR comes to who was kept waiting; what the random calls left behind is told once, too.
+	 */
+	for (end = now() + 5; sent != 1 && now() < end; usleep(1000))
+		sent = udp_io(a, fd, CALL_SEND, (uint64_t)(uintptr_t)&byte, 1, peer_ip, 9);
+	expect(calls > 500 && works(a) && sent == 1, "and put right again it serves",
+	       "%lu calls, the last %ld", calls, (long)sent);
 }
 
 int main(int argc, char **argv)

@@ -116,12 +116,7 @@ static unsigned fill_tcp(struct attacker *a, const char *data, unsigned n)
 
 static int64_t send_one(struct attacker *a, int fd, const char *data, uint32_t to, uint16_t port)
 {
-	int64_t r;
-
-	do /* as EINTR comes to who was kept waiting */
-		r = udp_io(a, fd, CALL_SEND, (uint64_t)(uintptr_t)data, 100, to, port);
-	while (r == -EINTR);
-	return r;
+	return udp_io_again(a, fd, CALL_SEND, (uint64_t)(uintptr_t)data, 100, to, port);
 }
 
 static void buffers(void)
