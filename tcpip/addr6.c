@@ -150,14 +150,13 @@ void addr6_conflict(struct stack *st, struct ip6_addr *a)
 	like.dad_counter++;
 	slaac_address(st, a->port, a->bytes, like.dad_counter, like.bytes);
 	addr6_remove(st, a);
-	(void)addr6_add(st, like.port, &like, NULL);
+	(void)addr6_add(st, like.port, &like);
 }
 
 /* ---- the table ---------------------------------------------------------------------------- */
 
 /* Of `like`: bytes, prefix, origin, dad_counter, preferred, valid. */
-int addr6_add(struct stack *st, struct port *port, const struct ip6_addr *like,
-	      struct ip6_addr **out)
+int addr6_add(struct stack *st, struct port *port, const struct ip6_addr *like)
 {
 	uint32_t ip = ip6_handle(st, like->bytes, ip6_scope(like->bytes, port));
 	struct ip6_addr *a = free_slot(st->ip6);
@@ -187,8 +186,6 @@ int addr6_add(struct stack *st, struct port *port, const struct ip6_addr *like,
 	ip6_solicited_node(group, a->bytes);
 	a->joined = mld_join(st, port, group) == 0; /* else heard by those who know us alone */
 	begin(st, a);
-	if (out)
-		*out = a;
 	return 0;
 }
 

@@ -14,18 +14,16 @@
 static int parse(struct socket *so, const void *value, uint32_t len, struct ip6_member *m)
 {
 	struct ipv6_mreq req;
-	uint32_t scope;
 
 	if (len < sizeof(req))
 		return -EINVAL;
 	memcpy(&req, value, sizeof(req));
-	scope = req.ipv6mr_interface;
 	memset(m, 0, sizeof(*m));
 	m->sock = so->id;
 	memcpy(m->group, &req.ipv6mr_multiaddr, 16);
 	if (!ip6_is_multicast(m->group))
 		return -EINVAL;
-	m->port = scope ? ip6_port_by_scope(so->st, scope) : ip6_only_port(so->st);
+	m->port = ip6_port_by_scope(so->st, (uint32_t)req.ipv6mr_interface);
 	return m->port ? 0 : -ENODEV;
 }
 

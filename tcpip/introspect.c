@@ -59,7 +59,7 @@ static bool ip6_route_row(const struct stack *st, uint32_t *cursor, struct route
 		memset(row, 0, sizeof(*row));
 		row->dst = addr6_out(r->dst, r->prefix);
 		if (r->gateway)
-			row->gateway = addr6_out(ip6_name(st, r->gateway)->addr, 128);
+			row->gateway = addr_out(st, r->gateway, AF_INET6);
 		row->port_index = r->port->index;
 		row->metric = r->metric;
 		row->from_router = r->from_ra;

@@ -27,12 +27,14 @@ struct incoming {
 static bool source_ok(struct stack *st, const struct incoming *in)
 {
 	const uint8_t *src = in->h.src;
+	const struct ip6_addr *own;
 
 	if (ip6_is_multicast(src) || ip6_is_martian(src))
 		return false;
-	/* What is ours comes by the loop alone. */
-	return in->looped || !addr6_find(st, in->port, src) ||
-	       addr6_find(st, in->port, src)->state != IP6_VALID;
+	if (in->looped)
+		return true;
+	own = addr6_find(st, in->port, src); /* what is ours comes by the loop alone */
+	return !own || own->state != IP6_VALID;
 }
 
 /* The handle of the destination; 0: not for us. */

@@ -151,8 +151,7 @@ struct ip6_name *ip6_name(const struct stack *st, uint32_t ip);
 /* addr6.c */
 struct ip6_addr *addr6_of(struct stack *st, uint32_t ip); /* valid ones alone */
 struct ip6_addr *addr6_find(struct stack *st, const struct port *port, const uint8_t bytes[16]);
-int addr6_add(struct stack *st, struct port *port, const struct ip6_addr *like,
-	      struct ip6_addr **out);
+int addr6_add(struct stack *st, struct port *port, const struct ip6_addr *like);
 void addr6_remove(struct stack *st, struct ip6_addr *a);
 /* RFC 6724 5 among the port's addresses: a handle, 0: none. */
 uint32_t addr6_source(struct stack *st, const struct port *port, const uint8_t dst[16]);
@@ -177,7 +176,7 @@ int ip6_route_add(struct stack *st, const struct ip_addr *dst, const struct ip_a
 int ip6_route_del(struct stack *st, const struct ip_addr *dst, const struct ip_addr *gateway);
 /* The first port that has IPv6: whose a link-local address without a scope is; NULL: none. */
 struct port *ip6_only_port(const struct stack *st);
-struct port *ip6_port_by_scope(const struct stack *st, uint32_t scope);
+struct port *ip6_port_by_scope(const struct stack *st, uint32_t scope); /* 0: that one */
 
 /* ip6.c. ip6_send: with a given source, on a given port, to a given MAC (NULL: the group's), for
  * nd.c and mld.c; p holds what follows the header; ICMPv6's checksum is filled in. */

@@ -79,8 +79,7 @@ static void send_report(struct stack *st, struct port *port, struct pktbuf *p, u
 	if (src)
 		memcpy(h.src, ip6_name(st, src)->addr, 16);
 	memcpy(h.dst, all_mld_routers, 16);
-	p->len = (uint16_t)(8 + n * MLD_RECORD_LEN);
-	wire_put16(pktbuf_data(p) + 6, (uint16_t)n);
+	p->len = (uint16_t)mld_report_build(pktbuf_data(p), n);
 	sum = csum_fold(
 		csum_add(csum_pseudo6(h.src, h.dst, IP6_ICMP, p->len), pktbuf_data(p), p->len));
 	memcpy(pktbuf_data(p) + 2, &sum, 2);
@@ -115,8 +114,6 @@ static bool report(struct stack *st, struct ip6_port *i)
 		more |= g->reports > 0;
 		if (!p && type) {
 			p = pktbuf_alloc(st->pool);
-			if (p)
-				(void)mld_report_build(pktbuf_data(p), RECORDS);
 			n = 0;
 		}
 		if (p && type)

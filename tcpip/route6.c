@@ -10,15 +10,6 @@
 
 #include "tcpip/ip6.h"
 
-struct port *ip6_port_by_scope(const struct stack *st, uint32_t scope)
-{
-	struct port *p = st->ports;
-
-	while (p && p->index + 1 != scope)
-		p = p->next;
-	return p;
-}
-
 static const struct ip6_route *best_route(const struct stack *st, const uint8_t dst[16])
 {
 	const struct ip6_route *r, *best = NULL;
@@ -42,6 +33,17 @@ struct port *ip6_only_port(const struct stack *st)
 		if (st->ip6->port[i].port)
 			return st->ip6->port[i].port;
 	return NULL;
+}
+
+struct port *ip6_port_by_scope(const struct stack *st, uint32_t scope)
+{
+	struct port *p = st->ports;
+
+	if (!scope)
+		return ip6_only_port(st);
+	while (p && p->index + 1 != scope)
+		p = p->next;
+	return p;
 }
 
 int route6_lookup(struct stack *st, uint32_t dst, struct route_hit *hit)
@@ -206,7 +208,7 @@ int ip6_addr_add(struct stack *st, struct port *port, const struct ip_addr *addr
 		return -EINVAL;
 	if (addr6_find(st, ip6_is_link_local(addr->bytes) ? port : NULL, addr->bytes))
 		return -EEXIST;
-	return addr6_add(st, port, &like, NULL);
+	return addr6_add(st, port, &like);
 }
 
 int ip6_addr_del(struct stack *st, struct port *port, const struct ip_addr *addr)

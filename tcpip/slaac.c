@@ -108,7 +108,7 @@ int stack_ip6_up(struct stack *st, struct port *port, const struct stack_ip6_con
 	r = mld_join(st, port, ip6_all_nodes);
 	if (r == 0) {
 		slaac_address(st, port, link_local_net, 0, like.bytes);
-		r = addr6_add(st, port, &like, NULL);
+		r = addr6_add(st, port, &like);
 	}
 	if (r < 0)
 		ip6_flush_port(st, port);
@@ -208,7 +208,7 @@ static void autonomous(struct stack *st, struct port *port, const struct nd_pref
 			return;
 		like.preferred = preferred;
 		like.valid = valid;
-		(void)addr6_add(st, port, &like, NULL);
+		(void)addr6_add(st, port, &like);
 		return;
 	}
 	if (valid != IP6_FOREVER && valid <= st->now + TWO_HOURS && valid <= a->valid)

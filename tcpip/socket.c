@@ -179,7 +179,7 @@ int sock_addr_in(struct socket *so, const struct sock_addr *a, uint32_t *ip)
 		return -ENETUNREACH;
 	if (!scope && ip6_is_multicast(a->addr))
 		scope = so->mcast_scope;
-	port = scope ? ip6_port_by_scope(so->st, scope) : ip6_only_port(so->st);
+	port = ip6_port_by_scope(so->st, scope);
 	*ip = ip6_handle(so->st, a->addr, ip6_scope(a->addr, port));
 	return *ip ? 0 : -ENOBUFS;
 }

@@ -381,7 +381,7 @@ static int get_mtu6(struct socket *so, int *value)
 	int r = get_mtu(so, value);
 
 	if (r == 0 && ip_is6(so->remote_ip))
-		*value += (int)(IP6_HDR_LEN - IP4_HDR_LEN);
+		*value = ip6_mtu(so->st, so->remote_ip);
 	return r;
 }
 

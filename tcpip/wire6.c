@@ -339,7 +339,7 @@ int mld_query_parse(struct mld_query *q, const uint8_t *data, size_t len)
 
 unsigned mld_report_build(uint8_t *data, unsigned n)
 {
-	memset(data, 0, 8 + n * MLD_RECORD_LEN);
+	memset(data, 0, 8);
 	data[0] = ICMP6_MLD2_REPORT;
 	wire_put16(data + 6, (uint16_t)n);
 	return 8 + n * MLD_RECORD_LEN;
@@ -349,6 +349,7 @@ void mld_record_build(uint8_t *data, unsigned i, uint8_t type, const uint8_t gro
 {
 	uint8_t *r = data + 8 + i * MLD_RECORD_LEN;
 
+	memset(r, 0, 4); /* no auxiliary data, no sources */
 	r[0] = type;
 	memcpy(r + 4, group, 16);
 }
