@@ -204,27 +204,6 @@ void ip4_loop(struct stack *st)
 	}
 }
 
-/* The transport's checksum, or its seed where the port does the rest (virtio 1.2 5.1.6.2.1). */
-static void l4_checksum(struct pktbuf *p, const struct ip4_args *args, uint32_t src,
-			const struct port *port)
-{
-	uint16_t offset = args->protocol == IPPROTO_TCP ? 16 : 6, sum;
-	uint64_t seed = csum_pseudo4(src, args->dst, args->protocol, p->len);
-
-	p->flags &= (uint8_t)~PKTBUF_TX_L4_CSUM;
-	if (port->caps & PORT_CAP_TX_L4_CSUM) {
-		p->flags |= PKTBUF_TX_L4_CSUM;
-		p->csum_start = 0;
-		p->csum_offset = offset;
-		sum = (uint16_t)~csum_fold(seed);
-	} else {
-		sum = csum_fold(csum_add(seed, pktbuf_data(p), p->len));
-		if (sum == 0 && args->protocol == IPPROTO_UDP)
-			sum = 0xffff; /* RFC 768: 0 would mean none */
-	}
-	memcpy(pktbuf_data(p) + offset, &sum, 2);
-}
-
 static int send_fragment(struct stack *st, struct pktbuf *p, const struct route_hit *hit)
 {
 	if (hit->local)
@@ -283,7 +262,9 @@ int ip4_out(struct stack *st, struct pktbuf *p, const struct ip4_args *args)
 	if (p->off < ETH_HDR_LEN + IP4_HDR_LEN)
 		goto discard;
 	if (!hit.local && (args->protocol == IPPROTO_TCP || args->protocol == IPPROTO_UDP))
-		l4_checksum(p, args, ip.src, hit.port);
+		ip_l4_checksum(p, args->protocol,
+			       csum_pseudo4(ip.src, args->dst, args->protocol, p->len),
+			       hit.port->caps & PORT_CAP_TX_L4_CSUM);
 	ip.total_len = (uint16_t)(p->len + IP4_HDR_LEN);
 	ip.id = (uint16_t)stack_random(st); /* no fragments are made: it need not be unique */
 	ip4_build(pktbuf_push(p, IP4_HDR_LEN), &ip);

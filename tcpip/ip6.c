@@ -249,25 +249,13 @@ static uint32_t flow_label(const struct stack *st, const struct pktbuf *p,
 	return (uint32_t)((v * 0x9e3779b97f4a7c15ull) >> 44);
 }
 
-/* The transport's checksum, or its seed where the port does the rest. */
 static void l4_checksum(struct pktbuf *p, uint8_t protocol, const struct ip6_hdr *h, bool offload)
 {
-	uint16_t at = protocol == IP6_TCP ? 16 : protocol == IP6_UDP ? 6 : 2, sum;
-	uint64_t seed = csum_pseudo6(h->src, h->dst, protocol, p->len);
-
-	p->flags &= (uint8_t)~PKTBUF_TX_L4_CSUM;
-	if (offload && protocol != IP6_ICMP) {
-		p->flags |= PKTBUF_TX_L4_CSUM;
-		p->csum_start = 0;
-		p->csum_offset = at;
-		sum = (uint16_t)~csum_fold(seed);
-	} else {
-		memset(pktbuf_data(p) + at, 0, 2);
-		sum = csum_fold(csum_add(seed, pktbuf_data(p), p->len));
-		if (sum == 0 && protocol == IP6_UDP)
-			sum = 0xffff;
+	if (protocol == IP6_ICMP) { /* an echo was built as ICMP's; no port does these */
+		memset(pktbuf_data(p) + 2, 0, 2);
+		offload = false;
 	}
-	memcpy(pktbuf_data(p) + at, &sum, 2);
+	ip_l4_checksum(p, protocol, csum_pseudo6(h->src, h->dst, protocol, p->len), offload);
 }
 
 static void push_header(struct stack *st, struct pktbuf *p, const struct ip6_hdr *h)

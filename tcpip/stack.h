@@ -6,6 +6,9 @@
 #ifndef TCPIP_STACK_H
 #define TCPIP_STACK_H
 
+#include <netinet/in.h>
+#include <string.h>
+
 #include "sandbox/layout.h"
 #include "tcpip/tcpip.h"
 #include "tcpip/timer.h"
@@ -345,6 +348,25 @@ bool ip4_frag_room(const struct stack *st, uint8_t owner, uint32_t n);
 /* Path MTU as known, bytes; with a handle, less the 20 bytes that IPv6's header is longer: who adds
  * 20 for IP gets what fits. ip4_out, too, takes handles. */
 uint16_t ip4_mtu(struct stack *st, uint32_t dst);
+/* The checksum at the transport's header, where p's data is and 0 stands; `seed`: the pseudo
+ * header's sum. offload: the seed alone, as the port does the rest (virtio 1.2 5.1.6.2.1). */
+static inline void ip_l4_checksum(struct pktbuf *p, uint8_t protocol, uint64_t seed, bool offload)
+{
+	uint16_t offset = protocol == IPPROTO_TCP ? 16 : protocol == IPPROTO_UDP ? 6 : 2, sum;
+
+	p->flags &= (uint8_t)~PKTBUF_TX_L4_CSUM;
+	if (offload) {
+		p->flags |= PKTBUF_TX_L4_CSUM;
+		p->csum_start = 0;
+		p->csum_offset = offset;
+		sum = (uint16_t)~csum_fold(seed);
+	} else {
+		sum = csum_fold(csum_add(seed, pktbuf_data(p), p->len));
+		if (sum == 0 && protocol == IPPROTO_UDP)
+			sum = 0xffff; /* RFC 768: 0 would mean none */
+	}
+	memcpy(pktbuf_data(p) + offset, &sum, 2);
+}
 /* Takes over p and a reference: onto st->loop. */
 int ip_loop_put(struct stack *st, struct pktbuf *p);
 
