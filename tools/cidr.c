@@ -58,26 +58,22 @@ static uint32_t host_bits(const struct ip_addr *a)
 	       (a->prefix < 32 ? ~0u : 0);
 }
 
-static bool beyond_prefix6(const struct ip_addr *a)
+static bool same_bits(const uint8_t *a, const uint8_t *b, unsigned from, unsigned to)
 {
-	for (unsigned bit = a->prefix; bit < 128; bit++)
-		if (a->bytes[bit / 8] & 0x80 >> bit % 8)
-			return true;
-	return false;
-}
-
-bool cidr_holds(const struct ip_addr *net, const struct ip_addr *addr)
-{
-	if (net->family != addr->family)
-		return false;
-	for (unsigned bit = 0; bit < net->prefix; bit++)
-		if ((net->bytes[bit / 8] ^ addr->bytes[bit / 8]) & 0x80 >> bit % 8)
+	for (unsigned bit = from; bit < to; bit++)
+		if ((a[bit / 8] ^ b[bit / 8]) & 0x80 >> bit % 8)
 			return false;
 	return true;
 }
 
+bool cidr_holds(const struct ip_addr *net, const struct ip_addr *addr)
+{
+	return net->family == addr->family && same_bits(net->bytes, addr->bytes, 0, net->prefix);
+}
+
 int cidr_parse_dst(const char *text, struct ip_addr *out)
 {
+	static const uint8_t none[16];
 	int r;
 
 	if (!strcmp(text, "default"))
@@ -85,7 +81,8 @@ int cidr_parse_dst(const char *text, struct ip_addr *out)
 	r = strchr(text, '/') ? cidr_parse(text, out) : cidr_parse_addr(text, out);
 	if (r)
 		return r;
-	return (out->family == AF_INET6 ? beyond_prefix6(out) : host_bits(out) != 0) ? -EDOM : 0;
+	return same_bits(out->bytes, none, out->prefix, out->family == AF_INET6 ? 128 : 32) ? 0
+											    : -EDOM;
 }
 
 int cidr_parse_mac(const char *text, uint8_t mac[6])
