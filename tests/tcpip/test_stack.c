@@ -269,6 +269,16 @@ bool desk_sent(struct desk *d, unsigned port, struct packet *pk)
 	return true;
 }
 
+unsigned desk_neighbours(struct desk *d, struct neigh_row *last)
+{
+	uint32_t cursor = 0;
+	unsigned n = 0;
+
+	while (stack_neigh_row(d->st, &cursor, last))
+		n++;
+	return n;
+}
+
 unsigned desk_drop_sent(struct desk *d, unsigned port)
 {
 	unsigned n = 0;

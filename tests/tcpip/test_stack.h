@@ -68,6 +68,7 @@ void desk_know(struct desk *d, uint32_t addr);
 /* The next packet the stack sent on a port; false: none. */
 bool desk_sent(struct desk *d, unsigned port, struct packet *pk);
 unsigned desk_drop_sent(struct desk *d, unsigned port); /* forgets what was sent: how many */
+unsigned desk_neighbours(struct desk *d, struct neigh_row *last); /* how many there are */
 
 /* Sockets in one line. */
 struct socket *desk_socket(struct desk *d, int type, int protocol);

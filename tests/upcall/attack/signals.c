@@ -97,9 +97,7 @@ static void storm(void)
 		int64_t r;
 
 		out++;
-		do {
-			r = udp_io(a, fd, CALL_SEND, (uint64_t)(uintptr_t)&out, 8, net_ip, 7001);
-		} while (r == -EINTR);
+		r = udp_io_again(a, fd, CALL_SEND, (uint64_t)(uintptr_t)&out, 8, net_ip, 7001);
 		bad += r != 8;
 		do { /* what was sent once more, by a call cut off, comes twice */
 			r = udp_io(a, fd, CALL_RECV, (uint64_t)(uintptr_t)&in, 8, 0, 0);
