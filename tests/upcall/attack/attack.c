@@ -249,20 +249,20 @@ struct call_io *io_to(struct attacker *a, uint32_t ip, uint16_t port)
 	return io;
 }
 
-int64_t udp_io(struct attacker *a, int fd, uint32_t nr, uint64_t base, uint64_t len, uint32_t ip,
-	       uint16_t port)
+int64_t udp_io_once(struct attacker *a, int fd, uint32_t nr, uint64_t base, uint64_t len,
+		    uint32_t ip, uint16_t port)
 {
 	io_to(a, ip, port)->iov[0] = (struct call_iov){base, len};
 	return call(a, fd, nr, 0, 1, nr == CALL_SEND);
 }
 
-int64_t udp_io_again(struct attacker *a, int fd, uint32_t nr, uint64_t base, uint64_t len,
-		     uint32_t ip, uint16_t port)
+int64_t udp_io(struct attacker *a, int fd, uint32_t nr, uint64_t base, uint64_t len, uint32_t ip,
+	       uint16_t port)
 {
 	int64_t r;
 
 	do
-		r = udp_io(a, fd, nr, base, len, ip, port);
+		r = udp_io_once(a, fd, nr, base, len, ip, port);
 	while (r == -EINTR);
 	return r;
 }
@@ -386,8 +386,8 @@ static void *parked(void *arg)
 
 	atomic_store(&p->tid, (int)syscall(SYS_gettid));
 	do { /* again where the daemon took it over before it stood still */
-		p->result = udp_io(p->a, p->sock, p->nr, (uint64_t)(uintptr_t)p->page, 100,
-				   p->nr == CALL_SEND ? peer_ip : 0, 9);
+		p->result = udp_io_once(p->a, p->sock, p->nr, (uint64_t)(uintptr_t)p->page, 100,
+					p->nr == CALL_SEND ? peer_ip : 0, 9);
 	} while (p->result == -EINTR && !atomic_load(&p->stands));
 	atomic_store(&p->over, true);
 	return NULL;
@@ -401,11 +401,14 @@ void park(struct park *p, struct attacker *a, uint32_t nr)
 	*p = (struct park){.a = a, .nr = nr, .sock = udp_socket(a)};
 	if (nr == CALL_RECV) { /* only who has something to receive touches the buffer */
 		uint16_t at = (uint16_t)atomic_fetch_add(&port, 1);
+		int64_t r;
 
 		while (udp_bind_any(a, p->sock, at))
 			at = (uint16_t)atomic_fetch_add(&port, 1);
-		udp_io(a, p->sock, CALL_SEND, (uint64_t)(uintptr_t)bytes, sizeof(bytes), net_ip,
-		       at);
+		r = udp_io(a, p->sock, CALL_SEND, (uint64_t)(uintptr_t)bytes, sizeof(bytes), net_ip,
+			   at);
+		if (r != sizeof(bytes))
+			die("a datagram to oneself", (int)-r);
 	}
 	p->page = uffd_page(&p->uffd);
 	if (pthread_create(&p->thread, NULL, parked, p))

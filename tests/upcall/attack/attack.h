@@ -94,11 +94,11 @@ int udp_bind_any(struct attacker *a, int fd, uint16_t port);
 /* The inline block of this thread's slot: to ip:port, no buffers yet. */
 struct call_io *io_to(struct attacker *a, uint32_t ip, uint16_t port);
 /* Send or receive (nr) a datagram with any buffer; send goes to ip:port. */
+int64_t udp_io_once(struct attacker *a, int fd, uint32_t nr, uint64_t base, uint64_t len,
+		    uint32_t ip, uint16_t port);
+/* The same, made again as long as it is EINTR, as who was kept waiting is told. */
 int64_t udp_io(struct attacker *a, int fd, uint32_t nr, uint64_t base, uint64_t len, uint32_t ip,
 	       uint16_t port);
-/* The same, made again as long as it is EINTR, as who was kept waiting is told. */
-int64_t udp_io_again(struct attacker *a, int fd, uint32_t nr, uint64_t base, uint64_t len,
-		     uint32_t ip, uint16_t port);
 /* A call that must work: the client is still whole. */
 bool works(struct attacker *a);
 

@@ -116,7 +116,7 @@ static unsigned fill_tcp(struct attacker *a, const char *data, unsigned n)
 
 static int64_t send_one(struct attacker *a, int fd, const char *data, uint32_t to, uint16_t port)
 {
-	return udp_io_again(a, fd, CALL_SEND, (uint64_t)(uintptr_t)data, 100, to, port);
+	return udp_io(a, fd, CALL_SEND, (uint64_t)(uintptr_t)data, 100, to, port);
 }
 
 static void buffers(void)

@@ -163,7 +163,7 @@ static void tables(void)
 
 	pthread_create(&t, NULL, churn, (void *)NOWHERE);
 	while (now() < end) {
-		int64_t r = udp_io(a, fd, CALL_SEND, NOWHERE, 1000, peer_ip, 9);
+		int64_t r = udp_io_once(a, fd, CALL_SEND, NOWHERE, 1000, peer_ip, 9);
 
 		sent += r == 1000;
 		faults += r == -EFAULT;
@@ -217,12 +217,17 @@ static int two_sock;
 
 static void *two_pages(void *unused)
 {
-	struct call_io *io = io_to(two_a, peer_ip, 9);
+	struct call_io *io;
+	int64_t r;
 
 	(void)unused;
-	io->iov[0] = (struct call_iov){(uint64_t)(uintptr_t)two_first, 100};
-	io->iov[1] = (struct call_iov){NOWHERE, 100};
-	return (void *)(intptr_t)call(two_a, two_sock, CALL_SEND, 0, 2, 1);
+	do {
+		io = io_to(two_a, peer_ip, 9);
+		io->iov[0] = (struct call_iov){(uint64_t)(uintptr_t)two_first, 100};
+		io->iov[1] = (struct call_iov){NOWHERE, 100};
+		r = call(two_a, two_sock, CALL_SEND, 0, 2, 1);
+	} while (r == -EINTR);
+	return (void *)(intptr_t)r;
 }
 
 static void born_slot(void)

@@ -38,14 +38,13 @@ static void buffers(void)
 	/* Something to receive is there. */
 	udp_bind_any(a, fd, 7777);
 	for (int i = 0; i < 4; i++)
-		udp_io_again(a, fd, CALL_SEND, (uint64_t)(uintptr_t)&byte, 1, net_ip, 7777);
+		udp_io(a, fd, CALL_SEND, (uint64_t)(uintptr_t)&byte, 1, net_ip, 7777);
 	for (unsigned i = 0; i < part_count(); i++)
 		for (uint32_t nr = CALL_SEND; nr <= CALL_RECV; nr++, n++)
-			bad += udp_io_again(a, fd, nr, part_addr(a, i), 8, net_ip, 7777) != -EFAULT;
+			bad += udp_io(a, fd, nr, part_addr(a, i), 8, net_ip, 7777) != -EFAULT;
 	for (unsigned i = 0; i < sizeof(wild) / sizeof(wild[0]); i++)
 		for (uint32_t nr = CALL_SEND; nr <= CALL_RECV; nr++, n++) {
-			int64_t r =
-				udp_io_again(a, fd, nr, wild[i].base, wild[i].len, net_ip, 7777);
+			int64_t r = udp_io(a, fd, nr, wild[i].base, wild[i].len, net_ip, 7777);
 
 			if (!refused(r))
 				printf("# %u %u: %ld\n", i, nr, (long)r);
@@ -54,7 +53,7 @@ static void buffers(void)
 	expect(!bad, "no pointer into the segment or out of user space is taken", "%u of %u", bad,
 	       n);
 	byte = 0;
-	n = (unsigned)udp_io_again(a, fd, CALL_RECV, (uint64_t)(uintptr_t)&byte, 1, 0, 0);
+	n = (unsigned)udp_io(a, fd, CALL_RECV, (uint64_t)(uintptr_t)&byte, 1, 0, 0);
 	expect(n == 1 && byte == 1, "and what waited to be received still does", "%d", (int)n);
 }
 

@@ -97,10 +97,10 @@ static void storm(void)
 		int64_t r;
 
 		out++;
-		r = udp_io_again(a, fd, CALL_SEND, (uint64_t)(uintptr_t)&out, 8, net_ip, 7001);
+		r = udp_io(a, fd, CALL_SEND, (uint64_t)(uintptr_t)&out, 8, net_ip, 7001);
 		bad += r != 8;
 		do { /* what was sent once more, by a call cut off, comes twice */
-			r = udp_io(a, fd, CALL_RECV, (uint64_t)(uintptr_t)&in, 8, 0, 0);
+			r = udp_io_once(a, fd, CALL_RECV, (uint64_t)(uintptr_t)&in, 8, 0, 0);
 		} while (r == -EINTR || r == -EFAULT || (r == 8 && in < out));
 		lost += r == -EAGAIN;
 		bad += r != -EAGAIN && (r != 8 || in != out);
@@ -148,7 +148,8 @@ static int64_t signalled_in_call(struct attacker *a, int sock)
 	pending.page = uffd_page(&pending.uffd);
 	pthread_create(&t, NULL, signals_in_mid_call, NULL);
 	do { /* again where the daemon took it over before it came to the page */
-		r = udp_io(a, sock, CALL_SEND, (uint64_t)(uintptr_t)pending.page, 100, peer_ip, 9);
+		r = udp_io_once(a, sock, CALL_SEND, (uint64_t)(uintptr_t)pending.page, 100, peer_ip,
+				9);
 	} while (r == -EINTR && !atomic_load(&pending.sent));
 	pthread_join(t, NULL);
 	close(pending.uffd);

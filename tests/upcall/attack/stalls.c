@@ -49,7 +49,7 @@ static void *stand(void *arg)
 	while ((fd = call(a, a->fd, CALL_SOCKET, AF_INET, SOCK_DGRAM, 0)) < 0)
 		usleep(20000); /* -EAGAIN: no context is free */
 	for (;; usleep(20000))
-		udp_io(a, (int)fd, CALL_SEND, (uint64_t)(uintptr_t)page, 100, peer_ip, 9);
+		udp_io_once(a, (int)fd, CALL_SEND, (uint64_t)(uintptr_t)page, 100, peer_ip, 9);
 	return NULL;
 }
 
