@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "tcpip/group.h"
 #include "tcpip/ip6.h"
 
 #define SEC	    1000000000ull
@@ -184,7 +185,7 @@ int addr6_add(struct stack *st, struct port *port, const struct ip6_addr *like)
 	}
 	ip_set(st, &a->ip, ip);
 	ip6_solicited_node(group, a->bytes);
-	a->joined = mld_join(st, port, group) == 0; /* else heard by those who know us alone */
+	a->joined = group_join(st, port, group) == 0; /* else heard by those who know us alone */
 	begin(st, a);
 	return 0;
 }
@@ -200,7 +201,7 @@ void addr6_remove(struct stack *st, struct ip6_addr *a)
 	timer_cancel(&st->timers, &a->timer);
 	ip6_solicited_node(group, a->bytes);
 	if (a->joined)
-		mld_leave(st, a->port, group);
+		group_leave(st, a->port, group);
 	ip_set(st, &a->ip, 0);
 	a->port = NULL;
 }

@@ -107,7 +107,7 @@ static void echo_reply(struct stack *st, struct pktbuf *p, const struct ip4_hdr 
 
 void icmp_in(struct stack *st, struct port *port, struct pktbuf *p, const struct ip4_hdr *ip)
 {
-	bool broadcast = addr_broadcast4(st, ip->dst);
+	bool broadcast = addr_to_many(st, ip->dst);
 	struct icmp_hdr h;
 
 	COUNT(st, IcmpInMsgs);

@@ -5,6 +5,7 @@
  * reass.c for fragments, route.c and neigh.c down. Options are skipped, nothing is forwarded.
  */
 #include "tcpip/dhcp4.h"
+#include "tcpip/group.h"
 #include "tcpip/ip6.h"
 #include "tcpip/stack.h"
 
@@ -38,11 +39,23 @@ static bool martian_source(const struct stack *st, uint32_t src, bool looped)
 }
 
 /* Strict host model: an address belongs to its port. */
-static bool for_us(struct stack *st, const struct ip4_hdr *ip, const struct pktbuf *p, bool mine)
+static bool for_us(struct stack *st, const struct port *port, const struct ip4_hdr *ip,
+		   const struct pktbuf *p, bool mine)
 {
+	uint8_t group[16];
+
 	if (mine)
 		return !(p->flags & PKTBUF_BROADCAST); /* RFC 1122 3.3.6 */
-	return addr_broadcast4(st, ip->dst);
+	if (!addr_multicast4(ip->dst))
+		return addr_broadcast4(st, ip->dst);
+	group_of4(group, ip->dst);
+	return group_heard(st, port, group);
+}
+
+/* A switch that asks in a router's place may have no address; Linux takes that, too. */
+static bool nobody_asks(const struct ip4_hdr *ip)
+{
+	return ip->src == 0 && ip->protocol == IPPROTO_IGMP && addr_multicast4(ip->dst);
 }
 
 /*
@@ -106,6 +119,10 @@ static void deliver(struct stack *st, struct port *port, struct pktbuf *p, const
 		icmp_in(st, port, p, ip);
 		return;
 	}
+	if (ip->protocol == IPPROTO_IGMP) {
+		igmp_in(st, port, p, ip);
+		return;
+	}
 	if (ip->protocol != IPPROTO_TCP) {
 		COUNT(st, IpInUnknownProtos);
 		pktbuf_push(p, ip->hdr_len);
@@ -130,8 +147,8 @@ static void receive(struct stack *st, struct port *port, struct pktbuf *p, bool 
 		goto drop;
 	}
 	mine = addr_port4(st, ip.dst) == port;
-	if (martian_source(st, ip.src, looped) ||
-	    (!for_us(st, &ip, p, mine) && !dhcp4_claims(st, port, p, &ip))) {
+	if ((martian_source(st, ip.src, looped) && !nobody_asks(&ip)) ||
+	    (!for_us(st, port, &ip, p, mine) && !dhcp4_claims(st, port, p, &ip))) {
 		COUNT(st, IpInAddrErrors);
 		goto drop;
 	}
@@ -196,7 +213,9 @@ void ip4_loop(struct stack *st)
 			ip6_loop_in(st, p);
 			continue;
 		}
-		port = ip4_parse(&ip, pktbuf_data(p), p->len) == 0 ? addr_port4(st, ip.dst) : NULL;
+		port = ip4_parse(&ip, pktbuf_data(p), p->len) < 0 ? NULL
+		       : addr_multicast4(ip.dst) ? stack_port(st, p->udp.port + 1u)
+						 : addr_port4(st, ip.dst);
 		if (port)
 			receive(st, port, p, true);
 		else
@@ -204,10 +223,25 @@ void ip4_loop(struct stack *st)
 	}
 }
 
-static int send_fragment(struct stack *st, struct pktbuf *p, const struct route_hit *hit)
+/* To a group: back in as well. */
+static void loop_group(struct stack *st, const struct pktbuf *p, const struct route_hit *hit)
 {
-	if (hit->local)
+	uint8_t group[16];
+
+	group_of4(group, hit->next_hop);
+	group_loop(st, hit->port, p, group);
+}
+
+static int send_packet(struct stack *st, struct pktbuf *p, const struct route_hit *hit)
+{
+	if (hit->local == ROUTE_LOCAL)
 		return ip_loop_put(st, p);
+	if (hit->local != ROUTE_WIRE)
+		loop_group(st, p, hit);
+	if (hit->local == ROUTE_GROUP) {
+		pktbuf_free(p);
+		return 0;
+	}
 	neigh_out(st, hit->port, hit->next_hop, p);
 	return 0;
 }
@@ -230,19 +264,48 @@ static int out_in_fragments(struct stack *st, struct pktbuf *p, const struct ip4
 		sum = sum ? sum : 0xffff;
 		memcpy(pktbuf_data(p) + 6, &sum, 2);
 	}
-	return ip4_frag_out(st, p, ip, hit, send_fragment);
+	return ip4_frag_out(st, p, ip, hit, send_packet);
 }
 
-int ip4_out(struct stack *st, struct pktbuf *p, const struct ip4_args *args)
+/* Inlined in the two that know the route: TCP's way is straight. */
+static inline __attribute__((always_inline)) int send_by(struct stack *st, struct pktbuf *p,
+							 const struct ip4_args *args,
+							 const struct route_hit *hit)
 {
 	struct ip4_hdr ip = {
 		.tos = args->tos,
 		.ttl = args->ttl ? args->ttl : DEFAULT_TTL,
 		.protocol = args->protocol,
 		.df = args->df,
-		.src = args->src,
+		.src = args->src ? args->src : hit->src,
 		.dst = args->dst,
 	};
+
+	if (p->more || p->len + IP4_HDR_LEN > hit->port->mtu)
+		return out_in_fragments(st, p, args, &ip, hit);
+	if (p->off < ETH_HDR_LEN + IP4_HDR_LEN) {
+		COUNT(st, IpOutDiscards);
+		pktbuf_free(p);
+		return -ENOBUFS;
+	}
+	if (hit->local != ROUTE_LOCAL &&
+	    (args->protocol == IPPROTO_TCP || args->protocol == IPPROTO_UDP))
+		ip_l4_checksum(p, args->protocol,
+			       csum_pseudo4(ip.src, args->dst, args->protocol, p->len),
+			       hit->port->caps & PORT_CAP_TX_L4_CSUM);
+	ip.total_len = (uint16_t)(p->len + IP4_HDR_LEN);
+	ip.id = (uint16_t)stack_random(st); /* no fragments are made: it need not be unique */
+	ip4_build(pktbuf_push(p, IP4_HDR_LEN), &ip);
+	p->csum_start += IP4_HDR_LEN;
+	p->time = st->now;
+	if (hit->local)
+		return send_packet(st, p, hit);
+	neigh_out(st, hit->port, hit->next_hop, p);
+	return 0;
+}
+
+int ip4_out(struct stack *st, struct pktbuf *p, const struct ip4_args *args)
+{
 	struct route_hit hit;
 	int r;
 
@@ -252,33 +315,22 @@ int ip4_out(struct stack *st, struct pktbuf *p, const struct ip4_args *args)
 	r = route_lookup4(st, args->dst, &hit);
 	if (r < 0) {
 		COUNT(st, IpOutNoRoutes);
-		goto drop;
+		pktbuf_free(p);
+		return r;
 	}
-	if (ip.src == 0)
-		ip.src = hit.src;
-	if (p->more || p->len + IP4_HDR_LEN > hit.port->mtu)
-		return out_in_fragments(st, p, args, &ip, &hit);
-	r = -ENOBUFS;
-	if (p->off < ETH_HDR_LEN + IP4_HDR_LEN)
-		goto discard;
-	if (!hit.local && (args->protocol == IPPROTO_TCP || args->protocol == IPPROTO_UDP))
-		ip_l4_checksum(p, args->protocol,
-			       csum_pseudo4(ip.src, args->dst, args->protocol, p->len),
-			       hit.port->caps & PORT_CAP_TX_L4_CSUM);
-	ip.total_len = (uint16_t)(p->len + IP4_HDR_LEN);
-	ip.id = (uint16_t)stack_random(st); /* no fragments are made: it need not be unique */
-	ip4_build(pktbuf_push(p, IP4_HDR_LEN), &ip);
-	p->csum_start += IP4_HDR_LEN;
-	p->time = st->now;
-	if (hit.local)
-		return ip_loop_put(st, p);
-	neigh_out(st, hit.port, hit.next_hop, p);
-	return 0;
-discard:
-	COUNT(st, IpOutDiscards);
-drop:
-	pktbuf_free(p);
-	return r;
+	return send_by(st, p, args, &hit);
+}
+
+int ip4_out_group(struct stack *st, struct pktbuf *p, const struct ip4_args *args,
+		  struct route_hit *hit)
+{
+	COUNT(st, IpOutRequests);
+	if (args->ttl == 0 && args->no_loop) {
+		pktbuf_free(p);
+		return 0;
+	}
+	hit->local = args->ttl == 0 ? ROUTE_GROUP : args->no_loop ? ROUTE_WIRE : ROUTE_BOTH;
+	return send_by(st, p, args, hit);
 }
 
 uint16_t ip4_mtu(struct stack *st, uint32_t dst)

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "tcpip/group.h"
 #include "tcpip/ip6.h"
 
 #define DEFAULT_HOPS 64
@@ -46,7 +47,7 @@ static uint32_t for_us(struct stack *st, const struct incoming *in)
 	if (!ip)
 		return 0;
 	if (ip6_is_multicast(in->h.dst))
-		return mld_member(st, in->port, in->h.dst) ? ip : 0;
+		return group_heard(st, in->port, in->h.dst) ? ip : 0;
 	if (in->p->flags & PKTBUF_BROADCAST) /* unicast in a group's frame, as RFC 1122 3.3.6 */
 		return 0;
 	a = addr6_of(st, ip);
@@ -220,7 +221,7 @@ void ip6_in(struct stack *st, struct port *port, struct pktbuf *p)
 	receive(st, &in);
 }
 
-/* What ip6_out sent to an address of ours. */
+/* What ip6_out sent to an address of ours, or a group that is heard here. */
 void ip6_loop_in(struct stack *st, struct pktbuf *p)
 {
 	struct incoming in = {.p = p, .looped = true};
@@ -228,7 +229,9 @@ void ip6_loop_in(struct stack *st, struct pktbuf *p)
 
 	if (ip6_parse(&in.h, pktbuf_data(p), p->len) == 0) {
 		a = addr6_find(st, NULL, in.h.dst);
-		in.port = a ? a->port : NULL;
+		in.port = ip6_is_multicast(in.h.dst) ? stack_port(st, p->udp.port + 1u)
+			  : a			     ? a->port
+						     : NULL;
 	}
 	if (in.port)
 		receive(st, &in);
@@ -353,6 +356,14 @@ int ip6_out(struct stack *st, struct pktbuf *p, const struct ip4_args *args)
 	push_header(st, p, &h);
 	if (loop)
 		return ip_loop_put(st, p);
+	if (ip6_is_multicast(h.dst)) {
+		if (!args->no_loop)
+			group_loop(st, hit.port, p, h.dst);
+		if (args->ttl == 0) { /* this host alone */
+			pktbuf_free(p);
+			return 0;
+		}
+	}
 	neigh_out(st, hit.port, hit.next_hop, p);
 	return 0;
 discard:

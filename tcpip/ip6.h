@@ -22,11 +22,8 @@
 #define IP6_ROUTE_MAX	64u
 #define IP6_ROUTER_MAX	4u  /* default routers, a port */
 #define IP6_PREFIX_MAX	16u /* on-link prefixes from routers, all ports */
-#define IP6_GROUP_MAX	128u
 #define IP6_REASS_MAX	16u
 #define IP6_REASS_HEAD	128u /* bytes of IPv6 header and extension headers before a fragment's */
-#define IP6_MEMBER_MAX	128u
-#define IP6_SOCK_GROUPS 16u /* groups a socket may join */
 #define IP6_FOREVER	UINT64_MAX
 #define IP6_PMTU_NS	(600 * 1000000000ull) /* RFC 8201 5.3: 10 minutes */
 #define NAME6_SPARE	512u
@@ -68,20 +65,6 @@ struct ip6_route {
 	uint64_t until; /* ns; IP6_FOREVER */
 };
 
-struct ip6_group {
-	struct port *port; /* NULL: free slot */
-	uint8_t addr[16];
-	uint32_t refs;
-	uint8_t reports; /* still to be sent of the change */
-};
-
-/* A socket's membership; a port that goes takes it along, the socket's count stays. */
-struct ip6_member {
-	struct port *port; /* NULL: free slot */
-	uint32_t sock;
-	uint8_t group[16];
-};
-
 /* A datagram being put together, reass6.c. */
 struct ip6_reass {
 	struct pktbuf *p;  /* NULL: free slot */
@@ -104,8 +87,6 @@ struct ip6_port {
 	uint8_t solicits;  /* RS sent */
 	uint16_t mtu;	   /* from a router; 0: the port's */
 	struct timer rs;
-	struct timer mld; /* reports that are due */
-	bool mld_all;	  /* a query asked for everything */
 };
 
 struct ip6_table {
@@ -115,8 +96,6 @@ struct ip6_table {
 	uint32_t oldest, newest;
 	struct ip6_addr addr[IP6_ADDR_MAX];
 	struct ip6_route route[IP6_ROUTE_MAX];
-	struct ip6_group group[IP6_GROUP_MAX];
-	struct ip6_member member[IP6_MEMBER_MAX];
 	struct ip6_reass reass[IP6_REASS_MAX];
 	struct ip6_port port[PORT_MAX];
 	uint32_t n_addrs; /* high-water mark of slots */
@@ -214,13 +193,8 @@ void slaac_address(struct stack *st, const struct port *port, const uint8_t pref
 		   uint8_t counter, uint8_t out[16]);
 void slaac_port_down(struct stack *st, struct ip6_port *ip6);
 
-/* mld.c: groups of a port, counted. */
-int mld_join(struct stack *st, struct port *port, const uint8_t group[16]);
-void mld_leave(struct stack *st, struct port *port, const uint8_t group[16]);
-bool mld_member(const struct stack *st, const struct port *port, const uint8_t group[16]);
+/* mld.c; what a port hears is group.h's. */
 void mld_query_in(struct stack *st, struct port *port, const struct pktbuf *p,
 		  const struct ip6_hdr *h);
-void mld_timer(struct stack *st, struct timer *t);
-void mld_flush_port(struct stack *st, struct port *port);
 
 #endif

@@ -14,6 +14,7 @@
  * What keeps a hostile wire out: entries are made by our own sending and by ARP requests for us
  * alone; the table is bounded and gives up STALE entries first; an entry queues 48 packets.
  */
+#include "tcpip/group.h"
 #include "tcpip/ip6.h"
 #include "tcpip/stack.h"
 
@@ -205,28 +206,20 @@ static void resolve(struct stack *st, struct neigh *n)
 }
 
 /* Group addresses need no asking: RFC 1112 6.4, and all ones. False: `nh` is a host. */
-static bool group_mac(struct stack *st, uint32_t nh, uint8_t mac[6])
+static bool many_mac(struct stack *st, uint32_t nh, uint8_t mac[6])
 {
-	uint8_t b[4];
+	uint8_t group[16];
 
-	if (ip_is6(nh)) {
-		if (addr_multicast(st, nh))
-			ip6_group_mac(mac, ip6_name(st, nh)->addr);
-		return addr_multicast(st, nh);
-	}
-	memcpy(b, &nh, 4);
-	if (addr_broadcast4(st, nh)) {
-		memset(mac, 0xff, 6);
-		return true;
-	}
-	if (!addr_multicast4(nh))
+	if (!addr_to_many(st, nh))
 		return false;
-	mac[0] = 0x01;
-	mac[1] = 0x00;
-	mac[2] = 0x5e;
-	mac[3] = b[1] & 0x7f;
-	mac[4] = b[2];
-	mac[5] = b[3];
+	if (ip_is6(nh)) {
+		ip6_group_mac(mac, ip6_name(st, nh)->addr);
+	} else if (addr_multicast4(nh)) {
+		group_of4(group, nh);
+		group_mac(mac, group);
+	} else {
+		memset(mac, 0xff, 6);
+	}
 	return true;
 }
 
@@ -240,7 +233,7 @@ void neigh_out(struct stack *st, struct port *port, uint32_t nh, struct pktbuf *
 		return;
 	}
 	n = find(st, port, nh);
-	if (!n && group_mac(st, nh, mac)) {
+	if (!n && many_mac(st, nh, mac)) {
 		eth_out(st, port, mac, type_of(nh), p);
 		return;
 	}

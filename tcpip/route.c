@@ -5,6 +5,7 @@
  * nothing. RFC 1122 3.3.1 (routing), 3.2.1.3 (addresses); strict host model (3.3.4.2).
  * An address brings the route to its subnet with it, as in Linux.
  */
+#include "tcpip/group.h"
 #include "tcpip/ip6.h"
 #include "tcpip/stack.h"
 
@@ -149,6 +150,25 @@ int route_lookup4(struct stack *st, uint32_t dst, struct route_hit *hit)
 	return hit->src ? 0 : -ENETUNREACH;
 }
 
+int route_group4(struct stack *st, uint32_t group, uint32_t via, struct route_hit *hit)
+{
+	hit->port = via ? addr_port4(st, via) : NULL;
+	hit->next_hop = group;
+	hit->src = via;
+	hit->local = ROUTE_WIRE;
+	return hit->port ? 0 : route_lookup4(st, group, hit);
+}
+
+uint32_t addr4_source(const struct stack *st, const struct port *port)
+{
+	uint32_t i;
+
+	for (i = 0; i < st->n_addrs; i++)
+		if (st->addrs[i].port == port)
+			return ip4_of(&st->addrs[i].addr);
+	return 0;
+}
+
 /* ---- routes and addresses, set by the daemon ---------------------------------------------- */
 
 static struct route *find_route(struct stack *st, const struct ip_addr *dst,
@@ -231,6 +251,18 @@ int stack_route_del(struct stack *st, const struct ip_addr *dst, const struct ip
 	return 0;
 }
 
+/* Each address of a port is in it: RFC 1112 7.2. */
+static void hear_all_hosts(struct stack *st, struct port *port, bool on)
+{
+	uint8_t group[16];
+
+	group_of4(group, wire_addr4(224, 0, 0, 1));
+	if (!on)
+		group_leave(st, port, group);
+	else
+		(void)group_join(st, port, group); /* full: queries go unheard, no more */
+}
+
 int stack_addr_add(struct stack *st, struct port *port, const struct ip_addr *addr)
 {
 	uint32_t ip, mask;
@@ -256,6 +288,7 @@ int stack_addr_add(struct stack *st, struct port *port, const struct ip_addr *ad
 		return r;
 	st->addrs[st->n_addrs++] =
 		(struct local_addr){.addr = make_addr(ip, addr->prefix), .port = port};
+	hear_all_hosts(st, port, true);
 	return 0;
 }
 
@@ -280,6 +313,7 @@ static void remove_addr(struct stack *st, uint32_t i)
 
 	if (r && !subnet_shared(st, i))
 		remove_route(st, r);
+	hear_all_hosts(st, a->port, false);
 	st->addrs[i] = st->addrs[--st->n_addrs];
 	st->addrs[st->n_addrs].port = NULL;
 }
@@ -333,7 +367,7 @@ bool addr_multicast(const struct stack *st, uint32_t addr)
 
 bool addr_to_many(const struct stack *st, uint32_t addr)
 {
-	return ip_is6(addr) ? addr_multicast(st, addr) : addr_broadcast4(st, addr);
+	return addr_multicast(st, addr) || (!ip_is6(addr) && addr_broadcast4(st, addr));
 }
 
 struct ip_addr addr_out(const struct stack *st, uint32_t addr, uint8_t family)

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "tcpip/group.h"
 #include "tcpip/ip6.h"
 
 static const struct ip6_route *best_route(const struct stack *st, const uint8_t dst[16])
@@ -37,13 +38,7 @@ struct port *ip6_only_port(const struct stack *st)
 
 struct port *ip6_port_by_scope(const struct stack *st, uint32_t scope)
 {
-	struct port *p = st->ports;
-
-	if (!scope)
-		return ip6_only_port(st);
-	while (p && p->index + 1 != scope)
-		p = p->next;
-	return p;
+	return scope ? stack_port(st, scope) : ip6_only_port(st);
 }
 
 int route6_lookup(struct stack *st, uint32_t dst, struct route_hit *hit)
@@ -180,11 +175,8 @@ void ip6_flush_port(struct stack *st, struct port *port)
 	for (i = 0; i < IP6_ROUTE_MAX; i++)
 		if (t->route[i].port == port)
 			route6_remove(st, &t->route[i]);
-	for (i = 0; i < IP6_MEMBER_MAX; i++)
-		if (t->member[i].port == port)
-			t->member[i].port = NULL;
 	reass6_flush(st); /* rare enough to take those of other ports along */
-	mld_flush_port(st, port);
+	group_flush(st, port, GROUP_6);
 	for (i = 0; i < PORT_MAX; i++)
 		if (t->port[i].port == port)
 			slaac_port_down(st, &t->port[i]);

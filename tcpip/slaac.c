@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "tcpip/group.h"
 #include "tcpip/ip6.h"
 
 #define SEC	     1000000000ull
@@ -104,8 +105,7 @@ int stack_ip6_up(struct stack *st, struct port *port, const struct stack_ip6_con
 	i->port = port;
 	i->conf = *conf;
 	i->rs.fn = rs_timer;
-	i->mld.fn = mld_timer;
-	r = mld_join(st, port, ip6_all_nodes);
+	r = group_join(st, port, ip6_all_nodes);
 	if (r == 0) {
 		slaac_address(st, port, link_local_net, 0, like.bytes);
 		r = addr6_add(st, port, &like);
@@ -118,7 +118,6 @@ int stack_ip6_up(struct stack *st, struct port *port, const struct stack_ip6_con
 void slaac_port_down(struct stack *st, struct ip6_port *i)
 {
 	timer_cancel(&st->timers, &i->rs);
-	timer_cancel(&st->timers, &i->mld);
 	i->port = NULL;
 }
 

@@ -49,6 +49,8 @@ int sock_alloc(struct stack *st, int kind, uint32_t client, uint8_t owner, struc
 	so->rcvbuf = so->sndbuf = kind == SOCK_KIND_TCP ? DEFAULT_TCP_BUF : DEFAULT_BUF;
 	so->mtu_discover = IP_PMTUDISC_WANT;
 	so->rcvlowat = 1;
+	so->mcast_ttl = 1; /* RFC 1112 6.1 */
+	so->mcast_loop = so->mcast_all = true;
 	pktbuf_queue_init(&so->rxq);
 	COUNT(st, SockOpened);
 	*out = so;
@@ -64,8 +66,8 @@ void sock_release(struct socket *so)
 	if (++*gen == 0)
 		*gen = 1;
 	so->kind = 0;
-	if (so->groups6)
-		group6_close(so);
+	if (so->groups)
+		member_close(so);
 	ip_set(st, &so->local_ip, 0);
 	ip_set(st, &so->remote_ip, 0);
 	st->users[so->owner].sockets--;
@@ -206,7 +208,7 @@ static bool may_bind_to(const struct socket *so, uint32_t ip)
 	if (ip == 0 || addr_local(so->st, ip))
 		return true;
 	return so->kind != SOCK_KIND_TCP &&
-	       (addr_to_many(so->st, ip) || addr_multicast(so->st, ip));
+	       addr_to_many(so->st, ip);
 }
 
 int sock_bind(struct socket *so, const struct sock_addr *addr)
@@ -248,7 +250,7 @@ int sock_connect(struct socket *so, const struct sock_addr *addr)
 		return r;
 	if (so->kind != SOCK_KIND_TCP)
 		return udp_connect(so, ip, addr->port);
-	if (addr_to_many(so->st, ip) || addr_multicast(so->st, ip))
+	if (addr_to_many(so->st, ip))
 		return -ENETUNREACH;
 	return tcp_connect(so, ip, addr->port);
 }

@@ -20,9 +20,12 @@ struct socket {
 	uint8_t domain;	  /* AF_INET, AF_INET6 */
 	uint8_t families; /* FAMILY_*: what local_ip 0 stands for */
 	bool v6only;
-	uint8_t groups6;     /* memberships, group6.c */
-	uint8_t mcast_hops;  /* IPV6_MULTICAST_HOPS; 0: 1 */
-	uint8_t mcast_scope; /* IPV6_MULTICAST_IF: index of the port + 1; 0: the first */
+	/* Groups; the options are those of either family. */
+	uint8_t groups;		    /* memberships, member.c */
+	uint8_t mcast_ttl;	    /* IP_MULTICAST_TTL; 0: this host */
+	uint8_t mcast_scope;	    /* IPV6_MULTICAST_IF: index of the port + 1; 0: the first */
+	bool mcast_loop, mcast_all; /* IP_MULTICAST_LOOP, IP_MULTICAST_ALL */
+	uint32_t mcast_if;	    /* IP_MULTICAST_IF: an address of the port; 0: by the routes */
 	uint8_t shut;	/* bit 0: no more receiving, bit 1: no more sending (UDP; TCP keeps its own)
 			 */
 	bool bound;	/* UDP and echo: has a local port, is in udp_table */
@@ -73,10 +76,16 @@ void sock_release(struct socket *so); /* back to the pool; the id becomes stale 
 int sock_addr_in(struct socket *so, const struct sock_addr *a, uint32_t *ip);
 void sock_addr_out(const struct socket *so, struct sock_addr *a, uint32_t ip, uint16_t port);
 
-/* group6.c: IPV6_JOIN_GROUP and its kin; value: struct ipv6_mreq. */
-int group6_join(struct socket *so, const void *value, uint32_t len);
-int group6_leave(struct socket *so, const void *value, uint32_t len);
-void group6_close(struct socket *so);
+/* member.c: value: struct ip_mreq or ip_mreqn; struct ipv6_mreq; struct group_req. */
+int member_join4(struct socket *so, const void *value, uint32_t len);
+int member_leave4(struct socket *so, const void *value, uint32_t len);
+int member_join6(struct socket *so, const void *value, uint32_t len);
+int member_leave6(struct socket *so, const void *value, uint32_t len);
+int member_join(struct socket *so, const void *value, uint32_t len);
+int member_leave(struct socket *so, const void *value, uint32_t len);
+/* Shall it hear what came to a group of a port? */
+bool member_wants(const struct socket *so, struct port *port, const uint8_t group[16]);
+void member_close(struct socket *so);
 
 /* ready.c: recomputes the poll bits and publishes them. `wake`: see struct stack_env. */
 void sock_ready(struct socket *so, bool wake);
@@ -86,6 +95,7 @@ void sock_set_error(struct socket *so, int err); /* positive errno; publishes */
 int udp_bind(struct socket *so, uint32_t ip, uint16_t port);
 int udp_autobind(struct socket *so); /* where it is not bound: to any port */
 int udp_connect(struct socket *so, uint32_t ip, uint16_t port);
+int udp_route(struct socket *so, uint32_t ip, struct route_hit *hit); /* as route_lookup */
 int udp_disconnect(struct socket *so); /* connect(2) to AF_UNSPEC */
 int udp_shutdown(struct socket *so, int how);
 void udp_close(struct socket *so);

@@ -321,6 +321,51 @@ static int get_mtu(struct socket *so, int *value)
 	return 0;
 }
 
+/* -1 is the default, 1; 0 keeps it in this host (RFC 1112 6.1, RFC 3493 5.2). */
+static int set_mcast_ttl(struct socket *so, int value)
+{
+	if (so->kind == SOCK_KIND_TCP || value < -1 || value > 255)
+		return -EINVAL;
+	so->mcast_ttl = value == -1 ? 1 : (uint8_t)value;
+	return 0;
+}
+
+static int get_mcast_ttl(struct socket *so, int *value)
+{
+	*value = so->mcast_ttl;
+	return 0;
+}
+
+/* An address alone, struct ip_mreq or ip_mreqn: the last field of each that there is says most. */
+static int set_mcast_if4(struct socket *so, const void *value, uint32_t len)
+{
+	struct ip_mreqn req = {.imr_ifindex = 0};
+	const struct port *port;
+
+	if (so->kind == SOCK_KIND_TCP || len < sizeof(req.imr_address))
+		return -EINVAL;
+	if (len < sizeof(struct ip_mreq))
+		memcpy(&req.imr_address, value, sizeof(req.imr_address));
+	else
+		memcpy(&req, value, len < sizeof(req) ? sizeof(struct ip_mreq) : sizeof(req));
+	if (req.imr_ifindex) {
+		port = stack_port(so->st, (uint32_t)req.imr_ifindex);
+		if (port)
+			req.imr_address.s_addr = addr4_source(so->st, port);
+		if (!port || !req.imr_address.s_addr)
+			return -EADDRNOTAVAIL;
+	} else if (req.imr_address.s_addr && !addr_local4(so->st, req.imr_address.s_addr)) {
+		return -EADDRNOTAVAIL;
+	}
+	so->mcast_if = req.imr_address.s_addr;
+	return 0;
+}
+
+static int get_mcast_if4(struct socket *so, void *value, uint32_t *len)
+{
+	return put_raw(value, len, &so->mcast_if, sizeof(so->mcast_if));
+}
+
 /* ---- IPPROTO_IPV6 ------------------------------------------------------------------------- */
 
 static int set_v6only(struct socket *so, int value)
@@ -345,21 +390,6 @@ static int set_tclass(struct socket *so, int value)
 	if (value < -1 || value > 255)
 		return -EINVAL;
 	return set_tos(so, value == -1 ? 0 : value);
-}
-
-/* RFC 3493 5.2: -1 is the default, 1. 0 would keep it in this host, where nobody hears it. */
-static int set_mcast_hops(struct socket *so, int value)
-{
-	if (value < -1 || value > 255 || value == 0)
-		return -EINVAL;
-	so->mcast_hops = value == -1 ? 0 : (uint8_t)value;
-	return 0;
-}
-
-static int get_mcast_hops(struct socket *so, int *value)
-{
-	*value = so->mcast_hops ? so->mcast_hops : 1;
-	return 0;
 }
 
 static int set_mcast_if(struct socket *so, int value)
@@ -433,16 +463,28 @@ static const struct option options[] = {
 	{IP = IP_RECVTTL, BOOL(recvttl)},
 	{IP = IP_RECVTOS, BOOL(recvtos)},
 	{IP = IP_BIND_ADDRESS_NO_PORT, BOOL(bind_no_port)},
+	{IP = IP_MULTICAST_TTL, CALL(set_mcast_ttl, get_mcast_ttl)},
+	{IP = IP_MULTICAST_IF, RAW(set_mcast_if4, get_mcast_if4)},
+	{IP = IP_MULTICAST_LOOP, BOOL(mcast_loop)},
+	{IP = IP_MULTICAST_ALL, BOOL(mcast_all)},
+	{IP = IP_ADD_MEMBERSHIP, RAW(member_join4, NULL)},
+	{IP = IP_DROP_MEMBERSHIP, RAW(member_leave4, NULL)},
+	{IP = MCAST_JOIN_GROUP, RAW(member_join, NULL)},
+	{IP = MCAST_LEAVE_GROUP, RAW(member_leave, NULL)},
 	{IP6 = IPV6_V6ONLY, CALL(set_v6only, get_v6only)},
 	{IP6 = IPV6_UNICAST_HOPS, CALL(set_ttl, get_ttl)},
-	{IP6 = IPV6_MULTICAST_HOPS, CALL(set_mcast_hops, get_mcast_hops)},
+	{IP6 = IPV6_MULTICAST_HOPS, CALL(set_mcast_ttl, get_mcast_ttl)},
+	{IP6 = IPV6_MULTICAST_LOOP, BOOL(mcast_loop)},
+	{IP6 = IPV6_MULTICAST_ALL, BOOL(mcast_all)},
 	{IP6 = IPV6_MULTICAST_IF, CALL(set_mcast_if, get_mcast_if)},
 	{IP6 = IPV6_TCLASS, CALL(set_tclass, get_tos)},
 	{IP6 = IPV6_MTU, CALL(NULL, get_mtu6)},
 	{IP6 = IPV6_MTU_DISCOVER, .form = FORM_U8, AT(mtu_discover), .max = IPV6_PMTUDISC_OMIT},
 	{IP6 = IPV6_RECVERR, BOOL(recverr)},
-	{IP6 = IPV6_JOIN_GROUP, RAW(group6_join, NULL)},
-	{IP6 = IPV6_LEAVE_GROUP, RAW(group6_leave, NULL)},
+	{IP6 = IPV6_JOIN_GROUP, RAW(member_join6, NULL)},
+	{IP6 = IPV6_LEAVE_GROUP, RAW(member_leave6, NULL)},
+	{IP6 = MCAST_JOIN_GROUP, RAW(member_join, NULL)},
+	{IP6 = MCAST_LEAVE_GROUP, RAW(member_leave, NULL)},
 };
 
 static const struct option *find(int level, int name)

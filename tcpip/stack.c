@@ -11,6 +11,7 @@
 
 #include "sandbox/layout.h"
 #include "tcpip/dhcp4.h"
+#include "tcpip/group.h"
 #include "tcpip/ip6.h"
 #include "tcpip/socket.h"
 #include "tcpip/tcp.h"
@@ -30,6 +31,8 @@ static int make_tables(struct stack *st, uint32_t max_sockets, uint32_t max_pcbs
 		r = neigh_create(st);
 	if (r == 0) /* each may hold one address of its own, and those of neighbours */
 		r = ip6_create(st, max_sockets + max_pcbs + 1024 + 256);
+	if (r == 0)
+		r = group_create(st);
 	if (r == 0)
 		r = reass_create(st);
 	if (r == 0)
@@ -111,6 +114,15 @@ void stack_port_add(struct stack *st, struct port *port)
 	*at = port;
 }
 
+struct port *stack_port(const struct stack *st, uint32_t scope)
+{
+	struct port *p = st->ports;
+
+	while (p && p->index + 1 != scope)
+		p = p->next;
+	return p;
+}
+
 /* Addresses, routes and neighbours of the port go with it, and half a datagram. */
 void stack_port_del(struct stack *st, struct port *port)
 {
@@ -124,4 +136,5 @@ void stack_port_del(struct stack *st, struct port *port)
 	reass_drop_all(st);
 	neigh_flush_port(st, port);
 	route_flush_port(st, port);
+	group_flush(st, port, GROUP_4);
 }

@@ -131,6 +131,9 @@
 	X(NdInErrors)                                                                              \
 	X(NdOutSolicits)                                                                           \
 	X(NdOutAdverts)                                                                            \
+	X(IgmpInQueries)                                                                           \
+	X(IgmpInErrors)                                                                            \
+	X(IgmpOutReports)                                                                          \
 	X(MldInQueries)                                                                            \
 	X(MldInErrors)                                                                             \
 	X(MldOutReports)                                                                           \
@@ -167,6 +170,7 @@ struct quota_user {
 
 struct ip6_table;   /* ip6.h */
 struct neigh_table; /* neigh.c */
+struct group_table; /* group.h */
 struct acd;	    /* acd.h */
 struct dhcp_client; /* dhcp4.c */
 struct udp_table;   /* udp.c */
@@ -189,6 +193,7 @@ struct stack {
 	struct dhcp_client *dhcp; /* by index of the port */
 	uint32_t dhcp_changes;
 	struct ip6_table *ip6;
+	struct group_table *groups;
 	struct udp_table *udp;
 	struct reass_table *reass;
 	struct tcp_table *tcp;
@@ -236,6 +241,9 @@ static inline bool quota_pktbufs_out(const struct stack *st, uint8_t owner)
 	return owner && (uint64_t)st->pool->held[owner] * (100 - st->quota) >=
 				(uint64_t)st->pool->avail * st->quota;
 }
+
+/* stack.c: by the number that applications know it by (its index + 1); NULL. */
+struct port *stack_port(const struct stack *st, uint32_t scope);
 
 /* eth.c: takes over the frame. eth_out: prepends the Ethernet header; takes over one reference. */
 void eth_in(struct stack *st, struct port *port, struct pktbuf *p);
@@ -300,15 +308,21 @@ struct route_hit {
 	struct port *port;
 	uint32_t next_hop; /* network byte order */
 	uint32_t src;	   /* source address to use, network byte order; 0: none */
-	bool local;	   /* an address of ours */
+	uint8_t local;	   /* enum route_local */
 };
+/* LOCAL: an address of ours. Of a group, that is heard here, too: BOTH, and GROUP not on the wire. */
+enum route_local { ROUTE_WIRE, ROUTE_LOCAL, ROUTE_BOTH, ROUTE_GROUP };
 int route_lookup4(struct stack *st, uint32_t dst, struct route_hit *hit);
+/* To a group: by the port that has the address `via`, if not 0, else as the routes say. */
+int route_group4(struct stack *st, uint32_t group, uint32_t via, struct route_hit *hit);
+/* The address to speak from on a port when nobody is spoken to; network byte order, 0: none. */
+uint32_t addr4_source(const struct stack *st, const struct port *port);
 struct local_addr *addr_find4(struct stack *st, uint32_t addr); /* NULL: not ours */
 /* Of either family, as are the next four. 0, -ENETUNREACH, -EADDRNOTAVAIL. */
 int route_lookup(struct stack *st, uint32_t dst, struct route_hit *hit);
 bool addr_local(struct stack *st, uint32_t addr);
 bool addr_multicast(const struct stack *st, uint32_t addr);
-bool addr_to_many(const struct stack *st, uint32_t addr); /* a broadcast, a group of IPv6 */
+bool addr_to_many(const struct stack *st, uint32_t addr); /* a broadcast, a group */
 /* Text's form: family and bytes; a handle or an IPv4 address, 0 the wildcard of `family`. */
 struct ip_addr addr_out(const struct stack *st, uint32_t addr, uint8_t family);
 bool addr_local4(const struct stack *st, uint32_t addr);
@@ -331,11 +345,15 @@ void route_flush_port(struct stack *st, struct port *port);
 struct ip4_args {
 	uint32_t src, dst;
 	uint8_t protocol, ttl, tos; /* ttl 0: 64 */
-	bool df;
+	bool df : 1;
+	bool no_loop : 1; /* to a group: not back in to those who hear it here */
 };
 void ip4_in(struct stack *st, struct port *port, struct pktbuf *p);
 void ip4_loop(struct stack *st); /* feeds in what was sent to addresses of ours; bounded */
 int ip4_out(struct stack *st, struct pktbuf *p, const struct ip4_args *args);
+/* The same to a group of IPv4, by the route given; ttl 0: this host alone. */
+int ip4_out_group(struct stack *st, struct pktbuf *p, const struct ip4_args *args,
+		  struct route_hit *hit);
 /*
  * ip4_frag.c: a packet (data at the transport header, in one or more pieces) that does not fit goes
  * out as fragments, each by out(); takes over p. *ip: its header but for length, id and offset.

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "tcpip/dhcp4.h"
+#include "tcpip/group.h"
 #include "tcpip/ip6.h"
 #include "tcpip/socket.h"
 
@@ -179,7 +180,7 @@ int udp_autobind(struct socket *so)
 int udp_connect(struct socket *so, uint32_t ip, uint16_t port)
 {
 	struct route_hit hit;
-	int r = route_lookup(so->st, ip, &hit);
+	int r = udp_route(so, ip, &hit);
 
 	if (r < 0)
 		return r;
@@ -326,14 +327,22 @@ static struct pktbuf *copy_of(struct stack *st, const struct pktbuf *p)
 	return head;
 }
 
-/* A broadcast goes to every socket it fits (RFC 1122 4.1.3.3's wildcards). */
-static void deliver_all(struct stack *st, const struct flow *f, struct pktbuf *p)
+/* A broadcast goes to every socket it fits (RFC 1122 4.1.3.3's wildcards), what came to a group of
+ * `port` likewise. */
+static void deliver_all(struct stack *st, struct port *port, const struct flow *f,
+			struct pktbuf *p)
 {
+	bool group = addr_multicast(st, f->local_ip);
 	struct socket *so, *last = NULL;
+	uint8_t name[16];
 	struct pktbuf *c;
 
+	if (ip_is6(f->local_ip))
+		memcpy(name, ip6_name(st, f->local_ip)->addr, 16);
+	else
+		group_of4(name, f->local_ip);
 	for (so = *bucket_of(st, f->local_port); so; so = so->hash_next) {
-		if (score(so, f) < 0)
+		if (score(so, f) < 0 || (group && !member_wants(so, port, name)))
 			continue;
 		c = last ? copy_of(st, p) : NULL;
 		if (c)
@@ -387,7 +396,7 @@ void udp_in(struct stack *st, struct port *port, struct pktbuf *p, const struct 
 	p->udp.port = (uint8_t)port->index;
 	pktbuf_pull(p, UDP_HDR_LEN);
 	if (broadcast)
-		deliver_all(st, &f, p);
+		deliver_all(st, port, &f, p);
 	else
 		deliver(so, p);
 }

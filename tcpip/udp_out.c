@@ -28,6 +28,19 @@ static int destination(struct socket *so, const struct sock_addr *to, uint32_t *
 	return so->connected ? 0 : -EDESTADDRREQ;
 }
 
+/* A group of IPv4, for which a socket can name the port. */
+static bool to_group4(uint32_t ip)
+{
+	return !ip_is6(ip) && addr_multicast4(ip);
+}
+
+int udp_route(struct socket *so, uint32_t ip, struct route_hit *hit)
+{
+	if (to_group4(ip))
+		return route_group4(so->st, ip, so->mcast_if ? so->mcast_if : so->local_ip, hit);
+	return route_lookup(so->st, ip, hit);
+}
+
 static uint16_t header_len(const struct socket *so)
 {
 	return so->kind == SOCK_KIND_UDP ? UDP_HDR_LEN : 0; /* an echo brings its header */
@@ -72,7 +85,7 @@ static int check_send(struct socket *so, uint64_t len, const struct sock_addr *t
 	}
 	if (so->shut & SHUT_NO_SEND)
 		return -EPIPE;
-	r = route_lookup(so->st, ip, &hit);
+	r = udp_route(so, ip, &hit);
 	if (r < 0)
 		return r;
 	if (addr_broadcast4(so->st, ip) && !so->broadcast)
@@ -149,7 +162,7 @@ static int source(const struct socket *so, uint32_t dst, uint32_t *src)
 		return -ENETUNREACH;
 	if (*src == 0 || addr_local(so->st, *src))
 		return 0;
-	if (!addr_to_many(so->st, *src) && !addr_multicast(so->st, *src))
+	if (!addr_to_many(so->st, *src))
 		return -EINVAL; /* it was taken from the port since */
 	*src = 0;
 	return 0;
@@ -161,6 +174,20 @@ static bool dont_fragment(const struct socket *so, const struct pktbuf *p, uint3
 	if (so->mtu_discover == IP_PMTUDISC_WANT)
 		return pktbuf_total(p) + IP4_HDR_LEN <= ip4_mtu(so->st, dst);
 	return so->mtu_discover == IP_PMTUDISC_DO || so->mtu_discover == IP_PMTUDISC_PROBE;
+}
+
+static int send_packet(struct socket *so, struct pktbuf *p, const struct ip4_args *args)
+{
+	struct route_hit hit;
+	int r;
+
+	if (!to_group4(args->dst))
+		return ip4_out(so->st, p, args);
+	r = udp_route(so, args->dst, &hit);
+	if (r == 0)
+		return ip4_out_group(so->st, p, args, &hit);
+	pktbuf_free(p);
+	return r;
 }
 
 int64_t udp_send_commit(struct socket *so, struct pktbuf *p, const struct sock_addr *to, int flags)
@@ -188,14 +215,14 @@ int64_t udp_send_commit(struct socket *so, struct pktbuf *p, const struct sock_a
 	if (so->kind == SOCK_KIND_UDP)
 		build_udp(so, p, port);
 	args.df = dont_fragment(so, p, args.dst);
-	if (ip_is6(args.dst) && addr_multicast(so->st, args.dst)) /* RFC 3493 5.2 */
-		args.ttl = so->mcast_hops ? so->mcast_hops : 1;
-	else if (args.ttl == 0 && addr_multicast(so->st, args.dst))
-		args.ttl = 1; /* RFC 1112 6.1 */
+	if (addr_multicast(so->st, args.dst)) {
+		args.ttl = so->mcast_ttl;
+		args.no_loop = !so->mcast_loop;
+	}
 	if (so->kind == SOCK_KIND_UDP)
 		COUNT(so->st, UdpOutDatagrams);
 	else
 		COUNT(so->st, IcmpOutMsgs);
-	r = ip4_out(so->st, p, &args);
+	r = send_packet(so, p, &args);
 	return r < 0 ? r : len;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Parse and build of all wire formats but TCP options' use; see wire.h. Called by every protocol
- * file; calls nothing. Ethernet II, RFC 826 (ARP), 791 (IPv4), 768 (UDP), 792 (ICMP), 9293 3.1
- * (TCP) with the options of 7323, 2018 and 9293 3.2, checksum RFC 1071.
+ * file; calls nothing. Ethernet II, RFC 826 (ARP), 791 (IPv4), 3376 (IGMP), 768 (UDP), 792 (ICMP),
+ * 9293 3.1 (TCP) with the options of 7323, 2018 and 9293 3.2, checksum RFC 1071.
  */
 #include "tcpip/wire.h"
 
@@ -13,6 +13,14 @@
 #define IP4_DF		0x4000u
 #define IP4_MF		0x2000u
 #define IP4_OFF_MASK	0x1fffu
+
+#define IP4_OPT_END   0u
+#define IP4_OPT_NOP   1u
+#define IP4_OPT_ALERT 148u /* RFC 2113 2.1 */
+#define IP4_ALERT_LEN 4u
+#define IGMP_RECORD   8u /* bytes, without sources */
+#define IGMP_V3_QUERY 12u
+#define IGMP_V1_MS    10000u /* RFC 3376 7.2.1: version 1 does not say */
 
 #define OPT_END	     0u
 #define OPT_NOP	     1u
@@ -237,11 +245,11 @@ int ip4_parse(struct ip4_hdr *h, const uint8_t *data, size_t len)
 	return r;
 }
 
-void ip4_build(uint8_t *data, const struct ip4_hdr *h)
+static inline void build_ip4(uint8_t *data, const struct ip4_hdr *h, uint8_t hdr_len)
 {
 	uint16_t sum;
 
-	data[0] = 4 << 4 | IP4_HDR_LEN / 4;
+	data[0] = (uint8_t)(4 << 4 | hdr_len / 4);
 	data[1] = h->tos;
 	wire_put16(data + 2, h->total_len);
 	wire_put16(data + 4, h->id);
@@ -252,8 +260,86 @@ void ip4_build(uint8_t *data, const struct ip4_hdr *h)
 	wire_put16(data + 10, 0);
 	memcpy(data + 12, &h->src, 4);
 	memcpy(data + 16, &h->dst, 4);
-	sum = csum_fold(csum_add(0, data, IP4_HDR_LEN));
+	sum = csum_fold(csum_add(0, data, hdr_len));
 	memcpy(data + 10, &sum, 2);
+}
+
+void ip4_build(uint8_t *data, const struct ip4_hdr *h)
+{
+	build_ip4(data, h, IP4_HDR_LEN);
+}
+
+void ip4_build_alert(uint8_t *data, const struct ip4_hdr *h)
+{
+	static const uint8_t alert[IP4_ALERT_LEN] = {IP4_OPT_ALERT, IP4_ALERT_LEN, 0, 0};
+
+	memcpy(data + IP4_HDR_LEN, alert, IP4_ALERT_LEN);
+	build_ip4(data, h, IP4_ALERT_HDR_LEN);
+}
+
+bool ip4_router_alert(const uint8_t *data, uint8_t hdr_len)
+{
+	unsigned at = IP4_HDR_LEN;
+
+	while (at < hdr_len && data[at] != IP4_OPT_END) {
+		if (data[at] == IP4_OPT_NOP) {
+			at++;
+			continue;
+		}
+		if (at + 1 >= hdr_len || data[at + 1] < 2)
+			return false;
+		if (data[at] == IP4_OPT_ALERT)
+			return data[at + 1] == IP4_ALERT_LEN && at + IP4_ALERT_LEN <= hdr_len;
+		at += data[at + 1];
+	}
+	return false;
+}
+
+/* RFC 3376 4.1.1: a code of 128 and more is a floating point number; tenths of a second. */
+static uint32_t max_response(uint8_t code)
+{
+	uint32_t tenths = code;
+
+	if (code >= 0x80)
+		tenths = ((code & 0xfu) | 0x10u) << (((code >> 4) & 7) + 3);
+	return tenths * 100;
+}
+
+int igmp_query_parse(struct igmp_query *q, const uint8_t *data, size_t len)
+{
+	if (len < IGMP_LEN || (len > IGMP_LEN && len < IGMP_V3_QUERY) || data[0] != IGMP_QUERY)
+		return -EBADMSG;
+	q->group = get_addr(data + 4);
+	q->version = len > IGMP_LEN ? 3 : data[1] ? 2 : 1;
+	q->max_ms = q->version == 3   ? max_response(data[1])
+		    : q->version == 2 ? data[1] * 100u
+				      : IGMP_V1_MS;
+	return 0;
+}
+
+unsigned igmp_report_build(uint8_t *data, unsigned n)
+{
+	memset(data, 0, IGMP_LEN);
+	data[0] = IGMP_V3_REPORT;
+	wire_put16(data + 6, (uint16_t)n);
+	return IGMP_LEN + n * IGMP_RECORD;
+}
+
+void igmp_record_build(uint8_t *data, unsigned i, uint8_t type, uint32_t group)
+{
+	uint8_t *r = data + IGMP_LEN + i * IGMP_RECORD;
+
+	memset(r, 0, 4); /* no auxiliary data, no sources */
+	r[0] = type;
+	memcpy(r + 4, &group, 4);
+}
+
+unsigned igmp_old_build(uint8_t *data, uint8_t type, uint32_t group)
+{
+	memset(data, 0, 4);
+	data[0] = type;
+	memcpy(data + 4, &group, 4);
+	return IGMP_LEN;
 }
 
 int udp_parse(struct udp_hdr *h, const uint8_t *data, size_t len)

@@ -21,12 +21,21 @@
 #define TCP_HDR_LEN   20u
 #define ICMP_HDR_LEN  8u
 #define ARP_LEN	      28u
+#define IGMP_LEN      8u
+
+#define IP4_ALERT_HDR_LEN 24u /* with the router alert option, RFC 2113 */
 
 /* First byte of the addresses that are handles inside (ip6.h); from the wire they are refused. */
 #define IP6_HANDLE_NET 240u
 static inline bool ip_is6(uint32_t ip) /* network byte order, on a little-endian machine */
 {
 	return (ip & 0xff) == IP6_HANDLE_NET;
+}
+
+/* a.b.c.d in network byte order. */
+static inline uint32_t wire_addr4(uint32_t a, uint32_t b, uint32_t c, uint32_t d)
+{
+	return a | b << 8 | c << 16 | d << 24;
 }
 
 struct eth_hdr {
@@ -84,6 +93,20 @@ enum icmp_unreach_code {
 	ICMP4_FRAG_NEEDED = 4,
 	/* Never on the wire: what ICMPv6 alone can say, for the transports. */
 	ICMP4_PROHIBITED6 = 16,
+};
+
+enum igmp_type {
+	IGMP_QUERY = 0x11,
+	IGMP_V1_REPORT = 0x12,
+	IGMP_V2_REPORT = 0x16,
+	IGMP_LEAVE = 0x17,
+	IGMP_V3_REPORT = 0x22,
+};
+
+struct igmp_query {
+	uint8_t version; /* 1..3, of who asks: RFC 3376 7.1 */
+	uint32_t group;	 /* network byte order; 0: general */
+	uint32_t max_ms; /* answer within */
 };
 
 enum icmp_time_code { ICMP4_REASS_TIME = 1 };
@@ -145,6 +168,15 @@ int ip4_parse(struct ip4_hdr *h, const uint8_t *data, size_t len);
 /* The packet an ICMP error quotes: cut short, so total_len may be more than there is. */
 int ip4_parse_quoted(struct ip4_hdr *h, const uint8_t *data, size_t len);
 void ip4_build(uint8_t *data, const struct ip4_hdr *h); /* 20 bytes, checksum included */
+/* With the router alert option, IP4_ALERT_HDR_LEN bytes; and whether a header has it. */
+void ip4_build_alert(uint8_t *data, const struct ip4_hdr *h);
+bool ip4_router_alert(const uint8_t *data, uint8_t hdr_len);
+/* data: the message from its type on. Reports and leaves are built with a zero checksum and their
+ * length returned: version 3's with room for n records, and record i of them (no sources). */
+int igmp_query_parse(struct igmp_query *q, const uint8_t *data, size_t len);
+unsigned igmp_report_build(uint8_t *data, unsigned n);
+void igmp_record_build(uint8_t *data, unsigned i, uint8_t type, uint32_t group);
+unsigned igmp_old_build(uint8_t *data, uint8_t type, uint32_t group);
 int udp_parse(struct udp_hdr *h, const uint8_t *data, size_t len);
 void udp_build(uint8_t *data, const struct udp_hdr *h); /* checksum field as given */
 int icmp_parse(struct icmp_hdr *h, const uint8_t *data, size_t len);

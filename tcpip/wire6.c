@@ -332,7 +332,8 @@ int mld_query_parse(struct mld_query *q, const uint8_t *data, size_t len)
 {
 	if (len < 24 || (len > 24 && len < 28) || data[0] != ICMP6_MLD_QUERY)
 		return -EBADMSG;
-	q->max_ms = len == 24 ? wire_get16(data + 4) : max_response(wire_get16(data + 4));
+	q->old = len == 24;
+	q->max_ms = q->old ? wire_get16(data + 4) : max_response(wire_get16(data + 4));
 	memcpy(q->group, data + 8, 16);
 	return 0;
 }
@@ -352,4 +353,12 @@ void mld_record_build(uint8_t *data, unsigned i, uint8_t type, const uint8_t gro
 	memset(r, 0, 4); /* no auxiliary data, no sources */
 	r[0] = type;
 	memcpy(r + 4, group, 16);
+}
+
+unsigned mld1_build(uint8_t *data, uint8_t type, const uint8_t group[16])
+{
+	memset(data, 0, 8);
+	data[0] = type;
+	memcpy(data + 8, group, 16);
+	return 24;
 }

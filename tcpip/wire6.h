@@ -60,6 +60,8 @@ enum icmp6_type {
 	ICMP6_ECHO_ASK = 128,
 	ICMP6_ECHO_ANSWER = 129,
 	ICMP6_MLD_QUERY = 130,
+	ICMP6_MLD_REPORT = 131, /* version 1 */
+	ICMP6_MLD_DONE = 132,
 	ICMP6_RS = 133,
 	ICMP6_RA = 134,
 	ICMP6_NS = 135,
@@ -107,6 +109,7 @@ struct nd_msg {
 struct mld_query {
 	uint8_t group[16]; /* all zero: general */
 	uint32_t max_ms;   /* answer within */
+	bool old;	   /* of version 1, RFC 3810 8.1 */
 };
 
 /* Parsers: 0 or -EBADMSG; `len` is what is there. ip6_parse_quoted: cut short, as in an error. */
@@ -127,6 +130,8 @@ int mld_query_parse(struct mld_query *q, const uint8_t *data, size_t len);
 /* Version 2 reports: the header with room for n records, and record i of them (no sources). */
 unsigned mld_report_build(uint8_t *data, unsigned n);
 void mld_record_build(uint8_t *data, unsigned i, uint8_t type, const uint8_t group[16]);
+/* Version 1's report or "done": its length. */
+unsigned mld1_build(uint8_t *data, uint8_t type, const uint8_t group[16]);
 uint64_t csum_pseudo6(const uint8_t src[16], const uint8_t dst[16], uint8_t next, uint32_t len);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Whole frames: ARP, IP with options, fragments, ICMP, UDP; lengths and checksums made right where
- *a record says so. Some sockets listen, some calls are made. The stack may not send much more than
- * it was sent.
+ * Whole frames: ARP, IP with options, fragments, ICMP, IGMP, UDP; lengths and checksums made right
+ *where a record says so. Some sockets listen, some calls are made. The stack may not send much more
+ *than it was sent.
  *
  *	input: records: what (fix bits, or a call), length, bytes
  */
@@ -50,6 +50,34 @@ static void fragment(struct input *in)
 	net_frame(frame, ETH_HDR_LEN + IP4_HDR_LEN + n);
 }
 
+/* A router's question about groups, or what passes for one. */
+static void group_query(struct input *in)
+{
+	uint8_t frame[128] = {1, 0, 0x5e, 0, 0, 1, 2, 0, 0, 0, 0, 9, 8, 0};
+	uint8_t *l3 = frame + ETH_HDR_LEN;
+	struct ip4_hdr h = {.ttl = 1, .protocol = IPPROTO_IGMP, .src = fz_peer};
+	size_t n = in8(in) % 64, len = ETH_HDR_LEN + IP4_ALERT_HDR_LEN + n;
+
+	h.dst = in8(in) & 3 ? wire_addr4(224, 0, 0, 1) : wire_addr4(239, 0, 0, in8(in) % 4);
+	h.total_len = (uint16_t)(IP4_ALERT_HDR_LEN + n);
+	ip4_build_alert(l3, &h);
+	l3[IP4_ALERT_HDR_LEN] = IGMP_QUERY;
+	if (n > 1)
+		(void)in_bytes(in, l3 + IP4_ALERT_HDR_LEN + 1, n - 1);
+	net_fix(frame, len, FIX_IP | FIX_L4);
+	net_frame(frame, len);
+}
+
+static void membership(struct input *in)
+{
+	struct ip_mreq req = {.imr_interface = {fz_us}};
+	uint8_t what = in8(in);
+
+	req.imr_multiaddr.s_addr = wire_addr4(239, 0, 0, in8(in) % 4);
+	(void)sock_setopt(what & 1 ? udp : connected, IPPROTO_IP,
+			  what & 2 ? IP_ADD_MEMBERSHIP : IP_DROP_MEMBERSHIP, &req, sizeof(req));
+}
+
 static void call(struct input *in)
 {
 	struct socket *so = in8(in) & 1 ? udp : connected;
@@ -57,6 +85,8 @@ static void call(struct input *in)
 	uint8_t what = in8(in);
 	int64_t n;
 
+	if (what & 4)
+		membership(in);
 	to.addr[3] = in8(in); /* somebody to be asked for by ARP, or ourselves */
 	n = net_send(so, in16(in), what & 1 ? &to : NULL, 0);
 	if (n > 0)
@@ -87,6 +117,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			fragment(&in);
 		} else if (what < 240) {
 			call(&in);
+		} else if (what < 246) {
+			group_query(&in);
 		} else {
 			net_pass(FUZZ_MS << in8(&in) % 16);
 		}

@@ -366,7 +366,7 @@ void net_fix(uint8_t *frame, size_t len, unsigned what)
 			put_sum(ip + hdr, n - hdr, 16, pseudo);
 		else if (ip[9] == IPPROTO_UDP)
 			put_sum(ip + hdr, n - hdr, 6, pseudo);
-		else if (ip[9] == IPPROTO_ICMP)
+		else if (ip[9] == IPPROTO_ICMP || ip[9] == IPPROTO_IGMP)
 			put_sum(ip + hdr, n - hdr, 2, 0);
 	}
 	if (what & FIX_IP) {

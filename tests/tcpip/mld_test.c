@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tests/tcpip/cases.h"
+#include "tcpip/group.h"
 #include "tests/tcpip/desk6.h"
 
 static struct desk d;
@@ -54,7 +55,8 @@ static int join(struct socket *so, const char *group, int name)
 	return sock_setopt(so, IPPROTO_IPV6, name, &req, sizeof(req));
 }
 
-static void query(uint16_t max, const char *src, uint8_t hops, bool alert)
+/* len: 28 of version 2, 24 of version 1. */
+static void query_of(size_t len, uint16_t max, const char *src, uint8_t hops, bool alert)
 {
 	struct ip6_hdr h = {.next = IP6_HOPOPTS, .hop_limit = hops};
 	uint8_t l4[36] = {IP6_ICMP, 0, 5, 2, 0, 0, 1, 0, ICMP6_MLD_QUERY};
@@ -65,9 +67,23 @@ static void query(uint16_t max, const char *src, uint8_t hops, bool alert)
 	if (!alert)
 		l4[2] = 1, l4[3] = 4;
 	wire_put16(l4 + 12, max);
-	sum = csum_fold(csum_add(csum_pseudo6(h.src, h.dst, IP6_ICMP, 28), l4 + 8, 28));
+	sum = csum_fold(csum_add(csum_pseudo6(h.src, h.dst, IP6_ICMP, (uint32_t)len), l4 + 8, len));
 	memcpy(l4 + 10, &sum, 2);
-	desk6_packet(&d, 9, &h, l4, sizeof(l4));
+	desk6_packet(&d, 9, &h, l4, 8 + len);
+}
+
+static void query(uint16_t max, const char *src, uint8_t hops, bool alert)
+{
+	query_of(28, max, src, hops, alert);
+}
+
+/* The next message of version 1, of this type. */
+static bool sent_old(uint8_t type)
+{
+	while (desk6_sent(&d, &pk))
+		if (pk.ext.next == IP6_ICMP && pk.icmp.type == type && pk.l4_len == 24)
+			return pk.csum_ok && pk.ext.router_alert && pk.ip.hop_limit == 1;
+	return false;
 }
 
 START_TEST(a_join_is_reported_twice_and_a_leave_too)
@@ -105,6 +121,35 @@ START_TEST(a_query_is_answered_within_its_time_with_every_group_but_all_nodes)
 	query(2000, "fe80::9", 1, true);
 	desk_pass(&d, 2 * SEC_NS);
 	ck_assert_uint_eq(reported("ff02::1", &times), 0);
+}
+END_TEST
+
+/* RFC 3810 8.2.1, RFC 2710 3.4. */
+START_TEST(a_router_of_version_1_is_spoken_to_in_its_way_for_260_seconds)
+{
+	struct socket *so = socket6(&d, SOCK_DGRAM, 0);
+	unsigned times;
+	uint8_t group[16];
+
+	ip6(group, "ff02::77");
+	query_of(24, 1000, "fe80::9", 1, true);
+	desk_pass(&d, 2 * SEC_NS);
+	desk_drop_sent(&d, 0);
+	ck_assert_int_eq(join(so, "ff02::77", IPV6_JOIN_GROUP), 0);
+	desk_pass(&d, 5 * SEC_NS);
+	ck_assert(sent_old(ICMP6_MLD_REPORT));
+	ck_assert_mem_eq(pk.ip.dst, group, 16);
+	ck_assert_mem_eq(pk.l4 + 8, group, 16);
+	desk_drop_sent(&d, 0);
+	ck_assert_int_eq(join(so, "ff02::77", IPV6_LEAVE_GROUP), 0);
+	desk_pass(&d, 5 * SEC_NS);
+	ck_assert(sent_old(ICMP6_MLD_DONE));
+	ck_assert_uint_eq(pk.ip.dst[15], 2);
+	desk_pass(&d, 260 * SEC_NS);
+	desk_drop_sent(&d, 0);
+	ck_assert_int_eq(join(so, "ff02::77", IPV6_JOIN_GROUP), 0);
+	desk_pass(&d, 5 * SEC_NS);
+	ck_assert_uint_eq(reported("ff02::77", &times), 4);
 }
 END_TEST
 
@@ -193,7 +238,7 @@ START_TEST(groups_are_bounded_for_a_socket_and_for_all)
 		snprintf(text, sizeof(text), "ff02::%x", i + 0x100);
 		n += join(so, text, IPV6_JOIN_GROUP) == 0;
 	}
-	ck_assert_uint_eq(n, IP6_SOCK_GROUPS);
+	ck_assert_uint_eq(n, GROUP_SOCK_MAX);
 	for (k = 0; k < 20; k++) {
 		so = socket6(&d, SOCK_DGRAM, 0);
 		for (i = 0; i < 16; i++) {
@@ -201,7 +246,7 @@ START_TEST(groups_are_bounded_for_a_socket_and_for_all)
 			n += join(so, text, IPV6_JOIN_GROUP) == 0;
 		}
 	}
-	ck_assert_uint_ge(IP6_MEMBER_MAX, n);
+	ck_assert_uint_ge(GROUP_MEMBER_MAX, n);
 	ck_assert_uint_gt(n, 100);
 	ck_assert_int_eq(join(so, "ff02::9999", IPV6_JOIN_GROUP), -ENOBUFS);
 	ck_assert_int_eq(join(so, "2001:db8::5", IPV6_JOIN_GROUP), -EINVAL);
@@ -215,6 +260,7 @@ int main(void)
 		CASES(a_join_is_reported_twice_and_a_leave_too,
 		      a_query_is_answered_within_its_time_with_every_group_but_all_nodes,
 		      a_query_that_no_router_of_the_link_sent_is_not_answered,
+		      a_router_of_version_1_is_spoken_to_in_its_way_for_260_seconds,
 		      a_datagram_to_a_group_is_heard_by_all_bound_and_only_while_one_is_in_it,
 		      what_goes_to_a_group_has_its_own_hop_limit_and_port,
 		      groups_are_bounded_for_a_socket_and_for_all),

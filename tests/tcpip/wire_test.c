@@ -216,6 +216,54 @@ static void expect_opts(const struct tcp_hdr *h, const uint8_t *want, unsigned l
 	ck_assert_uint_eq(buf[12] >> 4, 5 + len / 4);
 }
 
+START_TEST(group_queries_are_read_in_three_versions)
+{
+	uint8_t m[14] = {IGMP_QUERY, 100, 0, 0, 239, 1, 2, 3};
+	struct igmp_query q;
+
+	ck_assert_int_eq(igmp_query_parse(&q, m, 8), 0);
+	ck_assert_uint_eq(q.version, 2);
+	ck_assert_uint_eq(q.max_ms, 10000);
+	ck_assert_uint_eq(q.group, wire_addr4(239, 1, 2, 3));
+	ck_assert_int_eq(igmp_query_parse(&q, m, 12), 0);
+	ck_assert_uint_eq(q.version, 3);
+	m[1] = 0xff; /* RFC 3376 4.1.1: the largest */
+	ck_assert_int_eq(igmp_query_parse(&q, m, 14), 0);
+	ck_assert_uint_eq(q.max_ms, 3174400);
+	m[1] = 0;
+	ck_assert_int_eq(igmp_query_parse(&q, m, 8), 0);
+	ck_assert_uint_eq(q.version, 1);
+	ck_assert_uint_eq(q.max_ms, 10000);
+	ck_assert_int_eq(igmp_query_parse(&q, m, 7), -EBADMSG);
+	ck_assert_int_eq(igmp_query_parse(&q, m, 11), -EBADMSG);
+	m[0] = IGMP_V2_REPORT;
+	ck_assert_int_eq(igmp_query_parse(&q, m, 8), -EBADMSG);
+}
+END_TEST
+
+START_TEST(the_router_alert_is_found_among_options_that_may_lie)
+{
+	struct ip4_hdr h = {.total_len = 24, .ttl = 1};
+	uint8_t data[60] = {0};
+
+	ip4_build_alert(data, &h);
+	ck_assert_uint_eq(csum_fold(csum_add(0, data, IP4_ALERT_HDR_LEN)), 0);
+	ck_assert(ip4_router_alert(data, IP4_ALERT_HDR_LEN));
+	ck_assert(!ip4_router_alert(data, IP4_HDR_LEN));
+	memcpy(data + 20, (uint8_t[]){1, 7, 3, 0, 148, 4, 0, 0}, 8);
+	ck_assert(ip4_router_alert(data, 28));
+	data[22] = 0; /* an option of no length */
+	ck_assert(!ip4_router_alert(data, 28));
+	data[22] = 255;
+	ck_assert(!ip4_router_alert(data, 28));
+	memcpy(data + 20, (uint8_t[]){0, 148, 4, 0}, 4); /* behind the end */
+	ck_assert(!ip4_router_alert(data, 24));
+	data[23] = 148; /* cut short */
+	memset(data + 20, 1, 3);
+	ck_assert(!ip4_router_alert(data, 24));
+}
+END_TEST
+
 START_TEST(a_syns_options_come_in_linuxs_order)
 {
 	static const uint8_t all[] = {2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0,
@@ -410,6 +458,8 @@ int main(void)
 		      a_vlan_tag_round_trips, arp_round_trips_and_other_hardware_is_refused,
 		      ipv4_round_trips, ipv4_with_wrong_lengths_is_refused,
 		      udp_round_trips_and_checks_its_length, icmp_round_trips,
+		      group_queries_are_read_in_three_versions,
+		      the_router_alert_is_found_among_options_that_may_lie,
 		      a_syns_options_come_in_linuxs_order,
 		      time_stamps_and_sack_blocks_are_preceded_by_two_nops,
 		      sack_blocks_that_do_not_fit_are_left_out, tcp_round_trips,

@@ -96,17 +96,30 @@ static int get_int(int fd, int name)
 	return REAL(getsockopt)(fd, SOL_SOCKET, name, &value, &len) ? -1 : value;
 }
 
-/* Those of IPv6 have no bit: they are read and said each time. Before the bind: IPV6_V6ONLY. */
-static void options6_replay(int from, int to)
+/* Those of IPv6 and of groups have no bit: they are read and said each time. Before the bind:
+ * IPV6_V6ONLY. */
+static void options_copy(int from, int to, int domain, int type)
 {
-	static const int names[] = {IPV6_V6ONLY, IPV6_TCLASS, IPV6_RECVERR};
+	static const struct {
+		int domain, type, level, name;
+	} each[] = {
+		{AF_INET6, 0, IPPROTO_IPV6, IPV6_V6ONLY},
+		{AF_INET6, 0, IPPROTO_IPV6, IPV6_TCLASS},
+		{AF_INET6, 0, IPPROTO_IPV6, IPV6_RECVERR},
+		{AF_INET6, SOCK_DGRAM, IPPROTO_IPV6, IPV6_MULTICAST_HOPS},
+		{AF_INET6, SOCK_DGRAM, IPPROTO_IPV6, IPV6_MULTICAST_LOOP},
+		{AF_INET, SOCK_DGRAM, IPPROTO_IP, IP_MULTICAST_TTL},
+		{AF_INET, SOCK_DGRAM, IPPROTO_IP, IP_MULTICAST_LOOP},
+		{AF_INET, SOCK_DGRAM, IPPROTO_IP, IP_MULTICAST_ALL},
+	};
 
-	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+	for (unsigned i = 0; i < sizeof(each) / sizeof(each[0]); i++) {
 		int value;
 		socklen_t len = sizeof(value);
 
-		if (!REAL(getsockopt)(from, IPPROTO_IPV6, names[i], &value, &len))
-			sandwire_setsockopt(to, IPPROTO_IPV6, names[i], &value, len);
+		if (each[i].domain == domain && (!each[i].type || each[i].type == type) &&
+		    !REAL(getsockopt)(from, each[i].level, each[i].name, &value, &len))
+			sandwire_setsockopt(to, each[i].level, each[i].name, &value, len);
 	}
 }
 
@@ -163,8 +176,7 @@ int convert(int fd)
 	if (FD_ID(word) == ~0u)
 		fresh = REAL(socket)(domain, type | SOCK_CLOEXEC, protocol);
 	options_replay(fd, sock, FD_ID(word), fresh);
-	if (domain == AF_INET6)
-		options6_replay(fd, sock);
+	options_copy(fd, sock, domain, type);
 	if (fresh >= 0)
 		RAW3(SYS_close, fresh, 0, 0);
 	if (word & FD_BOUND)

@@ -16,6 +16,7 @@ struct target {
 	bool any;	/* 0.0.0.0, :: */
 	bool host_only; /* 127/8, ::1: never the net's */
 	bool on_a_link; /* fe80::/10: which link is the kernel's numbering, so the kernel's */
+	bool group;
 	in_port_t port;
 };
 
@@ -23,6 +24,7 @@ static void take4(struct target *t, const struct in_addr *addr)
 {
 	t->any = addr->s_addr == htonl(INADDR_ANY);
 	t->host_only = ntohl(addr->s_addr) >> 24 == 127;
+	t->group = IN_MULTICAST(ntohl(addr->s_addr));
 }
 
 static struct target target_of(const struct sockaddr *sa, socklen_t len)
@@ -46,6 +48,7 @@ static struct target target_of(const struct sockaddr *sa, socklen_t len)
 			take4(&t, &mapped);
 		} else {
 			t.any = IN6_IS_ADDR_UNSPECIFIED(&sin6.sin6_addr);
+			t.group = IN6_IS_ADDR_MULTICAST(&sin6.sin6_addr);
 			t.host_only = IN6_IS_ADDR_LOOPBACK(&sin6.sin6_addr);
 			t.on_a_link = IN6_IS_ADDR_LINKLOCAL(&sin6.sin6_addr) ||
 				      IN6_IS_ADDR_MC_LINKLOCAL(&sin6.sin6_addr);
@@ -83,5 +86,71 @@ int decide_bind(const struct decider *d, const struct sockaddr *addr, socklen_t 
 	}
 	if (!t.on_a_link && d->is_local(addr, len))
 		return GOES_NET;
+	/* Who wants to hear a group alone binds to it. */
+	if (t.group && !t.on_a_link && d->route(addr, len, NULL) == 0)
+		return GOES_NET;
 	return d->strict ? -EADDRNOTAVAIL : GOES_KERNEL;
+}
+
+/* A group, or an address of the interface that is meant (with no number: that is the kernel's). */
+static int decide_mreq(const struct decider *d, int name, const void *value, socklen_t len)
+{
+	struct sockaddr_in sin = {.sin_family = AF_INET};
+	struct ip_mreqn req = {.imr_ifindex = 0};
+
+	if (name == IP_MULTICAST_IF && len >= sizeof(req.imr_address) &&
+	    len < sizeof(struct ip_mreq))
+		memcpy(&req.imr_address, value, sizeof(req.imr_address));
+	else if (len >= sizeof(struct ip_mreq))
+		memcpy(&req, value, len < sizeof(req) ? sizeof(struct ip_mreq) : sizeof(req));
+	if (req.imr_ifindex)
+		return GOES_KERNEL;
+	sin.sin_addr = req.imr_address;
+	if (sin.sin_addr.s_addr)
+		return d->is_local((struct sockaddr *)&sin, sizeof(sin)) ? GOES_NET : GOES_KERNEL;
+	sin.sin_addr = req.imr_multiaddr;
+	if (name == IP_MULTICAST_IF || !sin.sin_addr.s_addr)
+		return GOES_LATER;
+	return decide_destination(d, (struct sockaddr *)&sin, sizeof(sin));
+}
+
+static int decide_mreq6(const struct decider *d, const void *value, socklen_t len)
+{
+	struct sockaddr_in6 sin6 = {.sin6_family = AF_INET6};
+	struct ipv6_mreq req;
+
+	if (len < sizeof(req))
+		return GOES_LATER;
+	memcpy(&req, value, sizeof(req));
+	if (req.ipv6mr_interface)
+		return GOES_KERNEL;
+	sin6.sin6_addr = req.ipv6mr_multiaddr;
+	return decide_destination(d, (struct sockaddr *)&sin6, sizeof(sin6));
+}
+
+static int decide_group_req(const struct decider *d, const void *value, socklen_t len)
+{
+	struct group_req req;
+
+	if (len < sizeof(req))
+		return GOES_LATER;
+	memcpy(&req, value, sizeof(req));
+	if (req.gr_interface)
+		return GOES_KERNEL;
+	return decide_destination(d, (struct sockaddr *)&req.gr_group, sizeof(req.gr_group));
+}
+
+int decide_option(const struct decider *d, int level, int name, const void *value, socklen_t len)
+{
+	int ret = GOES_LATER;
+
+	if (!d->accelerated || !value || (level != IPPROTO_IP && level != IPPROTO_IPV6))
+		return GOES_LATER;
+	if (name == MCAST_JOIN_GROUP)
+		ret = decide_group_req(d, value, len);
+	else if (level == IPPROTO_IP && (name == IP_ADD_MEMBERSHIP || name == IP_MULTICAST_IF))
+		ret = decide_mreq(d, name, value, len);
+	else if (level == IPPROTO_IPV6 && name == IPV6_JOIN_GROUP)
+		ret = decide_mreq6(d, value, len);
+	return ret < 0 ? GOES_KERNEL : ret; /* the kernel says what is wrong with it */
 }

@@ -198,10 +198,28 @@ INTERCEPT int getpeername(int fd, __SOCKADDR_ARG addr, socklen_t *len)
 
 /* ---- options -------------------------------------------------------------------------------- */
 
+/* Who joins a group of the net belongs to it, as who binds to an address of it does. */
+static int option_net(int fd, int level, int name, const void *value, socklen_t len)
+{
+	struct decider d;
+	int saved = errno, ret;
+
+	if (!is_inet(fd) || !(fd_get(fd) & FD_DGRAM) ||
+	    (level != IPPROTO_IP && level != IPPROTO_IPV6))
+		return 0;
+	d = this_net();
+	ret = decide_option(&d, level, name, value, len);
+	ret = ret == GOES_NET ? convert(fd) : 0;
+	errno = saved;
+	return ret == -ENOTSOCK ? 0 : ret;
+}
+
 INTERCEPT int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
-	int ret;
+	int ret = option_net(fd, level, name, value, len);
 
+	if (ret < 0)
+		return fail(ret);
 	SHIM_TRY(fd, sandwire_setsockopt(fd, level, name, value, len));
 	ret = REAL(setsockopt)(fd, level, name, value, len);
 	if (!ret && FD_KIND(fd_get(fd)) == FD_INET)

@@ -96,6 +96,8 @@ struct decider {
 };
 int decide_destination(const struct decider *d, const struct sockaddr *dst, socklen_t len);
 int decide_bind(const struct decider *d, const struct sockaddr *addr, socklen_t len);
+/* Membership of a group, or the interface for groups, says whose a socket is: GOES_LATER if not. */
+int decide_option(const struct decider *d, int level, int name, const void *value, socklen_t len);
 /* With the net of this process. */
 int shim_destination(const struct sockaddr *dst, socklen_t len);
 int shim_bind_address(const struct sockaddr *addr, socklen_t len);

@@ -26,7 +26,10 @@ static int route(const struct sockaddr *dst, socklen_t len, struct sockaddr_stor
 				       begins(dst, "fe80::", 2)
 			       ? 0
 			       : -ENETUNREACH;
-	return ntohl(sin->sin_addr.s_addr) >> 8 == 0xc00002 ? 0 : -ENETUNREACH;
+	return ntohl(sin->sin_addr.s_addr) >> 8 == 0xc00002 || /* and 239.1.1.1 */
+			       sin->sin_addr.s_addr == htonl(0xef010101)
+		       ? 0
+		       : -ENETUNREACH;
 }
 
 static int is_local(const struct sockaddr *addr, socklen_t len)
@@ -161,6 +164,47 @@ START_TEST(other_local_addresses_are_the_kernels_unless_strict)
 }
 END_TEST
 
+static int mreq(const struct decider *d, int name, const char *group, const char *interface,
+		int number)
+{
+	struct ip_mreqn req = {in4(group, 0).sin_addr, in4(interface, 0).sin_addr, number};
+
+	return decide_option(d, IPPROTO_IP, name, &req, sizeof(req));
+}
+
+START_TEST(who_joins_a_group_of_the_net_belongs_to_it)
+{
+	struct in_addr us = in4("192.0.2.1", 0).sin_addr;
+	struct group_req req = {.gr_interface = 0};
+	struct sockaddr_in group = in4("239.1.1.1", 0);
+	struct ipv6_mreq six = {.ipv6mr_interface = 0};
+
+	ck_assert_int_eq(mreq(&loose, IP_ADD_MEMBERSHIP, "239.1.1.1", "0.0.0.0", 0), GOES_NET);
+	ck_assert_int_eq(mreq(&loose, IP_ADD_MEMBERSHIP, "239.9.9.9", "0.0.0.0", 0), GOES_KERNEL);
+	ck_assert_int_eq(mreq(&loose, IP_ADD_MEMBERSHIP, "239.9.9.9", "192.0.2.1", 0), GOES_NET);
+	ck_assert_int_eq(mreq(&loose, IP_ADD_MEMBERSHIP, "239.1.1.1", "10.0.0.1", 0), GOES_KERNEL);
+	ck_assert_int_eq(mreq(&loose, IP_ADD_MEMBERSHIP, "239.1.1.1", "0.0.0.0", 2), GOES_KERNEL);
+	ck_assert_int_eq(mreq(&down, IP_ADD_MEMBERSHIP, "239.1.1.1", "0.0.0.0", 0), GOES_LATER);
+	ck_assert_int_eq(decide_option(&loose, IPPROTO_IP, IP_MULTICAST_IF, &us, sizeof(us)),
+			 GOES_NET);
+	ck_assert_int_eq(mreq(&loose, IP_MULTICAST_IF, "0.0.0.0", "0.0.0.0", 0), GOES_LATER);
+	memcpy(&req.gr_group, &group, sizeof(group));
+	ck_assert_int_eq(decide_option(&loose, IPPROTO_IP, MCAST_JOIN_GROUP, &req, sizeof(req)),
+			 GOES_NET);
+	inet_pton(AF_INET6, "2001:db8::7", &six.ipv6mr_multiaddr); /* the test's net routes it */
+	ck_assert_int_eq(decide_option(&loose, IPPROTO_IPV6, IPV6_JOIN_GROUP, &six, sizeof(six)),
+			 GOES_NET);
+	inet_pton(AF_INET6, "ff02::7", &six.ipv6mr_multiaddr);
+	ck_assert_int_eq(decide_option(&loose, IPPROTO_IPV6, IPV6_JOIN_GROUP, &six, sizeof(six)),
+			 GOES_KERNEL);
+	ck_assert_int_eq(decide_option(&loose, IPPROTO_IP, IP_TTL, &us, sizeof(us)), GOES_LATER);
+	ck_assert_int_eq(decide_option(&loose, IPPROTO_IP, IP_ADD_MEMBERSHIP, &us, 2), GOES_LATER);
+	ck_assert_int_eq(decide_option(&loose, IPPROTO_IP, IP_ADD_MEMBERSHIP, NULL, 8), GOES_LATER);
+	ck_assert_int_eq(local(&loose, "239.1.1.1", 5000), GOES_NET);
+	ck_assert_int_eq(local(&loose, "239.9.9.9", 5000), GOES_KERNEL);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("decide");
@@ -175,6 +219,7 @@ int main(void)
 	tcase_add_test(tc, servers_bind_to_the_net);
 	tcase_add_test(tc, any_address_and_port_waits_for_a_destination);
 	tcase_add_test(tc, other_local_addresses_are_the_kernels_unless_strict);
+	tcase_add_test(tc, who_joins_a_group_of_the_net_belongs_to_it);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);
