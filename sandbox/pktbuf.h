@@ -67,6 +67,10 @@ struct pktbuf {
 		struct {
 			uint32_t start, end; /* bytes of the datagram it is a piece of */
 		} frag;
+		struct {
+			uint32_t err, info; /* struct sock_note's; the names are in the headroom */
+			uint8_t origin, type, code;
+		} quote;
 	};
 };
 

@@ -53,20 +53,35 @@ int icmp_errno(uint8_t type, uint8_t code, bool *hard)
 }
 
 /* data: the quoted packet, of which RFC 792 promises the IP header and 8 bytes. */
-static void hand_to_flow(struct stack *st, const uint8_t *data, size_t len, uint8_t type,
-			 uint8_t code, uint32_t rest)
+static void hand_to_flow(struct stack *st, uint32_t from, const uint8_t *data, size_t len,
+			 const struct icmp_hdr *h)
 {
 	struct ip4_hdr ip;
+	struct icmp_quote q = {
+		.ip = &ip,
+		.type = h->type,
+		.code = h->code,
+		.rest = h->rest,
+		.wire_type = h->type,
+		.wire_code = h->code,
+		.from = from,
+	};
 
 	if (ip4_parse_quoted(&ip, data, len) < 0 || len < (size_t)ip.hdr_len + 8 || ip.frag_off ||
 	    !addr_local4(st, ip.src) || ip_is6(ip.dst)) {
 		COUNT(st, IcmpInErrors);
 		return;
 	}
+	q.l4 = data + ip.hdr_len;
+	q.l4_len = len - ip.hdr_len;
+	if (q.l4_len > (size_t)(ip.total_len - ip.hdr_len)) /* what follows is not ours */
+		q.l4_len = (size_t)(ip.total_len - ip.hdr_len);
+	if (q.l4_len < 8)
+		return;
 	if (ip.protocol == IPPROTO_TCP)
-		tcp_icmp_error(st, &ip, data + ip.hdr_len, type, code, rest);
+		tcp_icmp_error(st, &q);
 	else if (ip.protocol == IPPROTO_UDP || ip.protocol == IPPROTO_ICMP)
-		udp_icmp_error(st, &ip, data + ip.hdr_len, type, code, rest);
+		udp_icmp_error(st, &q);
 }
 
 void icmp_local_error(struct stack *st, struct pktbuf *p, uint8_t type, uint8_t code)
@@ -75,7 +90,7 @@ void icmp_local_error(struct stack *st, struct pktbuf *p, uint8_t type, uint8_t 
 		icmp6_local_error(st, p, ICMP6_UNREACH, ICMP6_NO_ADDRESS);
 		return;
 	}
-	hand_to_flow(st, pktbuf_data(p), p->len, type, code, 0);
+	hand_to_flow(st, 0, pktbuf_data(p), p->len, &(struct icmp_hdr){.type = type, .code = code});
 }
 
 /* ---- input -------------------------------------------------------------------------------- */
@@ -134,8 +149,7 @@ void icmp_in(struct stack *st, struct port *port, struct pktbuf *p, const struct
 		/* fall through */
 	case ICMP4_TIME_EXCEEDED:
 	case ICMP4_PARAM_PROBLEM:
-		hand_to_flow(st, pktbuf_data(p) + ICMP_HDR_LEN, p->len - ICMP_HDR_LEN, h.type,
-			     h.code, h.rest);
+		hand_to_flow(st, ip->src, pktbuf_data(p) + ICMP_HDR_LEN, p->len - ICMP_HDR_LEN, &h);
 		break;
 	default:
 		break;

@@ -15,7 +15,7 @@
 /* ---- errors in ---------------------------------------------------------------------------- */
 
 /* What ICMP calls it; false: not an error that a flow should hear of. */
-static bool translate(uint8_t *type, uint8_t *code, uint32_t *rest)
+static bool translate(struct icmp_quote *q)
 {
 	static const uint8_t unreach[] = {
 		[ICMP6_NO_ROUTE] = ICMP4_NET_UNREACH,
@@ -27,44 +27,41 @@ static bool translate(uint8_t *type, uint8_t *code, uint32_t *rest)
 		[6] = ICMP4_PROHIBITED6, /* reject route */
 	};
 
-	switch (*type) {
+	switch (q->wire_type) {
 	case ICMP6_UNREACH:
-		*type = ICMP4_DEST_UNREACH;
-		*code = *code < sizeof(unreach) ? unreach[*code] : ICMP4_HOST_UNREACH;
+		q->type = ICMP4_DEST_UNREACH;
+		q->code =
+			q->wire_code < sizeof(unreach) ? unreach[q->wire_code] : ICMP4_HOST_UNREACH;
 		return true;
 	case ICMP6_TOO_BIG: /* in IPv4's measure, see ip4_mtu */
-		*type = ICMP4_DEST_UNREACH;
-		*code = ICMP4_FRAG_NEEDED;
-		*rest -= IP6_HDR_LEN - IP4_HDR_LEN;
+		q->type = ICMP4_DEST_UNREACH;
+		q->code = ICMP4_FRAG_NEEDED;
+		q->rest -= IP6_HDR_LEN - IP4_HDR_LEN;
 		return true;
 	case ICMP6_TIME:
-		*type = ICMP4_TIME_EXCEEDED;
+		q->type = ICMP4_TIME_EXCEEDED;
 		return true;
 	case ICMP6_PARAM:
-		*type = ICMP4_PARAM_PROBLEM;
+		q->type = ICMP4_PARAM_PROBLEM;
 		return true;
 	default:
 		return false;
 	}
 }
 
-/* RFC 8201 4: more than was known is not believed. */
-static bool note_pmtu(struct stack *st, uint32_t dst, uint32_t mtu)
-{
-	struct ip6_name *n = ip6_name(st, dst);
-
-	if (mtu >= ip6_mtu(st, dst))
-		return false;
-	n->pmtu = mtu;
-	n->pmtu_until = st->now + IP6_PMTU_NS;
-	return true;
-}
-
 /* data: the quoted packet, as much of it as there is. */
-static void hand_to_flow(struct stack *st, struct port *port, const uint8_t *data, size_t len,
-			 uint8_t type, uint8_t code, uint32_t rest)
+static void hand_to_flow(struct stack *st, struct port *port, uint32_t from, const uint8_t *data,
+			 size_t len, const struct icmp_hdr *m)
 {
 	struct ip4_hdr like = {.hdr_len = IP4_HDR_LEN, .df = true};
+	struct icmp_quote q = {
+		.ip = &like,
+		.code = m->code,
+		.rest = m->rest,
+		.wire_type = m->type,
+		.wire_code = m->code,
+		.from = from,
+	};
 	const struct ip6_addr *own;
 	struct ip6_hdr h;
 	struct ip6_ext e;
@@ -81,17 +78,16 @@ static void hand_to_flow(struct stack *st, struct port *port, const uint8_t *dat
 	if (!like.dst)
 		return;
 	/* TCP believes only what quotes a sequence number of its own, and remembers it itself. */
-	if (type == ICMP6_TOO_BIG && (rest < IP6_MTU_MIN || rest > UINT16_MAX))
+	if (m->type == ICMP6_TOO_BIG && (m->rest < IP6_MTU_MIN || m->rest > UINT16_MAX))
 		return;
-	if (type == ICMP6_TOO_BIG && like.protocol != IPPROTO_TCP && !note_pmtu(st, like.dst, rest))
+	if (!translate(&q))
 		return;
-	if (!translate(&type, &code, &rest))
-		return;
-	data += IP6_HDR_LEN + e.len;
+	q.l4 = data + IP6_HDR_LEN + e.len;
+	q.l4_len = len - IP6_HDR_LEN - e.len;
 	if (like.protocol == IPPROTO_TCP)
-		tcp_icmp_error(st, &like, data, type, code, rest);
+		tcp_icmp_error(st, &q);
 	else if (like.protocol == IPPROTO_UDP || like.protocol == IPPROTO_ICMP)
-		udp_icmp_error(st, &like, data, type, code, rest);
+		udp_icmp_error(st, &q);
 	return;
 bad:
 	COUNT(st, Icmp6InErrors);
@@ -99,7 +95,8 @@ bad:
 
 void icmp6_local_error(struct stack *st, struct pktbuf *p, uint8_t type, uint8_t code)
 {
-	hand_to_flow(st, NULL, pktbuf_data(p), p->len, type, code, 0);
+	hand_to_flow(st, NULL, 0, pktbuf_data(p), p->len,
+		     &(struct icmp_hdr){.type = type, .code = code});
 }
 
 /* ---- input -------------------------------------------------------------------------------- */
@@ -164,8 +161,8 @@ void icmp6_in(struct stack *st, struct port *port, struct pktbuf *p, const struc
 	case ICMP6_TIME:
 	case ICMP6_PARAM:
 		if (!ip6_is_multicast(h->dst))
-			hand_to_flow(st, port, pktbuf_data(p) + ICMP_HDR_LEN, p->len - ICMP_HDR_LEN,
-				     m.type, m.code, m.rest);
+			hand_to_flow(st, port, ip->src, pktbuf_data(p) + ICMP_HDR_LEN,
+				     p->len - ICMP_HDR_LEN, &m);
 		break;
 	case ICMP6_RA:
 	case ICMP6_NS:

@@ -214,8 +214,8 @@ void ip4_loop(struct stack *st)
 			continue;
 		}
 		port = ip4_parse(&ip, pktbuf_data(p), p->len) < 0 ? NULL
-		       : addr_multicast4(ip.dst) ? stack_port(st, p->udp.port + 1u)
-						 : addr_port4(st, ip.dst);
+		       : addr_multicast4(ip.dst)		  ? stack_port(st, p->udp.port + 1u)
+								  : addr_port4(st, ip.dst);
 		if (port)
 			receive(st, port, p, true);
 		else
@@ -247,32 +247,29 @@ static int send_packet(struct stack *st, struct pktbuf *p, const struct route_hi
 }
 
 /* Its checksum is made here, whatever the port can: that does one packet's. */
-static int out_in_fragments(struct stack *st, struct pktbuf *p, const struct ip4_args *args,
-			    struct ip4_hdr *ip, const struct route_hit *hit)
+static int out_in_fragments(struct stack *st, struct pktbuf *p, struct ip4_hdr *ip, uint16_t mtu,
+			    const struct route_hit *hit)
 {
 	uint32_t total = pktbuf_total(p);
 	uint16_t sum;
 
-	if (total > 0xffff - IP4_HDR_LEN || (ip->df && total + IP4_HDR_LEN > hit->port->mtu)) {
+	if (total > 0xffff - IP4_HDR_LEN || (ip->df && total + IP4_HDR_LEN > mtu)) {
 		COUNT(st, IpFragFails);
 		pktbuf_free(p);
 		return -EMSGSIZE;
 	}
-	if (args->protocol == IPPROTO_UDP) {
+	if (ip->protocol == IPPROTO_UDP) {
 		sum = csum_fold(csum_packet(
 			csum_pseudo4(ip->src, ip->dst, IPPROTO_UDP, (uint16_t)total), p));
 		sum = sum ? sum : 0xffff;
 		memcpy(pktbuf_data(p) + 6, &sum, 2);
 	}
-	return ip4_frag_out(st, p, ip, hit, send_packet);
+	return ip4_frag_out(st, p, ip, mtu, hit, send_packet);
 }
 
-/* Inlined in the two that know the route: TCP's way is straight. */
-static inline __attribute__((always_inline)) int send_by(struct stack *st, struct pktbuf *p,
-							 const struct ip4_args *args,
-							 const struct route_hit *hit)
+static inline struct ip4_hdr header_of(const struct ip4_args *args, const struct route_hit *hit)
 {
-	struct ip4_hdr ip = {
+	return (struct ip4_hdr){
 		.tos = args->tos,
 		.ttl = args->ttl ? args->ttl : DEFAULT_TTL,
 		.protocol = args->protocol,
@@ -280,9 +277,17 @@ static inline __attribute__((always_inline)) int send_by(struct stack *st, struc
 		.src = args->src ? args->src : hit->src,
 		.dst = args->dst,
 	};
+}
+
+/* Inlined in the two that know the route: TCP's way is straight. */
+static inline __attribute__((always_inline)) int send_by(struct stack *st, struct pktbuf *p,
+							 const struct ip4_args *args,
+							 const struct route_hit *hit)
+{
+	struct ip4_hdr ip = header_of(args, hit);
 
 	if (p->more || p->len + IP4_HDR_LEN > hit->port->mtu)
-		return out_in_fragments(st, p, args, &ip, hit);
+		return out_in_fragments(st, p, &ip, hit->port->mtu, hit);
 	if (p->off < ETH_HDR_LEN + IP4_HDR_LEN) {
 		COUNT(st, IpOutDiscards);
 		pktbuf_free(p);
@@ -333,11 +338,30 @@ int ip4_out_group(struct stack *st, struct pktbuf *p, const struct ip4_args *arg
 	return send_by(st, p, args, hit);
 }
 
+int ip4_out_narrow(struct stack *st, struct pktbuf *p, const struct ip4_args *args, uint16_t mtu)
+{
+	struct route_hit hit;
+	struct ip4_hdr ip;
+	int r = route_lookup4(st, args->dst, &hit);
+
+	COUNT(st, IpOutRequests);
+	if (r < 0) {
+		COUNT(st, IpOutNoRoutes);
+		pktbuf_free(p);
+		return r;
+	}
+	ip = header_of(args, &hit);
+	return out_in_fragments(st, p, &ip, mtu, &hit);
+}
+
 uint16_t ip4_mtu(struct stack *st, uint32_t dst)
 {
 	struct route_hit hit;
+	uint16_t mtu, path;
 
 	if (ip_is6(dst))
 		return ip6_mtu(st, dst) - (IP6_HDR_LEN - IP4_HDR_LEN);
-	return route_lookup4(st, dst, &hit) == 0 ? hit.port->mtu : 576;
+	mtu = route_lookup4(st, dst, &hit) == 0 ? hit.port->mtu : 576;
+	path = pmtu_of(st, dst);
+	return path && path < mtu ? path : mtu;
 }

@@ -49,12 +49,12 @@ bool ip4_frag_room(const struct stack *st, uint8_t owner, uint32_t n)
 	return avail > n && quota_left(st, owner, st->pool->held[owner], avail) >= n;
 }
 
-int ip4_frag_out(struct stack *st, struct pktbuf *p, struct ip4_hdr *ip,
+int ip4_frag_out(struct stack *st, struct pktbuf *p, struct ip4_hdr *ip, uint16_t mtu,
 		 const struct route_hit *hit,
 		 int (*out)(struct stack *st, struct pktbuf *p, const struct route_hit *hit))
 {
 	uint32_t total = pktbuf_total(p), at, len;
-	uint32_t most = (hit->port->mtu - IP4_HDR_LEN) & ~7u;
+	uint32_t most = (mtu - IP4_HDR_LEN) & ~7u;
 	struct reader r = {p, 0};
 	struct pktbuf *q;
 	int ret = -ENOBUFS;

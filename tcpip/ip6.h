@@ -17,16 +17,15 @@
 #include "tcpip/stack.h"
 #include "tcpip/wire6.h"
 
-#define IP6_ADDR_MAX	64u
-#define IP6_PORT_ADDRS	16u /* made from router advertisements, a port */
-#define IP6_ROUTE_MAX	64u
-#define IP6_ROUTER_MAX	4u  /* default routers, a port */
-#define IP6_PREFIX_MAX	16u /* on-link prefixes from routers, all ports */
-#define IP6_REASS_MAX	16u
-#define IP6_REASS_HEAD	128u /* bytes of IPv6 header and extension headers before a fragment's */
-#define IP6_FOREVER	UINT64_MAX
-#define IP6_PMTU_NS	(600 * 1000000000ull) /* RFC 8201 5.3: 10 minutes */
-#define NAME6_SPARE	512u
+#define IP6_ADDR_MAX   64u
+#define IP6_PORT_ADDRS 16u /* made from router advertisements, a port */
+#define IP6_ROUTE_MAX  64u
+#define IP6_ROUTER_MAX 4u  /* default routers, a port */
+#define IP6_PREFIX_MAX 16u /* on-link prefixes from routers, all ports */
+#define IP6_REASS_MAX  16u
+#define IP6_REASS_HEAD 128u /* bytes of IPv6 header and extension headers before a fragment's */
+#define IP6_FOREVER    UINT64_MAX
+#define NAME6_SPARE    512u
 
 struct ip6_name {
 	uint8_t addr[16];

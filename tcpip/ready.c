@@ -20,6 +20,8 @@ static uint32_t datagram_events(const struct socket *so)
 
 	if (so->error)
 		ev |= POLLERR | POLLIN | POLLRDNORM;
+	if (so->errq.head)
+		ev |= POLLERR;
 	if (so->shut & SHUT_NO_RECV)
 		ev |= POLLRDHUP | POLLIN | POLLRDNORM;
 	if ((so->shut & (SHUT_NO_RECV | SHUT_NO_SEND)) == (SHUT_NO_RECV | SHUT_NO_SEND))

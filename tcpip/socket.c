@@ -52,6 +52,7 @@ int sock_alloc(struct stack *st, int kind, uint32_t client, uint8_t owner, struc
 	so->mcast_ttl = 1; /* RFC 1112 6.1 */
 	so->mcast_loop = so->mcast_all = true;
 	pktbuf_queue_init(&so->rxq);
+	pktbuf_queue_init(&so->errq);
 	COUNT(st, SockOpened);
 	*out = so;
 	return 0;
@@ -207,8 +208,7 @@ static bool may_bind_to(const struct socket *so, uint32_t ip)
 {
 	if (ip == 0 || addr_local(so->st, ip))
 		return true;
-	return so->kind != SOCK_KIND_TCP &&
-	       addr_to_many(so->st, ip);
+	return so->kind != SOCK_KIND_TCP && addr_to_many(so->st, ip);
 }
 
 int sock_bind(struct socket *so, const struct sock_addr *addr)
@@ -343,6 +343,12 @@ int64_t sock_send_reserve(struct socket *so, uint64_t len, const struct sock_add
 int64_t sock_send_commit(struct socket *so, struct pktbuf *list, uint64_t len,
 			 const struct sock_addr *to, int flags)
 {
+	return sock_send_noted(so, list, len, to, flags, NULL);
+}
+
+int64_t sock_send_noted(struct socket *so, struct pktbuf *list, uint64_t len,
+			const struct sock_addr *to, int flags, const struct sock_note *note)
+{
 	uint32_t ip = 0;
 
 	if (so->kind == SOCK_KIND_TCP && fast_open(so, to, flags)) {
@@ -353,7 +359,7 @@ int64_t sock_send_commit(struct socket *so, struct pktbuf *list, uint64_t len,
 		return tcp_send_commit(so, list, len, flags);
 	if (!list)
 		return -EINVAL;
-	return udp_send_commit(so, list, to, flags);
+	return udp_send_commit(so, list, to, flags, note);
 }
 
 int64_t sock_recv_take(struct socket *so, uint64_t max, int flags, struct sock_slice *slices,
@@ -367,6 +373,8 @@ int64_t sock_recv_take(struct socket *so, uint64_t max, int flags, struct sock_s
 		memset(from, 0, sizeof(*from));
 	if (so->kind != SOCK_KIND_TCP)
 		return udp_recv_take(so, max, flags, slices, n_slices, from, full);
+	if (flags & MSG_ERRQUEUE) /* TCP's errors are SO_ERROR's */
+		return -EAGAIN;
 	n = tcp_recv_take(so, max, flags, slices, n_slices);
 	if (n > 0)
 		*full = (uint64_t)n;
@@ -388,7 +396,7 @@ void sock_recv_undo(struct socket *so, int flags, struct sock_slice *slices, uns
 	bool whole = so->kind != SOCK_KIND_TCP && n > 0 && !(flags & MSG_PEEK);
 
 	if (whole)
-		udp_recv_undo(so, slices, n);
+		udp_recv_undo(so, flags, slices, n);
 	while (!whole && n--) {
 		if (flags & MSG_OOB && so->kind == SOCK_KIND_TCP)
 			tcp_urg_undo(so);

@@ -43,9 +43,11 @@ struct socket {
 	/* Options every kind has. */
 	uint32_t rcvbuf, sndbuf;     /* bytes, already doubled as Linux does */
 	bool rcvbuf_set, sndbuf_set; /* by the application; TCP tunes the others (tcp_tune.c) */
-	bool reuseaddr, reuseport, broadcast, keepalive, oobinline, dontroute, timestamp;
-	bool recvttl, recvtos, bind_no_port; /* stored */
-	int rcvlowat;			     /* stored */
+	bool reuseaddr, reuseport, broadcast, keepalive, oobinline, dontroute;
+	bool timestamp, timestamp_ns; /* SO_TIMESTAMP, SO_TIMESTAMPNS: note.c */
+	bool recvttl, recvtos;	      /* control messages: note.c, with pktinfo and timestamp */
+	bool bind_no_port;	      /* stored */
+	int rcvlowat;		      /* stored */
 	bool linger_on;
 	uint32_t linger_s;
 	uint8_t tos, ttl;     /* ttl 0: default */
@@ -56,9 +58,9 @@ struct socket {
 	uint64_t max_pacing; /* bytes a second; 0: as fast as windows allow */
 
 	/* UDP and echo. */
-	struct pktbuf_queue rxq;
-	uint32_t rxq_bytes;	  /* PKTBUF_SIZE a buffer: true memory */
-	struct socket *hash_next; /* in udp_table */
+	struct pktbuf_queue rxq, errq; /* errq: IP_RECVERR, note.c */
+	uint32_t rxq_bytes;	       /* PKTBUF_SIZE a buffer: true memory */
+	struct socket *hash_next;      /* in udp_table */
 
 	struct tcp_pcb *tcp; /* SOCK_KIND_TCP: never NULL while the socket lives */
 };
@@ -96,15 +98,28 @@ int udp_bind(struct socket *so, uint32_t ip, uint16_t port);
 int udp_autobind(struct socket *so); /* where it is not bound: to any port */
 int udp_connect(struct socket *so, uint32_t ip, uint16_t port);
 int udp_route(struct socket *so, uint32_t ip, struct route_hit *hit); /* as route_lookup */
-int udp_disconnect(struct socket *so); /* connect(2) to AF_UNSPEC */
+int udp_disconnect(struct socket *so);				      /* connect(2) to AF_UNSPEC */
 int udp_shutdown(struct socket *so, int how);
 void udp_close(struct socket *so);
 int64_t udp_send_reserve(struct socket *so, uint64_t len, const struct sock_addr *to, int flags,
 			 struct pktbuf **out);
 int64_t udp_recv_take(struct socket *so, uint64_t max, int flags, struct sock_slice *slices,
 		      unsigned *n_slices, struct sock_addr *from, uint64_t *full);
-void udp_recv_undo(struct socket *so, const struct sock_slice *slices, unsigned n);
-int64_t udp_send_commit(struct socket *so, struct pktbuf *p, const struct sock_addr *to, int flags);
+void udp_recv_undo(struct socket *so, int flags, const struct sock_slice *slices, unsigned n);
+int64_t udp_send_commit(struct socket *so, struct pktbuf *p, const struct sock_addr *to, int flags,
+			const struct sock_note *note); /* NULL: none */
+/* Each piece is its user's; false: that has its share. What was charged is given back by freeing.
+ */
+bool udp_charge(const struct socket *so, struct pktbuf *p);
+/* At most `max` bytes. The first slice has the datagram's reference, each further one its own. */
+int64_t udp_slice_up(struct pktbuf *p, uint64_t max, struct sock_slice *slices, unsigned *n_slices);
+void udp_from(const struct socket *so, const struct pktbuf *p, struct sock_addr *from);
+
+/* note.c: the error queue (IP_RECVERR): an ICMP error, one of this host's own; what is first. */
+void note_icmp(struct socket *so, const struct icmp_quote *q, const struct sock_addr *to, int err);
+void note_local(struct socket *so, const struct sock_addr *to, int err, uint32_t info);
+int64_t note_take(struct socket *so, uint64_t max, int flags, struct sock_slice *slices,
+		  unsigned *n_slices, struct sock_addr *from, uint64_t *full);
 /* icmp.c hands echo replies to echo sockets by identifier (local_port). */
 bool ping_deliver(struct stack *st, struct port *port, struct pktbuf *p, const struct ip4_hdr *ip);
 

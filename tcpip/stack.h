@@ -17,6 +17,7 @@
 #define STACK_ADDR_MAX	64u
 #define STACK_ROUTE_MAX 128u
 #define STACK_IP_IDS	256u
+#define STACK_PMTUS	256u
 
 /* X-macro: one counter each; names as in RFC 4293 (IP), 4022 (TCP), 4113 (UDP), Linux's TcpExt. */
 #define STACK_COUNTERS(X)                                                                          \
@@ -161,6 +162,13 @@ struct route {
 	uint32_t metric;
 };
 
+/* What the path to a host takes: pmtu.c. */
+struct pmtu {
+	uint32_t dst; /* network byte order; 0: free */
+	uint16_t mtu;
+	uint64_t until; /* ns */
+};
+
 /* A user's account: quota.c. */
 struct quota_user {
 	uint32_t uid;
@@ -205,6 +213,7 @@ struct stack {
 	struct pool tcp_pcbs; /* struct tcp_pcb */
 
 	uint16_t ip_ids[STACK_IP_IDS]; /* ip4_frag.c */
+	struct pmtu pmtus[STACK_PMTUS];
 
 	uint8_t secret[16];   /* SipHash key: ISNs, hash tables, ports */
 	uint64_t rng[4];      /* xoshiro256++ for choices that need no secrecy; see random.c */
@@ -310,7 +319,8 @@ struct route_hit {
 	uint32_t src;	   /* source address to use, network byte order; 0: none */
 	uint8_t local;	   /* enum route_local */
 };
-/* LOCAL: an address of ours. Of a group, that is heard here, too: BOTH, and GROUP not on the wire. */
+/* LOCAL: an address of ours. Of a group, that is heard here, too: BOTH, and GROUP not on the wire.
+ */
 enum route_local { ROUTE_WIRE, ROUTE_LOCAL, ROUTE_BOTH, ROUTE_GROUP };
 int route_lookup4(struct stack *st, uint32_t dst, struct route_hit *hit);
 /* To a group: by the port that has the address `via`, if not 0, else as the routes say. */
@@ -354,11 +364,14 @@ int ip4_out(struct stack *st, struct pktbuf *p, const struct ip4_args *args);
 /* The same to a group of IPv4, by the route given; ttl 0: this host alone. */
 int ip4_out_group(struct stack *st, struct pktbuf *p, const struct ip4_args *args,
 		  struct route_hit *hit);
+/* The same to a host whose path takes less than the link. */
+int ip4_out_narrow(struct stack *st, struct pktbuf *p, const struct ip4_args *args, uint16_t mtu);
 /*
  * ip4_frag.c: a packet (data at the transport header, in one or more pieces) that does not fit goes
- * out as fragments, each by out(); takes over p. *ip: its header but for length, id and offset.
+ * out as fragments of `mtu` bytes, each by out(); takes over p. *ip: its header but for length, id
+ * and offset.
  */
-int ip4_frag_out(struct stack *st, struct pktbuf *p, struct ip4_hdr *ip,
+int ip4_frag_out(struct stack *st, struct pktbuf *p, struct ip4_hdr *ip, uint16_t mtu,
 		 const struct route_hit *hit,
 		 int (*out)(struct stack *st, struct pktbuf *p, const struct route_hit *hit));
 /* May `owner` have n buffers more? */
@@ -415,10 +428,21 @@ int icmp_errno(uint8_t type, uint8_t code, bool *hard);
  * the IP header is at p->buf + p->l3_off. *_unreach: an ICMP error quoted this flow. */
 void udp_in(struct stack *st, struct port *port, struct pktbuf *p, const struct ip4_hdr *ip);
 void tcp_in(struct stack *st, struct port *port, struct pktbuf *p, const struct ip4_hdr *ip);
-void udp_icmp_error(struct stack *st, const struct ip4_hdr *quoted, const uint8_t *l4, uint8_t type,
-		    uint8_t code, uint32_t rest);
-void tcp_icmp_error(struct stack *st, const struct ip4_hdr *quoted, const uint8_t *l4, uint8_t type,
-		    uint8_t code, uint32_t rest);
+struct icmp_quote {
+	const struct ip4_hdr *ip; /* of our packet */
+	const uint8_t *l4;	  /* its transport header, 8 bytes at least */
+	size_t l4_len;		  /* of it that there is */
+	uint8_t type, code;	  /* as ICMP has it, for icmp_errno() */
+	uint32_t rest;
+	uint8_t wire_type, wire_code; /* as it came: ICMPv6 has others */
+	uint32_t from;		      /* who says so; 0: this host */
+};
+void udp_icmp_error(struct stack *st, const struct icmp_quote *q);
+void tcp_icmp_error(struct stack *st, const struct icmp_quote *q);
+/* pmtu.c: what the path to a host of IPv4 takes, bytes; 0: the link's. pmtu_learn: of either
+ * family, in ip4_mtu's measure; false: it is not less than was known. */
+uint16_t pmtu_of(const struct stack *st, uint32_t dst);
+bool pmtu_learn(struct stack *st, uint32_t dst, uint32_t mtu);
 /* tcp_out.c: sends the ACKs and data held back for the end of a batch (stack_output). */
 void tcp_flush(struct stack *st);
 int udp_create_table(struct stack *st);

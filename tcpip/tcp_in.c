@@ -442,12 +442,11 @@ void tcp_in(struct stack *st, struct port *port, struct pktbuf *p, const struct 
 /* An error quoted one of our segments (RFC 1122 4.2.3.9, RFC 5927): believed only if the sequence
  * number is one in flight. Hard errors end an attempt to connect; on an established connection they
  * are remembered and told if it dies. */
-void tcp_icmp_error(struct stack *st, const struct ip4_hdr *quoted, const uint8_t *l4, uint8_t type,
-		    uint8_t code, uint32_t rest)
+void tcp_icmp_error(struct stack *st, const struct icmp_quote *q)
 {
-	uint16_t sport = wire_get16(l4), dport = wire_get16(l4 + 2);
-	uint32_t seq = wire_get32(l4 + 4);
-	struct tcp_pcb *pcb = tcp_lookup(st, quoted->src, sport, quoted->dst, dport);
+	uint16_t sport = wire_get16(q->l4), dport = wire_get16(q->l4 + 2);
+	uint32_t seq = wire_get32(q->l4 + 4);
+	struct tcp_pcb *pcb = tcp_lookup(st, q->ip->src, sport, q->ip->dst, dport);
 	bool hard = false;
 	int err;
 
@@ -455,13 +454,15 @@ void tcp_icmp_error(struct stack *st, const struct ip4_hdr *quoted, const uint8_
 		return;
 	if (seq_lt(seq, pcb->snd_una) || seq_gt(seq, pcb->snd_nxt))
 		return;
-	if (type == 3 && code == 4) { /* RFC 1191; a host of 68 bytes would be an attack */
-		uint16_t mtu = rest & 0xffff;
+	if (q->type == ICMP4_DEST_UNREACH &&
+	    q->code == ICMP4_FRAG_NEEDED) { /* RFC 1191; a host of 68 bytes would be an attack */
+		uint16_t mtu = q->rest & 0xffff;
 
 		if (pcb->mtu_discover >= PMTUDISC_INTERFACE)
 			return;
 		if (mtu < 552)
 			mtu = 552;
+		pmtu_learn(st, q->ip->dst, mtu);
 		if (!pcb->path_mtu || mtu < pcb->path_mtu) {
 			pcb->path_mtu = mtu;
 			pcb->path_mtu_at = st->now;
@@ -471,7 +472,7 @@ void tcp_icmp_error(struct stack *st, const struct ip4_hdr *quoted, const uint8_
 		tcp_reap(st);
 		return;
 	}
-	err = icmp_errno(type, code, &hard);
+	err = icmp_errno(q->type, q->code, &hard);
 	if (!err)
 		return;
 	if (pcb->state == TCPS_SYN_SENT || (pcb->state == TCPS_SYN_RCVD && pcb->passive)) {

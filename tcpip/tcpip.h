@@ -257,6 +257,33 @@ int64_t sock_recv_take(struct socket *so, uint64_t max, int flags, struct sock_s
 void sock_recv_done(struct socket *so, struct sock_slice *slices, unsigned n);
 void sock_recv_undo(struct socket *so, int flags, struct sock_slice *slices, unsigned n);
 
+/*
+ * What goes beside a datagram's data: control messages. sock_recv_note: of a datagram just taken
+ * with these flags, what the socket's options ask for. sock_send_noted: sock_send_commit under
+ * other names and marks than the socket's (TTL, TOS, PKTINFO); UDP and echo sockets alone.
+ */
+enum sock_note_have {
+	NOTE_PKTINFO = 1u << 0,
+	NOTE_TTL = 1u << 1,
+	NOTE_TOS = 1u << 2,
+	NOTE_TIME = 1u << 3,	/* as struct timeval */
+	NOTE_TIME_NS = 1u << 4, /* as struct timespec */
+	NOTE_ERROR = 1u << 5,	/* of the error queue: MSG_ERRQUEUE */
+};
+struct sock_note {
+	uint32_t have;	     /* enum sock_note_have; of the fields below */
+	uint32_t scope;	     /* PKTINFO: index of the port + 1; sending: 0: any */
+	struct sock_addr at; /* in: whom it was sent to; sending: the source, or all zero */
+	uint8_t ttl, tos;
+	uint8_t origin, type, code; /* struct sock_extended_err's */
+	uint32_t err, info;	    /* positive errno; the MTU */
+	struct sock_addr offender;
+	uint64_t age; /* TIME: ns since it came */
+};
+void sock_recv_note(struct socket *so, const struct pktbuf *p, int flags, struct sock_note *note);
+int64_t sock_send_noted(struct socket *so, struct pktbuf *list, uint64_t len,
+			const struct sock_addr *to, int flags, const struct sock_note *note);
+
 /* Values are as in Linux. getsockopt: *len in: room; out: bytes written. */
 int sock_setopt(struct socket *so, int level, int name, const void *value, uint32_t len);
 int sock_getopt(struct socket *so, int level, int name, void *value, uint32_t *len);

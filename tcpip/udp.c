@@ -226,7 +226,7 @@ void udp_close(struct socket *so)
 	struct pktbuf *p;
 
 	unhash(so);
-	while ((p = pktbuf_queue_take(&so->rxq)))
+	while ((p = pktbuf_queue_take(&so->rxq)) || (p = pktbuf_queue_take(&so->errq)))
 		pktbuf_free(p);
 	so->rxq_bytes = 0;
 }
@@ -239,9 +239,7 @@ static uint32_t memory_of(const struct pktbuf *p)
 	return pktbuf_pieces(p) * PKTBUF_SIZE;
 }
 
-/* Each piece is its user's; false: that has its share. What was charged is given back by freeing.
- */
-static bool charge(const struct socket *so, struct pktbuf *p)
+bool udp_charge(const struct socket *so, struct pktbuf *p)
 {
 	for (; p; p = p->more) {
 		if (!quota_pktbuf(so->st, so->owner))
@@ -258,7 +256,7 @@ static void deliver(struct socket *so, struct pktbuf *p)
 	uint32_t memory = memory_of(p);
 
 	if (so->shut & SHUT_NO_RECV || so->rxq_bytes + memory > so->rcvbuf ||
-	    st->pool->avail < st->pool->count / POOL_RESERVE || !charge(so, p)) {
+	    st->pool->avail < st->pool->count / POOL_RESERVE || !udp_charge(so, p)) {
 		COUNT(st, UdpRcvbufErrors);
 		pktbuf_free(p);
 		return;
@@ -320,7 +318,7 @@ static struct pktbuf *copy_of(struct stack *st, const struct pktbuf *p)
 			return NULL;
 		}
 	}
-	if (ip_is6(p->udp.src)) { /* who sent it is read from the header: from_of */
+	if (ip_is6(p->udp.src)) { /* who sent it is read from the header: udp_from */
 		memcpy(head->buf, p->buf + p->l3_off, IP6_HDR_LEN);
 		head->l3_off = 0;
 	}
@@ -329,8 +327,7 @@ static struct pktbuf *copy_of(struct stack *st, const struct pktbuf *p)
 
 /* A broadcast goes to every socket it fits (RFC 1122 4.1.3.3's wildcards), what came to a group of
  * `port` likewise. */
-static void deliver_all(struct stack *st, struct port *port, const struct flow *f,
-			struct pktbuf *p)
+static void deliver_all(struct stack *st, struct port *port, const struct flow *f, struct pktbuf *p)
 {
 	bool group = addr_multicast(st, f->local_ip);
 	struct socket *so, *last = NULL;
@@ -417,29 +414,34 @@ bool ping_deliver(struct stack *st, struct port *port, struct pktbuf *p, const s
 
 /* RFC 1122 4.1.3.3, with Linux's reserve: what may pass by itself (a net that does not answer for
  * a moment) is told only to who asked for it with IP_RECVERR. */
-void udp_icmp_error(struct stack *st, const struct ip4_hdr *quoted, const uint8_t *l4, uint8_t type,
-		    uint8_t code, uint32_t rest)
+void udp_icmp_error(struct stack *st, const struct icmp_quote *q)
 {
-	struct flow f = {SOCK_KIND_UDP, quoted->src, quoted->dst, wire_get16(l4),
-			 wire_get16(l4 + 2)};
+	struct flow f = {SOCK_KIND_UDP, q->ip->src, q->ip->dst, wire_get16(q->l4),
+			 wire_get16(q->l4 + 2)};
+	struct sock_addr to;
 	struct socket *so;
 	bool hard;
 	int err;
 
-	(void)rest;
-	if (quoted->protocol == IPPROTO_ICMP) {
-		if (l4[0] != (ip_is6(quoted->src) ? ICMP6_ECHO_ASK : ICMP4_ECHO))
+	if (q->ip->protocol == IPPROTO_ICMP) {
+		if (q->l4[0] != (ip_is6(q->ip->src) ? ICMP6_ECHO_ASK : ICMP4_ECHO))
 			return;
-		f = (struct flow){SOCK_KIND_PING, quoted->src, quoted->dst, wire_get16(l4 + 4), 0};
+		f = (struct flow){SOCK_KIND_PING, q->ip->src, q->ip->dst, wire_get16(q->l4 + 4), 0};
 	}
 	so = lookup(st, &f);
-	err = icmp_errno(type, code, &hard);
+	err = icmp_errno(q->type, q->code, &hard);
 	if (!so || err == 0)
 		return;
 	if (err == EMSGSIZE) {
-		if (so->mtu_discover == IP_PMTUDISC_DONT)
+		if (so->mtu_discover == IP_PMTUDISC_DONT ||
+		    so->mtu_discover >= IP_PMTUDISC_INTERFACE ||
+		    !pmtu_learn(st, q->ip->dst, q->rest & 0xffff))
 			return;
 		hard = true;
+	}
+	if (so->recverr) {
+		sock_addr_out(so, &to, f.remote_ip, f.remote_port);
+		note_icmp(so, q, &to, err);
 	}
 	if (so->recverr || (hard && so->connected))
 		sock_set_error(so, err);
@@ -447,9 +449,7 @@ void udp_icmp_error(struct stack *st, const struct ip4_hdr *quoted, const uint8_
 
 /* ---- receiving ---------------------------------------------------------------------------- */
 
-/* At most `max` bytes. The first slice has the datagram's reference, each further one its own. */
-static int64_t slice_up(struct pktbuf *p, uint64_t max, struct sock_slice *slices,
-			unsigned *n_slices)
+int64_t udp_slice_up(struct pktbuf *p, uint64_t max, struct sock_slice *slices, unsigned *n_slices)
 {
 	int64_t bytes = 0;
 	unsigned n = 0;
@@ -467,7 +467,7 @@ static int64_t slice_up(struct pktbuf *p, uint64_t max, struct sock_slice *slice
 	return bytes;
 }
 
-static void from_of(const struct socket *so, const struct pktbuf *p, struct sock_addr *from)
+void udp_from(const struct socket *so, const struct pktbuf *p, struct sock_addr *from)
 {
 	const uint8_t *src = p->buf + p->l3_off + 8; /* of the IPv6 header */
 
@@ -488,8 +488,10 @@ int64_t udp_recv_take(struct socket *so, uint64_t max, int flags, struct sock_sl
 	int r = -so->error;
 	int64_t n;
 
-	if (flags & (MSG_OOB | MSG_ERRQUEUE))
-		return flags & MSG_OOB ? -EOPNOTSUPP : -EAGAIN;
+	if (flags & MSG_OOB)
+		return -EOPNOTSUPP;
+	if (flags & MSG_ERRQUEUE)
+		return note_take(so, max, flags, slices, n_slices, from, full);
 	if (r < 0) {
 		so->error = 0;
 		sock_ready(so, false);
@@ -505,17 +507,21 @@ int64_t udp_recv_take(struct socket *so, uint64_t max, int flags, struct sock_sl
 		sock_ready(so, false);
 	}
 	*full = pktbuf_total(p);
-	n = slice_up(p, max, slices, n_slices);
+	n = udp_slice_up(p, max, slices, n_slices);
 	if (from)
-		from_of(so, p, from);
+		udp_from(so, p, from);
 	return n;
 }
 
 /* The datagram itself is whole, whatever was read of it. */
-void udp_recv_undo(struct socket *so, const struct sock_slice *slices, unsigned n)
+void udp_recv_undo(struct socket *so, int flags, const struct sock_slice *slices, unsigned n)
 {
 	while (n-- > 1)
 		pktbuf_free(slices[n].buf);
+	if (flags & MSG_ERRQUEUE) {
+		pktbuf_queue_put_first(&so->errq, slices[0].buf);
+		return;
+	}
 	pktbuf_queue_put_first(&so->rxq, slices[0].buf);
 	so->rxq_bytes += memory_of(slices[0].buf);
 }

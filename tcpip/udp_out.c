@@ -59,7 +59,22 @@ static uint32_t most_of(const struct socket *so, uint32_t ip, const struct route
 
 	if (ip_is6(ip))
 		return ip4_mtu(so->st, ip) < one ? ip4_mtu(so->st, ip) : one;
-	return may_fragment(so) ? 0xffff : hit->port->mtu;
+	if (may_fragment(so))
+		return 0xffff;
+	/* A probe is to find out whether the path takes more than is known. */
+	return so->mtu_discover == IP_PMTUDISC_DO ? ip4_mtu(so->st, ip) : hit->port->mtu;
+}
+
+static int too_big(struct socket *so, uint32_t ip, uint16_t port)
+{
+	struct sock_addr to;
+
+	if (so->recverr) {
+		sock_addr_out(so, &to, ip, port);
+		note_local(so, &to, EMSGSIZE,
+			   ip_is6(ip) ? ip6_mtu(so->st, ip) : ip4_mtu(so->st, ip));
+	}
+	return -EMSGSIZE;
 }
 
 static int check_send(struct socket *so, uint64_t len, const struct sock_addr *to, int flags)
@@ -91,7 +106,7 @@ static int check_send(struct socket *so, uint64_t len, const struct sock_addr *t
 	if (addr_broadcast4(so->st, ip) && !so->broadcast)
 		return -EACCES;
 	if (len + header_len(so) + IP4_HDR_LEN > most_of(so, ip, &hit))
-		return -EMSGSIZE;
+		return too_big(so, ip, port);
 	return udp_autobind(so);
 }
 
@@ -154,10 +169,26 @@ static int build_echo(const struct socket *so, struct pktbuf *p)
 	return 0;
 }
 
-/* The source: what the socket is bound to, unless that is no address to send from. */
-static int source(const struct socket *so, uint32_t dst, uint32_t *src)
+/* The source: what the note says, or what the socket is bound to, unless that is no address to send
+ * from. */
+static int source(struct socket *so, const struct sock_note *note, uint32_t dst, uint32_t *src)
 {
-	*src = so->local_ip;
+	const struct port *port;
+	int r;
+
+	*src = 0;
+	if (note && note->have & NOTE_PKTINFO) {
+		r = sock_addr_in(so, &note->at, src);
+		port = note->scope ? stack_port(so->st, note->scope) : NULL;
+		if (r < 0 || (*src && !addr_local(so->st, *src)))
+			return -EINVAL;
+		if (note->scope && !port)
+			return -ENODEV;
+		if (!*src && port && !ip_is6(dst))
+			*src = addr4_source(so->st, port);
+	}
+	if (!*src)
+		*src = so->local_ip;
 	if (*src && ip_is6(*src) != ip_is6(dst))
 		return -ENETUNREACH;
 	if (*src == 0 || addr_local(so->st, *src))
@@ -176,21 +207,43 @@ static bool dont_fragment(const struct socket *so, const struct pktbuf *p, uint3
 	return so->mtu_discover == IP_PMTUDISC_DO || so->mtu_discover == IP_PMTUDISC_PROBE;
 }
 
-static int send_packet(struct socket *so, struct pktbuf *p, const struct ip4_args *args)
+/* What a note says beats the socket's options. */
+static void mark(const struct sock_note *note, struct ip4_args *args)
 {
+	if (note && note->have & NOTE_TTL)
+		args->ttl = note->ttl;
+	if (note && note->have & NOTE_TOS)
+		args->tos = note->tos;
+}
+
+/* Does its path take less than it has, where it may be cut? */
+static bool narrow(const struct socket *so, const struct pktbuf *p, const struct ip4_args *args,
+		   uint16_t mtu)
+{
+	return mtu && so->mtu_discover == IP_PMTUDISC_WANT && !args->df &&
+	       pktbuf_total(p) + IP4_HDR_LEN > mtu;
+}
+
+/* via: a note names the address to send by. */
+static int send_packet(struct socket *so, struct pktbuf *p, const struct ip4_args *args, bool via)
+{
+	uint16_t mtu = ip_is6(args->dst) ? 0 : pmtu_of(so->st, args->dst);
 	struct route_hit hit;
 	int r;
 
+	if (narrow(so, p, args, mtu))
+		return ip4_out_narrow(so->st, p, args, mtu);
 	if (!to_group4(args->dst))
 		return ip4_out(so->st, p, args);
-	r = udp_route(so, args->dst, &hit);
+	r = via ? route_group4(so->st, args->dst, args->src, &hit) : udp_route(so, args->dst, &hit);
 	if (r == 0)
 		return ip4_out_group(so->st, p, args, &hit);
 	pktbuf_free(p);
 	return r;
 }
 
-int64_t udp_send_commit(struct socket *so, struct pktbuf *p, const struct sock_addr *to, int flags)
+int64_t udp_send_commit(struct socket *so, struct pktbuf *p, const struct sock_addr *to, int flags,
+			const struct sock_note *note)
 {
 	struct ip4_args args = {.ttl = so->ttl, .tos = so->tos};
 	int64_t len;
@@ -205,7 +258,7 @@ int64_t udp_send_commit(struct socket *so, struct pktbuf *p, const struct sock_a
 						  : IPPROTO_ICMP;
 	r = destination(so, to, &args.dst, &port);
 	if (r == 0)
-		r = source(so, args.dst, &args.src);
+		r = source(so, note, args.dst, &args.src);
 	if (r == 0 && so->kind == SOCK_KIND_PING)
 		r = build_echo(so, p);
 	if (r < 0) {
@@ -219,10 +272,11 @@ int64_t udp_send_commit(struct socket *so, struct pktbuf *p, const struct sock_a
 		args.ttl = so->mcast_ttl;
 		args.no_loop = !so->mcast_loop;
 	}
+	mark(note, &args);
 	if (so->kind == SOCK_KIND_UDP)
 		COUNT(so->st, UdpOutDatagrams);
 	else
 		COUNT(so->st, IcmpOutMsgs);
-	r = send_packet(so, p, &args);
+	r = send_packet(so, p, &args, note && note->have & NOTE_PKTINFO && args.src);
 	return r < 0 ? r : len;
 }

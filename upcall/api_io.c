@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "upcall/client.h"
+#include "upcall/note.h"
 #include "upcall/pair_fd.h"
 #include "upcall/raw.h"
 #include "upcall/sandwire.h"
@@ -52,12 +53,12 @@ static void cursor_advance(struct cursor *cur, size_t bytes)
 }
 
 /* The next part as addresses: number of vectors. */
-static unsigned cursor_vectors(const struct cursor *cur, struct call_iov *out)
+static unsigned cursor_vectors(const struct cursor *cur, struct call_iov *out, unsigned most)
 {
 	unsigned k = 0;
 	size_t done = cur->done;
 
-	for (size_t i = 0; i < cur->n && k < CHANNEL_IOV_MAX; i++, done = 0) {
+	for (size_t i = 0; i < cur->n && k < most; i++, done = 0) {
 		if (cur->iov[i].iov_len == done)
 			continue;
 		out[k].base = (uint64_t)(uintptr_t)cur->iov[i].iov_base + done;
@@ -88,16 +89,21 @@ static void cursor_copy(const struct cursor *cur, uint8_t *area, size_t bytes, b
 	}
 }
 
-/* Puts the vectors into the call's arguments; false: a datagram that does not fit in one call. */
-static bool stage(struct call *c, const struct cursor *cur, struct call_io *io, bool sending)
+/* Puts the vectors and what is sent beside them into the call's arguments; false: a datagram that
+ * does not fit in one call. */
+static bool stage(struct call *c, const struct cursor *cur, struct call_io *io, bool sending,
+		  const struct call_note *note)
 {
 	bool dgram = c->word & FD_DGRAM;
 	size_t total = 0;
 	unsigned n;
 
 	memset(io, 0, sizeof(*io));
+	c->slot->arg[3] = note != NULL;
+	if (note && sending)
+		io->note = *note;
 	if (!c->at->ops->staged) {
-		n = cursor_vectors(cur, io->iov);
+		n = cursor_vectors(cur, io->iov, note ? CALL_NOTE_IOV : CHANNEL_IOV_MAX);
 		for (unsigned i = 0; i < n; i++)
 			total += io->iov[i].len;
 		c->slot->arg[1] = n;
@@ -308,8 +314,13 @@ int sandwire_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 
 /* ---- sending ------------------------------------------------------------------------------- */
 
-static int64_t send_once(int fd, struct cursor *cur, const struct call_addr *to, int flags,
-			 bool *dgram)
+/* What a send takes beside the data. */
+struct sent {
+	const struct call_addr *to;   /* NULL: the peer */
+	const struct call_note *note; /* NULL: none; streams have none */
+};
+
+static int64_t send_once(int fd, struct cursor *cur, const struct sent *s, int flags, bool *dgram)
 {
 	struct call c;
 	struct call_io io;
@@ -318,11 +329,11 @@ static int64_t send_once(int fd, struct cursor *cur, const struct call_addr *to,
 	if (ret)
 		return ret;
 	*dgram = c.word & FD_DGRAM;
-	if (stage(&c, cur, &io, true)) {
-		if (to)
-			io.addr = *to;
+	if (stage(&c, cur, &io, true, *dgram ? s->note : NULL)) {
+		if (s->to)
+			io.addr = *s->to;
 		c.slot->arg[0] = (uint64_t)(flags | MSG_NOSIGNAL);
-		c.slot->arg[2] = to ? 1 : 0;
+		c.slot->arg[2] = s->to ? 1 : 0;
 		memcpy(c.slot->inl, &io, sizeof(io));
 		ret = call_go(&c);
 	} else {
@@ -336,7 +347,7 @@ static int64_t send_once(int fd, struct cursor *cur, const struct call_addr *to,
  * A stream's call sends what there is room for; the rest follows, until EAGAIN: a program that
  * waits for edges counts on "short means full". A datagram goes whole.
  */
-static ssize_t send_all(int fd, struct cursor *cur, const struct call_addr *to, int flags)
+static ssize_t send_all(int fd, struct cursor *cur, const struct sent *s, int flags)
 {
 	struct attempt a;
 	ssize_t total = 0;
@@ -344,7 +355,7 @@ static ssize_t send_all(int fd, struct cursor *cur, const struct call_addr *to, 
 
 	attempt_init(&a, fd, POLLOUT, flags);
 	for (;;) {
-		int64_t ret = send_once(fd, cur, to, flags & ~MSG_DONTWAIT, &dgram);
+		int64_t ret = send_once(fd, cur, s, flags & ~MSG_DONTWAIT, &dgram);
 
 		if (ret >= 0) {
 			total += ret;
@@ -371,9 +382,11 @@ static ssize_t send_all(int fd, struct cursor *cur, const struct call_addr *to, 
 }
 
 static ssize_t send_vectors(int fd, const struct iovec *iov, size_t n, int flags,
-			    const struct sockaddr *to, socklen_t tolen)
+			    const struct sockaddr *to, socklen_t tolen,
+			    const struct call_note *note)
 {
-	struct call_addr ca, *dest = NULL;
+	struct sent sent = {.note = note};
+	struct call_addr ca;
 	struct cursor cur;
 	int ret = cursor_init(&cur, iov, n);
 
@@ -382,9 +395,9 @@ static ssize_t send_vectors(int fd, const struct iovec *iov, size_t n, int flags
 	if (to && tolen) {
 		if (!addr_in(to, tolen, &ca))
 			return -EINVAL;
-		dest = &ca;
+		sent.to = &ca;
 	}
-	return send_all(fd, &cur, dest, flags);
+	return send_all(fd, &cur, &sent, flags);
 }
 
 ssize_t sandwire_sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to,
@@ -392,7 +405,7 @@ ssize_t sandwire_sendto(int fd, const void *buf, size_t len, int flags, const st
 {
 	struct iovec iov = {.iov_base = (void *)buf, .iov_len = len};
 
-	return send_vectors(fd, &iov, 1, flags, to, tolen);
+	return send_vectors(fd, &iov, 1, flags, to, tolen, NULL);
 }
 
 ssize_t sandwire_send(int fd, const void *buf, size_t len, int flags)
@@ -402,13 +415,18 @@ ssize_t sandwire_send(int fd, const void *buf, size_t len, int flags)
 
 ssize_t sandwire_writev(int fd, const struct iovec *iov, int n)
 {
-	return n < 0 ? -EINVAL : send_vectors(fd, iov, (size_t)n, 0, NULL, 0);
+	return n < 0 ? -EINVAL : send_vectors(fd, iov, (size_t)n, 0, NULL, 0, NULL);
 }
 
 ssize_t sandwire_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
+	struct call_note note;
+	int has = note_in(msg, &note);
+
+	if (has < 0)
+		return has;
 	return send_vectors(fd, msg->msg_iov, msg->msg_iovlen, flags, msg->msg_name,
-			    msg->msg_namelen);
+			    msg->msg_namelen, has ? &note : NULL);
 }
 
 /* ---- receiving ----------------------------------------------------------------------------- */
@@ -419,6 +437,7 @@ struct received {
 	uint64_t full;	 /* length of the datagram */
 	uint32_t events; /* what the socket is ready for afterwards, or 0 */
 	bool dgram, pairs;
+	struct call_note *note; /* wanted: NULL or where */
 };
 
 static int64_t recv_once(int fd, struct cursor *cur, int flags, struct received *r)
@@ -431,7 +450,7 @@ static int64_t recv_once(int fd, struct cursor *cur, int flags, struct received 
 		return ret;
 	r->dgram = c.word & FD_DGRAM;
 	r->pairs = c.at->ops->pairs;
-	stage(&c, cur, &io, false);
+	stage(&c, cur, &io, false, r->note);
 	c.slot->arg[0] = (uint64_t)flags;
 	c.slot->ret2 = 0;
 	memcpy(c.slot->inl, &io, sizeof(io));
@@ -441,6 +460,8 @@ static int64_t recv_once(int fd, struct cursor *cur, int flags, struct received 
 	r->msg_flags = io.msg_flags;
 	r->full = c.slot->ret2;
 	r->events = c.slot->events;
+	if (ret >= 0 && r->note)
+		*r->note = io.note_out;
 	if (ret > 0 && c.at->ops->staged)
 		cursor_copy(cur, c.at->data + (size_t)c.n * CHANNEL_DATA_SIZE,
 			    (size_t)ret < cur->left ? (size_t)ret : cur->left, false);
@@ -476,7 +497,7 @@ static ssize_t recv_all(int fd, struct cursor *cur, int flags, struct received *
 
 	attempt_init(&a, fd, POLLIN, flags);
 	for (;;) {
-		struct received next = {0};
+		struct received next = {.note = r->note};
 		int64_t ret = recv_once(fd, cur, flags & ~(MSG_DONTWAIT | MSG_WAITALL), &next);
 
 		if (ret > 0 || (!total && ret == 0)) {
@@ -514,11 +535,11 @@ static ssize_t recv_vectors(int fd, const struct iovec *iov, size_t n, int flags
 	int ret = cursor_init(&cur, iov, n);
 	ssize_t got;
 
-	memset(r, 0, sizeof(*r));
+	*r = (struct received){.note = r->note};
 	if (ret)
 		return ret;
-	if (flags & MSG_ERRQUEUE)
-		return -EAGAIN; /* nothing is ever put there */
+	if (flags & MSG_ERRQUEUE) /* nobody waits for errors */
+		flags |= MSG_DONTWAIT;
 	got = recv_all(fd, &cur, flags, r);
 	if (got >= 0 && r->dgram && r->full > (uint64_t)got) {
 		r->msg_flags |= MSG_TRUNC;
@@ -532,7 +553,7 @@ ssize_t sandwire_recvfrom(int fd, void *buf, size_t len, int flags, struct socka
 			  socklen_t *fromlen)
 {
 	struct iovec iov = {.iov_base = buf, .iov_len = len};
-	struct received r;
+	struct received r = {.note = NULL};
 	ssize_t ret = recv_vectors(fd, &iov, 1, flags, &r);
 
 	if (ret >= 0 && r.dgram)
@@ -549,14 +570,15 @@ ssize_t sandwire_recv(int fd, void *buf, size_t len, int flags)
 
 ssize_t sandwire_readv(int fd, const struct iovec *iov, int n)
 {
-	struct received r;
+	struct received r = {.note = NULL};
 
 	return n < 0 ? -EINVAL : recv_vectors(fd, iov, (size_t)n, 0, &r);
 }
 
 ssize_t sandwire_recvmsg(int fd, struct msghdr *msg, int flags)
 {
-	struct received r;
+	struct call_note note = {.have = 0};
+	struct received r = {.note = msg->msg_control && msg->msg_controllen ? &note : NULL};
 	ssize_t ret = recv_vectors(fd, msg->msg_iov, msg->msg_iovlen, flags, &r);
 
 	if (ret < 0)
@@ -565,7 +587,7 @@ ssize_t sandwire_recvmsg(int fd, struct msghdr *msg, int flags)
 		addr_out(&r.from, msg->msg_name, &msg->msg_namelen);
 	else
 		msg->msg_namelen = 0;
-	msg->msg_controllen = 0;
-	msg->msg_flags = (int)r.msg_flags;
+	msg->msg_flags = (int)r.msg_flags | (flags & MSG_ERRQUEUE);
+	note_out(msg, &note);
 	return ret;
 }

@@ -59,23 +59,10 @@ static void poll_after(void)
 
 /* ---- addresses ----------------------------------------------------------------------------- */
 
-static void addr_from(struct sock_addr *to, const struct call_addr *from)
-{
-	to->family = from->family;
-	to->port = from->port;
-	to->scope = from->scope;
-	memcpy(to->addr, from->addr, sizeof(to->addr));
-}
-
 static void addr_to(struct call *c, const struct sock_addr *from)
 {
-	struct call_addr *to = (struct call_addr *)c->in.inl;
-
-	to->family = from->family;
-	to->port = from->port;
-	to->scope = from->scope;
-	memcpy(to->addr, from->addr, sizeof(to->addr));
-	c->inl_out = sizeof(*to);
+	*(struct call_addr *)c->in.inl = call_addr_out(from);
+	c->inl_out = sizeof(struct call_addr);
 }
 
 static void ip_from(struct ip_addr *to, const struct call *c)
@@ -169,9 +156,8 @@ static int64_t call_is_local(struct call *c)
 
 static int64_t call_bind(struct call *c)
 {
-	struct sock_addr addr;
+	struct sock_addr addr = call_addr_in((const struct call_addr *)c->in.inl);
 
-	addr_from(&addr, (const struct call_addr *)c->in.inl);
 	return sock_bind(c->so, &addr);
 }
 
@@ -184,11 +170,9 @@ static int64_t call_listen(struct call *c)
 
 static int64_t call_connect(struct call *c)
 {
-	struct sock_addr addr;
-	int64_t ret;
+	struct sock_addr addr = call_addr_in((const struct call_addr *)c->in.inl);
+	int64_t ret = sock_connect(c->so, &addr);
 
-	addr_from(&addr, (const struct call_addr *)c->in.inl);
-	ret = sock_connect(c->so, &addr);
 	poll_after();
 	return ret;
 }

@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "sandbox/turn.h"
 #include "tcpip/tcpip.h"
@@ -62,6 +63,22 @@ void call_closed(void *stack, uint32_t sock_id);
 /* The socket that a call of ctx made gets no descriptor: back to the listener that had it, or
  * closed. */
 void call_unmake(struct ctx *ctx, uint32_t sock_id);
+
+static inline struct sock_addr call_addr_in(const struct call_addr *from)
+{
+	struct sock_addr a = {.family = from->family, .port = from->port, .scope = from->scope};
+
+	memcpy(a.addr, from->addr, sizeof(a.addr));
+	return a;
+}
+
+static inline struct call_addr call_addr_out(const struct sock_addr *from)
+{
+	struct call_addr a = {.family = from->family, .port = from->port, .scope = from->scope};
+
+	memcpy(a.addr, from->addr, sizeof(a.addr));
+	return a;
+}
 
 /* i if it is below n, else 0, also where the CPU goes on before it knows (speculation). */
 static inline uint64_t index_nospec(uint64_t i, uint64_t n)

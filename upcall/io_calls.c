@@ -57,7 +57,7 @@ static int64_t walk_init(struct walk *w, struct call *c)
 	const struct call_io *io = (const struct call_io *)c->in.inl;
 	uint64_t total = 0;
 
-	if (c->in.arg[1] > CHANNEL_IOV_MAX)
+	if (c->in.arg[1] > (c->in.arg[3] ? CALL_NOTE_IOV : CHANNEL_IOV_MAX))
 		return -EINVAL;
 	*w = (struct walk){.c = c, .iov = io->iov, .n = (unsigned)c->in.arg[1]};
 	for (unsigned i = 0; i < w->n; i++) {
@@ -132,6 +132,7 @@ struct sending {
 	struct sock_addr addr;
 	int flags;
 	struct pktbuf *list;
+	struct sock_note note; /* with what the call brings */
 };
 
 static int64_t reserve(struct call *c, struct sending *s, uint64_t total)
@@ -163,7 +164,7 @@ static int64_t commit(struct call *c, struct sending *s, uint64_t len)
 
 	if (ret)
 		return drop(c, s, ret);
-	ret = sock_send_commit(c->so, s->list, len, s->to, s->flags);
+	ret = sock_send_noted(c->so, s->list, len, s->to, s->flags, c->in.arg[3] ? &s->note : NULL);
 	if (turn_pending(&sandbox)) /* ACKs make room, and the next crossing cheaper */
 		turn_poll(&sandbox);
 	call_end(c);
@@ -180,11 +181,15 @@ int64_t call_send(struct call *c)
 	if (total < 0)
 		return total;
 	if (c->in.arg[2]) {
-		s.addr.family = io->addr.family;
-		s.addr.port = io->addr.port;
-		s.addr.scope = io->addr.scope;
-		memcpy(s.addr.addr, io->addr.addr, sizeof(s.addr.addr));
+		s.addr = call_addr_in(&io->addr);
 		s.to = &s.addr;
+	}
+	if (c->in.arg[3]) {
+		s.note.have = io->note.have;
+		s.note.scope = io->note.scope;
+		s.note.at = call_addr_in(&io->note.at);
+		s.note.ttl = io->note.ttl;
+		s.note.tos = io->note.tos;
 	}
 	len = reserve(c, &s, total < SEND_MAX ? (uint64_t)total : SEND_MAX);
 	if (len < 0 || (!len && !s.list))
@@ -202,6 +207,7 @@ struct receiving {
 	unsigned n;
 	struct sock_addr from;
 	uint64_t full;
+	struct sock_note note; /* if the call wants one */
 };
 
 static int64_t take(struct call *c, struct receiving *r, uint64_t max)
@@ -214,8 +220,28 @@ static int64_t take(struct call *c, struct receiving *r, uint64_t max)
 	ret = sock_recv_take(c->so, max, flags, r->slices, &r->n, &r->from, &r->full);
 	if (call_retry(ret))
 		ret = sock_recv_take(c->so, max, flags, r->slices, &r->n, &r->from, &r->full);
+	if (ret >= 0 && r->n && c->in.arg[3])
+		sock_recv_note(c->so, r->slices[0].buf, flags, &r->note);
 	call_end(c);
 	return ret;
+}
+
+static void put_note(struct call_io *io, const struct sock_note *n)
+{
+	io->note_out = (struct call_note){
+		.have = n->have,
+		.scope = n->scope,
+		.at = call_addr_out(&n->at),
+		.ttl = n->ttl,
+		.tos = n->tos,
+		.origin = n->origin,
+		.type = n->type,
+		.code = n->code,
+		.err = n->err,
+		.info = n->info,
+		.offender = call_addr_out(&n->offender),
+		.age = n->age,
+	};
 }
 
 /* After a copy that was cut off, by missing memory or a stop of the thread: nothing is consumed. */
@@ -250,6 +276,8 @@ int64_t call_recv(struct call *c)
 	max = total < (int64_t)RECV_MAX ? (uint64_t)total : RECV_MAX;
 	r.n = 0;
 	r.full = 0;
+	if (c->in.arg[3])
+		memset(&r.note, 0, sizeof(r.note));
 	memset(&r.from, 0, sizeof(r.from));
 	ret = take(c, &r, max);
 	if (ret < 0)
@@ -260,12 +288,13 @@ int64_t call_recv(struct call *c)
 		give_back(c, &r, !fault);
 	if (fault)
 		return -EFAULT;
-	io->addr.family = r.from.family;
-	io->addr.port = r.from.port;
-	io->addr.scope = r.from.scope;
-	memcpy(io->addr.addr, r.from.addr, sizeof(io->addr.addr));
+	io->addr = call_addr_out(&r.from);
 	io->msg_flags = r.full > (uint64_t)ret ? MSG_TRUNC : 0;
 	c->inl_out = offsetof(struct call_io, iov);
+	if (c->in.arg[3]) {
+		put_note(io, &r.note);
+		c->inl_out += sizeof(io->note_out);
+	}
 	c->in.ret2 = r.full > (uint64_t)ret ? r.full : (uint64_t)ret;
 	return ret;
 }

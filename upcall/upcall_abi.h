@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #define CHANNEL_MAGIC	  0x4e414843u /* "CHAN" */
-#define CHANNEL_VERSION	  1u
+#define CHANNEL_VERSION	  2u
 #define CHANNEL_SLOTS	  64u
 #define CHANNEL_INLINE	  384u	 /* bytes in a slot for small arguments and results */
 #define CHANNEL_IOV_MAX	  16u	 /* vectors a call; the library splits longer lists */
@@ -41,8 +41,10 @@ enum call_nr {
 	CALL_CONNECT,  /* inline: struct call_addr */
 	CALL_ACCEPT,   /* a0 flags SOCK_NONBLOCK/CLOEXEC; makes a socket; inline out: peer call_addr
 			*/
-	CALL_SEND,     /* a0 MSG_ flags, a1 number of iovs, a2 1: has address; inline: call_io */
-	CALL_RECV, /* a0 MSG_ flags, a1 number of iovs; inline in/out: call_io; ret2: full length */
+	CALL_SEND,     /* a0 MSG_ flags, a1 number of iovs, a2 1: has address, a3 1: has a note;
+			  inline: call_io */
+	CALL_RECV, /* a0 MSG_ flags, a1 number of iovs, a3 1: wants a note; inline in/out: call_io;
+		      ret2: full length */
 	CALL_SHUTDOWN,	  /* a0 how */
 	CALL_GETSOCKNAME, /* inline out: call_addr */
 	CALL_GETPEERNAME, /* inline out: call_addr */
@@ -110,11 +112,40 @@ struct call_iov {
 	uint64_t len;
 };
 
+/* Control messages of a datagram; the fields are those of struct sock_note (tcpip/tcpip.h). */
+enum call_note_have {
+	CALL_NOTE_PKTINFO = 1u << 0,
+	CALL_NOTE_TTL = 1u << 1,
+	CALL_NOTE_TOS = 1u << 2,
+	CALL_NOTE_TIME = 1u << 3,
+	CALL_NOTE_TIME_NS = 1u << 4,
+	CALL_NOTE_ERROR = 1u << 5,
+};
+struct call_note {
+	uint32_t have; /* enum call_note_have */
+	uint32_t scope;
+	struct call_addr at;
+	uint8_t ttl, tos, origin, type, code, spare[3];
+	uint32_t err, info;
+	struct call_addr offender;
+	uint64_t age;
+};
+
+/* With a note there is room for fewer vectors. On its way out it lies at their beginning. */
+#define CALL_NOTE_IOV (CHANNEL_IOV_MAX - 5u)
 struct call_io {
 	struct call_addr addr;
 	uint32_t msg_flags; /* out: MSG_TRUNC, ... */
-	struct call_iov iov[CHANNEL_IOV_MAX];
+	union {
+		struct call_iov iov[CHANNEL_IOV_MAX];
+		struct {
+			struct call_iov iov_before[CALL_NOTE_IOV];
+			struct call_note note; /* in, of a send */
+		};
+		struct call_note note_out;
+	};
 };
+_Static_assert(sizeof(struct call_note) <= 5 * sizeof(struct call_iov), "a note fits");
 _Static_assert(sizeof(struct call_io) <= CHANNEL_INLINE, "call_io fits");
 
 /*

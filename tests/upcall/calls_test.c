@@ -269,6 +269,31 @@ START_TEST(send_gathers_vectors_into_buffers)
 }
 END_TEST
 
+START_TEST(a_note_goes_along_and_takes_the_place_of_vectors)
+{
+	struct sock_note *note = &fake.so[0].note;
+
+	fill();
+	iov(0, bytes, 100);
+	slot.arg[3] = 1;
+	io()->note = (struct call_note){.have = CALL_NOTE_TTL | CALL_NOTE_PKTINFO,
+					.scope = 2,
+					.at = {.family = AF_INET, .addr = {10, 0, 0, 1}},
+					.ttl = 9};
+	ck_assert_int_eq(call(CALL_SEND), 100);
+	ck_assert_uint_eq(note->have, NOTE_TTL | NOTE_PKTINFO);
+	ck_assert_uint_eq(note->ttl, 9);
+	ck_assert_uint_eq(note->scope, 2);
+	ck_assert_uint_eq(note->at.addr[3], 1);
+	slot.arg[1] = CALL_NOTE_IOV + 1;
+	ck_assert_int_eq(call(CALL_SEND), -EINVAL);
+	slot.arg[1] = 1;
+	slot.arg[3] = 0;
+	ck_assert_int_eq(call(CALL_SEND), 100);
+	ck_assert_uint_eq(note->have, 0);
+}
+END_TEST
+
 START_TEST(send_takes_what_there_are_buffers_for)
 {
 	static uint8_t big[16 * FAKE_SEG + 500];
@@ -361,6 +386,35 @@ START_TEST(receive_scatters_over_vectors)
 	ck_assert_int_eq(fake.so[0].flags, MSG_PEEK);
 	ck_assert_uint_eq(fake.done, 1);
 	ck_assert_int_eq(call(CALL_RECV), -EAGAIN);
+}
+END_TEST
+
+START_TEST(a_receive_brings_a_note_only_where_one_is_wanted)
+{
+	static uint8_t a[10];
+	struct call_note none;
+
+	fake.so[0].note = (struct sock_note){.have = NOTE_TTL | NOTE_ERROR,
+					     .ttl = 7,
+					     .err = 111,
+					     .offender = {.family = AF_INET, .port = 3},
+					     .age = 5};
+	queue(10);
+	iov(0, a, sizeof(a));
+	slot.arg[3] = 1;
+	ck_assert_int_eq(call(CALL_RECV), 10);
+	ck_assert_uint_eq(io()->note_out.have, CALL_NOTE_TTL | CALL_NOTE_ERROR);
+	ck_assert_uint_eq(io()->note_out.ttl, 7);
+	ck_assert_uint_eq(io()->note_out.err, 111);
+	ck_assert_uint_eq(io()->note_out.offender.port, 3);
+	ck_assert_uint_eq(io()->note_out.age, 5);
+	queue(10);
+	memset(slot.inl, 0, sizeof(slot.inl));
+	iov(0, a, sizeof(a));
+	none = io()->note_out;
+	slot.arg[3] = 0;
+	ck_assert_int_eq(call(CALL_RECV), 10);
+	ck_assert_mem_eq(&none, &io()->note_out, sizeof(none));
 }
 END_TEST
 
@@ -651,6 +705,8 @@ int main(void)
 	tcase_add_test(c, wild_buffers_are_refused_before_anything_is_done);
 	tcase_add_test(c, vector_counts_and_sums_are_checked);
 	tcase_add_test(c, send_gathers_vectors_into_buffers);
+	tcase_add_test(c, a_note_goes_along_and_takes_the_place_of_vectors);
+	tcase_add_test(c, a_receive_brings_a_note_only_where_one_is_wanted);
 	tcase_add_test(c, send_takes_what_there_are_buffers_for);
 	tcase_add_test(c, an_empty_datagram_is_sent);
 	tcase_add_test(c, send_errors_come_back);

@@ -236,10 +236,17 @@ int64_t sock_send_reserve(struct socket *so, uint64_t len, const struct sock_add
 	return (int64_t)got;
 }
 
-int64_t sock_send_commit(struct socket *so, struct pktbuf *list, uint64_t len,
-			 const struct sock_addr *to, int flags)
+void sock_recv_note(struct socket *so, const struct pktbuf *p, int flags, struct sock_note *note)
 {
 	locked();
+	*note = so->note;
+}
+
+int64_t sock_send_noted(struct socket *so, struct pktbuf *list, uint64_t len,
+			const struct sock_addr *to, int flags, const struct sock_note *note)
+{
+	locked();
+	so->note = note ? *note : (struct sock_note){.have = 0};
 	fake.committed++;
 	so->flags = flags;
 	so->had_to = to;

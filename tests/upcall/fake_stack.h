@@ -20,6 +20,7 @@ struct socket {
 	uint8_t sent[8192], queue[8192];
 	size_t n_sent, n_queue;
 	struct sock_addr to, peer;
+	struct sock_note note; /* what came with the last send, what goes with a receive */
 	bool had_to;
 	int flags, backlog;
 	uint32_t opt_len;

@@ -96,8 +96,8 @@ static int get_int(int fd, int name)
 	return REAL(getsockopt)(fd, SOL_SOCKET, name, &value, &len) ? -1 : value;
 }
 
-/* Those of IPv6 and of groups have no bit: they are read and said each time. Before the bind:
- * IPV6_V6ONLY. */
+/* Those of IPv6, of groups and of control messages have no bit: they are read and said each time.
+ * Before the bind: IPV6_V6ONLY. */
 static void options_copy(int from, int to, int domain, int type)
 {
 	static const struct {
@@ -111,6 +111,13 @@ static void options_copy(int from, int to, int domain, int type)
 		{AF_INET, SOCK_DGRAM, IPPROTO_IP, IP_MULTICAST_TTL},
 		{AF_INET, SOCK_DGRAM, IPPROTO_IP, IP_MULTICAST_LOOP},
 		{AF_INET, SOCK_DGRAM, IPPROTO_IP, IP_MULTICAST_ALL},
+		{AF_INET, SOCK_DGRAM, IPPROTO_IP, IP_RECVTTL},
+		{AF_INET, SOCK_DGRAM, IPPROTO_IP, IP_RECVTOS},
+		{AF_INET, SOCK_DGRAM, SOL_SOCKET, SO_TIMESTAMPNS},
+		{AF_INET6, SOCK_DGRAM, IPPROTO_IPV6, IPV6_RECVPKTINFO},
+		{AF_INET6, SOCK_DGRAM, IPPROTO_IPV6, IPV6_RECVHOPLIMIT},
+		{AF_INET6, SOCK_DGRAM, IPPROTO_IPV6, IPV6_RECVTCLASS},
+		{AF_INET6, SOCK_DGRAM, SOL_SOCKET, SO_TIMESTAMPNS},
 	};
 
 	for (unsigned i = 0; i < sizeof(each) / sizeof(each[0]); i++) {
