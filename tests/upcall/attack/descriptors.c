@@ -41,9 +41,12 @@ static int take(int from)
 
 static int64_t enter(int fd)
 {
-	int64_t result;
+	int64_t result, r;
 
-	return raw_enter(fd, my_slot_number(), &result);
+	do /* EINTR comes to who was kept waiting, whatever the descriptor is */
+		r = raw_enter(fd, my_slot_number(), &result);
+	while (r == -EINTR);
+	return r;
 }
 
 /* By somebody who is not that client: 0 if all is refused, else which was not. */
