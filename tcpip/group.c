@@ -290,15 +290,11 @@ void group_loop(struct stack *st, struct port *port, const struct pktbuf *p,
 
 	if (!group_heard(st, port, group))
 		return;
-	c = pktbuf_alloc(st->pool);
-	if (!c || p->len > pktbuf_tailroom(c)) {
-		if (c)
-			pktbuf_free(c);
+	c = ip_copy(st, p);
+	if (!c) {
 		COUNT(st, IpOutDiscards);
 		return;
 	}
-	memcpy(pktbuf_data(c), pktbuf_data(p), p->len);
-	c->len = p->len;
 	c->udp.port = (uint8_t)port->index;
 	ip_loop_put(st, c);
 }

@@ -174,6 +174,18 @@ void ip4_in(struct stack *st, struct port *port, struct pktbuf *p)
 
 /* ---- output ------------------------------------------------------------------------------- */
 
+struct pktbuf *ip_copy(struct stack *st, const struct pktbuf *p)
+{
+	struct pktbuf *c = pktbuf_alloc(st->pool);
+
+	if (!c)
+		return NULL;
+	c->off = p->off; /* where it was it fits */
+	c->len = p->len;
+	memcpy(pktbuf_data(c), pktbuf_data(p), p->len);
+	return c;
+}
+
 /* What was sent to ourselves has no wire to be damaged on: checksums need no check. */
 int ip_loop_put(struct stack *st, struct pktbuf *p)
 {
@@ -182,11 +194,9 @@ int ip_loop_put(struct stack *st, struct pktbuf *p)
 	if (st->loop.count >= LOOP_MAX)
 		goto full;
 	if (p->refs > 1) { /* the sender keeps it, with its own off and len */
-		own = pktbuf_alloc(st->pool);
+		own = ip_copy(st, p);
 		if (!own)
 			goto full;
-		memcpy(pktbuf_data(own), pktbuf_data(p), p->len);
-		own->len = p->len;
 		pktbuf_free(p);
 	}
 	own->flags = PKTBUF_RX_IP_CSUM_OK | PKTBUF_RX_L4_CSUM_OK;

@@ -398,6 +398,8 @@ static inline void ip_l4_checksum(struct pktbuf *p, uint8_t protocol, uint64_t s
 	}
 	memcpy(pktbuf_data(p) + offset, &sum, 2);
 }
+/* One buffer's data in a buffer of its own, at the same place; NULL: none is free. */
+struct pktbuf *ip_copy(struct stack *st, const struct pktbuf *p);
 /* Takes over p and a reference: onto st->loop. */
 int ip_loop_put(struct stack *st, struct pktbuf *p);
 

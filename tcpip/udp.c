@@ -290,16 +290,10 @@ static void note_names(struct pktbuf *p, const struct ip4_hdr *ip, uint16_t spor
 
 static struct pktbuf *copy_piece(struct stack *st, const struct pktbuf *p)
 {
-	struct pktbuf *c = pktbuf_alloc(st->pool);
+	struct pktbuf *c = ip_copy(st, p);
 
 	if (!c)
 		return NULL;
-	if (p->len > pktbuf_tailroom(c)) { /* a driver gives less headroom than we take */
-		pktbuf_free(c);
-		return NULL;
-	}
-	memcpy(pktbuf_data(c), pktbuf_data(p), p->len);
-	c->len = p->len;
 	c->time = p->time;
 	c->udp = p->udp;
 	return c;

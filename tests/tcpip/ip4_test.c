@@ -358,11 +358,29 @@ START_TEST(a_port_of_raw_ip_has_neither_ethernet_nor_arp)
 }
 END_TEST
 
+/* More than a new buffer has room for behind its headroom. */
+START_TEST(a_packet_that_fills_its_buffer_is_copied_into_one)
+{
+	struct pktbuf *p = pktbuf_alloc(d.st->pool), *c;
+
+	p->off = 20;
+	p->len = PKTBUF_SIZE - 20;
+	memset(pktbuf_data(p), 0x5a, p->len);
+	c = ip_copy(d.st, p);
+	ck_assert_ptr_nonnull(c);
+	ck_assert_uint_eq(c->off + c->len, PKTBUF_SIZE);
+	ck_assert_mem_eq(pktbuf_data(c), pktbuf_data(p), p->len);
+	pktbuf_free(c);
+	pktbuf_free(p);
+}
+END_TEST
+
 int main(void)
 {
 	return run_cases(
 		"ip4",
-		CASES(a_packet_for_us_is_delivered, packets_for_others_are_not_forwarded,
+		CASES(a_packet_that_fills_its_buffer_is_copied_into_one,
+		      a_packet_for_us_is_delivered, packets_for_others_are_not_forwarded,
 		      another_ports_address_is_not_ours_here, sources_no_host_may_have_are_dropped,
 		      options_are_skipped, a_wrong_header_checksum_is_dropped,
 		      every_truncation_of_a_packet_is_dropped, ethernets_padding_is_cut_off,
