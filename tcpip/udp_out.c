@@ -216,25 +216,18 @@ static void mark(const struct sock_note *note, struct ip4_args *args)
 		args->tos = note->tos;
 }
 
-/* Does its path take less than it has, where it may be cut? */
-static bool narrow(const struct socket *so, const struct pktbuf *p, const struct ip4_args *args,
-		   uint16_t mtu)
-{
-	return mtu && so->mtu_discover == IP_PMTUDISC_WANT && !args->df &&
-	       pktbuf_total(p) + IP4_HDR_LEN > mtu;
-}
-
 /* via: a note names the address to send by. */
 static int send_packet(struct socket *so, struct pktbuf *p, const struct ip4_args *args, bool via)
 {
-	uint16_t mtu = ip_is6(args->dst) ? 0 : pmtu_of(so->st, args->dst);
 	struct route_hit hit;
 	int r;
 
-	if (narrow(so, p, args, mtu))
-		return ip4_out_narrow(so->st, p, args, mtu);
-	if (!to_group4(args->dst))
+	if (!to_group4(args->dst)) {
+		/* dont_fragment found it too long for its path. */
+		if (so->mtu_discover == IP_PMTUDISC_WANT && !args->df && !ip_is6(args->dst))
+			return ip4_out_narrow(so->st, p, args, ip4_mtu(so->st, args->dst));
 		return ip4_out(so->st, p, args);
+	}
 	r = via ? route_group4(so->st, args->dst, args->src, &hit) : udp_route(so, args->dst, &hit);
 	if (r == 0)
 		return ip4_out_group(so->st, p, args, &hit);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Whole frames: ARP, IP with options, fragments, ICMP, IGMP, UDP; lengths and checksums made right
- *where a record says so. Some sockets listen, some calls are made. The stack may not send much more
- *than it was sent.
+ * where a record says so. Some sockets listen, some calls are made. The stack may not send much
+ * more than it was sent.
  *
  *	input: records: what (fix bits, or a call), length, bytes
  */
