@@ -80,6 +80,20 @@ int reserve_slot(int fd);
 
 /* ---- calls ---------------------------------------------------------------------------------- */
 
+/*
+ * raw_enter() made again where the crossing is -EINTR: that comes to who was kept waiting, whatever
+ * the descriptor is. Inline: a caller may have no thread-local memory.
+ */
+static inline __attribute__((always_inline)) long enter(int fd, uint32_t slot, int64_t *result)
+{
+	long rc;
+
+	do
+		rc = raw_enter(fd, slot, result);
+	while (rc == -EINTR);
+	return rc;
+}
+
 /* One call in a slot of this thread: -errno of the crossing or the result. a0..a2 are arguments. */
 int64_t call(struct attacker *a, int fd, uint32_t nr, uint64_t a0, uint64_t a1, uint64_t a2);
 /*

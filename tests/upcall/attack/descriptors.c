@@ -39,14 +39,11 @@ static int take(int from)
 	return fd;
 }
 
-static int64_t enter(int fd)
+static long enter_by(int fd)
 {
-	int64_t result, r;
+	int64_t result;
 
-	do /* EINTR comes to who was kept waiting, whatever the descriptor is */
-		r = raw_enter(fd, my_slot_number(), &result);
-	while (r == -EINTR);
-	return r;
+	return enter(fd, my_slot_number(), &result);
 }
 
 /* By somebody who is not that client: 0 if all is refused, else which was not. */
@@ -54,9 +51,9 @@ static int misuse(int client_fd, int sock, bool attached)
 {
 	struct attacker b;
 
-	if (enter(client_fd) != -ESTALE)
+	if (enter_by(client_fd) != -ESTALE)
 		return 1;
-	if (enter(sock) != (attached ? 0 : -ENOTCONN)) /* a socket serves whoever has it */
+	if (enter_by(sock) != (attached ? 0 : -ENOTCONN)) /* a socket serves whoever has it */
 		return 2;
 	if (mmap((void *)(SEG_BASE - 4096), 8192, PROT_READ, MAP_SHARED, client_fd, 0) !=
 	    MAP_FAILED)
@@ -171,7 +168,7 @@ static void opened_anew(void)
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", fds[i]);
 		fd = open(path, O_RDWR);
 		/* A new client file, or none: a socket's cannot be opened. */
-		bad += fd >= 0 && enter(fd) != -ENOTCONN;
+		bad += fd >= 0 && enter_by(fd) != -ENOTCONN;
 		close(fd);
 	}
 	expect(!bad && works(a), "what is opened through /proc is nobody's client", "%u", bad);
@@ -214,7 +211,7 @@ static void in_mid_call(void)
 		if (r != 100 && r != -EBADF && r != -ENETDOWN && r != -ENXIO && r != -EPIPE &&
 		    r != -EINTR)
 			printf("# round %d: result %ld\n", i, (long)r);
-		r = enter((int)(keep >= 0 ? keep : a->fd));
+		r = enter_by((int)(keep >= 0 ? keep : a->fd));
 		_exit(r == 0 || r == -ENXIO || r == -ENOTTY || r == -EBADF ? 0 : 1);
 	}
 	expect(!bad, "descriptors closed and overwritten in mid-call end what they must",

@@ -19,8 +19,8 @@ static void look(const struct attacker *a, int sock)
 	int64_t result;
 
 	found->seen += probe_all(a, &found->probes);
-	found->crossed = raw_enter(a->fd, my_slot_number(), &result);
-	found->sock_crossed = raw_enter(sock, my_slot_number(), &result);
+	found->crossed = enter(a->fd, my_slot_number(), &result);
+	found->sock_crossed = enter(sock, my_slot_number(), &result);
 }
 
 static bool nothing_seen(bool shares_memory)

@@ -90,7 +90,7 @@ static void numbers(void)
 	expect(!bad, "a call number out of range, the daemon's among them, is ENOSYS", "%u of %u",
 	       bad, n);
 	for (uint64_t slot = CHANNEL_SLOTS; slot < 1ull << 32; slot *= 2) {
-		long rc = raw_enter(a->fd, slot, &res);
+		long rc = enter(a->fd, slot, &res);
 
 		bad += rc || res != -EINVAL;
 	}

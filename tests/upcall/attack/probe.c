@@ -80,7 +80,7 @@ static void by_a_stranger(void)
 	int64_t res;
 
 	expect(!through, "who never attached reaches nothing", "%u of %u probes", through, n);
-	expect(raw_enter(a.fd, 0, &res) == -ENOTCONN, "and cannot enter", "%s", strerror(errno));
+	expect(enter(a.fd, 0, &res) == -ENOTCONN, "and cannot enter", "%s", strerror(errno));
 }
 
 int main(int argc, char **argv)

@@ -185,7 +185,7 @@ with_bases(int fd, unsigned slot, unsigned long own_fs, const uint64_t *to, unsi
 
 		RAW3(SYS_arch_prctl, ARCH_SET_FS, to[i], 0);
 		RAW3(SYS_arch_prctl, ARCH_SET_GS, to[i] + 8, 0);
-		bad += raw_enter(fd, slot, &result) != 0 || result != 0;
+		bad += enter(fd, slot, &result) != 0 || result != 0;
 		RAW3(SYS_arch_prctl, ARCH_GET_FS, &fs, 0);
 		RAW3(SYS_arch_prctl, ARCH_GET_GS, &gs, 0);
 		bad += fs != to[i] || gs != to[i] + 8;
