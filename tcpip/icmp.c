@@ -204,8 +204,11 @@ void icmp_error(struct stack *st, struct pktbuf *p, uint8_t type, uint8_t code, 
 	struct pktbuf *e;
 	uint16_t quote;
 
-	if (pktbuf_data(p)[0] >> 4 == 6) { /* no port: the one that is asked for in common code */
-		icmp6_error(st, p, ICMP6_UNREACH, ICMP6_NO_PORT, 0);
+	if (pktbuf_data(p)[0] >> 4 == 6) { /* the two that are asked for in common code */
+		if (type == ICMP4_TIME_EXCEEDED)
+			icmp6_error(st, p, ICMP6_TIME, ICMP4_REASS_TIME, 0);
+		else
+			icmp6_error(st, p, ICMP6_UNREACH, ICMP6_NO_PORT, 0);
 		return;
 	}
 	if (ip4_parse(&ip, pktbuf_data(p), p->len) < 0 || !may_answer(st, p, &ip))

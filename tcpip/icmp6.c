@@ -143,8 +143,8 @@ void icmp6_in(struct stack *st, struct port *port, struct pktbuf *p, const struc
 
 	COUNT(st, Icmp6InMsgs);
 	if (icmp_parse(&m, pktbuf_data(p), p->len) < 0 ||
-	    csum_fold(csum_add(csum_pseudo6(h->src, h->dst, IP6_ICMP, p->len), pktbuf_data(p),
-			       p->len)) != 0) {
+	    csum_fold(csum_packet(csum_pseudo6(h->src, h->dst, IP6_ICMP, pktbuf_total(p)), p)) !=
+		    0) {
 		COUNT(st, Icmp6InErrors);
 		goto out;
 	}
@@ -195,10 +195,10 @@ static bool may_answer(const struct pktbuf *p, const struct ip6_hdr *h, uint8_t 
 		return false;
 	if (ip6_walk(&e, h, pktbuf_data(p), p->len) < 0)
 		return h->next != IP6_ICMP; /* the very reason of the answer */
-	if (e.fragment && e.frag_off)
-		return false;
 	if (e.next != IP6_ICMP)
 		return true;
+	if (e.fragment && e.frag_off) /* of what, is not in it */
+		return false;
 	if (p->len <= IP6_HDR_LEN + e.len)
 		return false;
 	about = pktbuf_data(p)[IP6_HDR_LEN + e.len];

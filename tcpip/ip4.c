@@ -59,20 +59,16 @@ static bool nobody_asks(const struct ip4_hdr *ip)
 }
 
 /*
- * A segment that came in pieces: TCP gets each piece as a segment of its own, as if the sender had
- * cut it there. What may be told once (SACK blocks, CWR) goes with the first, what ends it (FIN,
- * PSH) with the last.
+ * TCP gets each piece as a segment of its own, as if the sender had cut it there. What may be told
+ * once (SACK blocks, CWR) goes with the first, what ends it (FIN, PSH) with the last.
  */
-static void tcp_pieces(struct stack *st, struct port *port, struct pktbuf *p,
-		       const struct ip4_hdr *ip)
+void ip_tcp_pieces(struct stack *st, struct port *port, struct pktbuf *p, const struct ip4_hdr *ip)
 {
-	uint64_t sum = csum_pseudo4(ip->src, ip->dst, ip->protocol, (uint16_t)pktbuf_total(p));
 	struct tcp_hdr whole, h;
 	struct pktbuf *rest;
 	uint32_t at = 0;
 
-	if (csum_fold(csum_packet(sum, p)) != 0 || tcp_parse(&whole, pktbuf_data(p), p->len) < 0 ||
-	    whole.flags & (TCP_SYN | TCP_RST)) {
+	if (tcp_parse(&whole, pktbuf_data(p), p->len) < 0 || whole.flags & (TCP_SYN | TCP_RST)) {
 		COUNT(st, TcpInErrs);
 		pktbuf_free(p);
 		return;
@@ -97,6 +93,20 @@ static void tcp_pieces(struct stack *st, struct port *port, struct pktbuf *p,
 		p->flags |= PKTBUF_RX_L4_CSUM_OK;
 		tcp_in(st, port, p, ip);
 	}
+}
+
+static void tcp_pieces(struct stack *st, struct port *port, struct pktbuf *p,
+		       const struct ip4_hdr *ip)
+{
+	uint64_t sum = csum_pseudo4(ip->src, ip->dst, ip->protocol, (uint16_t)pktbuf_total(p));
+
+	if (csum_fold(csum_packet(sum, p)) == 0) {
+		ip_tcp_pieces(st, port, p, ip);
+		return;
+	}
+	COUNT(st, TcpInErrs);
+	COUNT(st, TcpInCsumErrors);
+	pktbuf_free(p);
 }
 
 /* mine: its destination is an address, not a broadcast. */
@@ -131,6 +141,31 @@ static void deliver(struct stack *st, struct port *port, struct pktbuf *p, const
 	pktbuf_free(p);
 }
 
+/* A fragment goes to reass.c; with the last of them *ip becomes the datagram's header. NULL: not
+ * yet, or never; p is gone. */
+static struct pktbuf *whole(struct stack *st, struct pktbuf *p, struct ip4_hdr *ip)
+{
+	struct fragment f = {
+		.src = ip->src,
+		.dst = ip->dst,
+		.id = ip->id,
+		.off = ip->frag_off,
+		.protocol = ip->protocol,
+		.tos = ip->tos,
+		.last = !ip->mf,
+	};
+
+	p = reass_in(st, p, &f);
+	if (!p)
+		return NULL;
+	(void)ip4_parse_quoted(ip, p->buf + p->l3_off, p->off - p->l3_off); /* it was sound */
+	ip->total_len = (uint16_t)(ip->hdr_len + f.total);
+	ip->mf = false;
+	if (f.ce)
+		ip->tos |= IP_CE;
+	return p;
+}
+
 static void receive(struct stack *st, struct port *port, struct pktbuf *p, bool looped)
 {
 	struct ip4_hdr ip;
@@ -152,15 +187,14 @@ static void receive(struct stack *st, struct port *port, struct pktbuf *p, bool 
 		COUNT(st, IpInAddrErrors);
 		goto drop;
 	}
+	pktbuf_trim(p, ip.total_len); /* Ethernet's padding */
+	pktbuf_pull(p, ip.hdr_len);
 	if (ip.mf || ip.frag_off) {
-		p = reass_in(st, p, &ip);
+		p = whole(st, p, &ip);
 		if (!p)
 			return;
-	} else {
-		pktbuf_trim(p, ip.total_len); /* Ethernet's padding */
-		pktbuf_pull(p, ip.hdr_len);
-		p->l4_off = p->off;
 	}
+	p->l4_off = p->off;
 	deliver(st, port, p, &ip, mine);
 	return;
 drop:
@@ -238,11 +272,14 @@ static void loop_group(struct stack *st, const struct pktbuf *p, const struct ro
 {
 	uint8_t group[16];
 
-	group_of4(group, hit->next_hop);
+	if (ip_is6(hit->next_hop))
+		memcpy(group, ip6_name(st, hit->next_hop)->addr, 16);
+	else
+		group_of4(group, hit->next_hop);
 	group_loop(st, hit->port, p, group);
 }
 
-static int send_packet(struct stack *st, struct pktbuf *p, const struct route_hit *hit)
+int ip_send_by(struct stack *st, struct pktbuf *p, const struct route_hit *hit)
 {
 	if (hit->local == ROUTE_LOCAL)
 		return ip_loop_put(st, p);
@@ -274,7 +311,7 @@ static int out_in_fragments(struct stack *st, struct pktbuf *p, struct ip4_hdr *
 		sum = sum ? sum : 0xffff;
 		memcpy(pktbuf_data(p) + 6, &sum, 2);
 	}
-	return ip4_frag_out(st, p, ip, mtu, hit, send_packet);
+	return ip4_frag_out(st, p, ip, mtu, hit);
 }
 
 static inline struct ip4_hdr header_of(const struct ip4_args *args, const struct route_hit *hit)
@@ -314,7 +351,7 @@ static inline __attribute__((always_inline)) int send_by(struct stack *st, struc
 	p->csum_start += IP4_HDR_LEN;
 	p->time = st->now;
 	if (hit->local)
-		return send_packet(st, p, hit);
+		return ip_send_by(st, p, hit);
 	neigh_out(st, hit->port, hit->next_hop, p);
 	return 0;
 }

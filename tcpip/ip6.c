@@ -3,7 +3,7 @@
  * IPv6 (RFC 8200): input checks and delivery, output. Called by eth.c (ip6_in), ip4.c (ip6_out, as
  * the transports send both families through ip4_out; ip6_loop_in), nd.c and mld.c (ip6_send); calls
  * the transports, icmp6.c, neigh.c. To the transports a packet is a struct ip4_hdr whose addresses
- * are handles. Fragments go by way of reass6.c. No forwarding; strict host model: an address is
+ * are handles. Fragments go by way of reass.c. No forwarding; strict host model: an address is
  * heard on its own port alone.
  */
 #include <errno.h>
@@ -21,6 +21,7 @@ struct incoming {
 	struct ip6_hdr h;
 	struct ip6_ext e;
 	bool looped;
+	bool fragment; /* it came as one, or as several */
 };
 
 /* ---- input -------------------------------------------------------------------------------- */
@@ -54,17 +55,29 @@ static uint32_t for_us(struct stack *st, const struct incoming *in)
 	return a && a->port == in->port ? ip : 0;
 }
 
+/* csum_add over the first `len` bytes of a packet in pieces. */
+static uint64_t csum_first(uint64_t sum, const struct pktbuf *p, uint32_t len)
+{
+	uint32_t n;
+
+	for (; p && len; p = p->more, len -= n) {
+		n = p->len < len ? p->len : len;
+		sum = csum_add(sum, pktbuf_data(p), n);
+	}
+	return sum;
+}
+
 /* TCP's and UDP's checksum, here because the pseudo header is. RFC 8200 8.1: UDP must have one. */
 static bool l4_checksum_ok(struct stack *st, const struct incoming *in)
 {
 	const struct pktbuf *p = in->p;
 	bool udp = in->e.next == IP6_UDP;
-	uint32_t len = p->len;
+	uint32_t len = pktbuf_total(p);
 
 	if (p->flags & PKTBUF_RX_L4_CSUM_OK && !udp)
 		return true;
 	if (udp) {
-		if (len < UDP_HDR_LEN)
+		if (p->len < UDP_HDR_LEN)
 			return true; /* udp_in says what is wrong */
 		if (wire_get16(pktbuf_data(p) + 6) == 0) {
 			COUNT(st, UdpInCsumErrors);
@@ -75,8 +88,7 @@ static bool l4_checksum_ok(struct stack *st, const struct incoming *in)
 		if (wire_get16(pktbuf_data(p) + 4) < len)
 			len = wire_get16(pktbuf_data(p) + 4);
 	}
-	if (csum_fold(csum_add(csum_pseudo6(in->h.src, in->h.dst, in->e.next, len), pktbuf_data(p),
-			       len)) == 0)
+	if (csum_fold(csum_first(csum_pseudo6(in->h.src, in->h.dst, in->e.next, len), p, len)) == 0)
 		return true;
 	if (udp) {
 		COUNT(st, UdpInCsumErrors);
@@ -95,6 +107,14 @@ static void problem(struct stack *st, const struct incoming *in, uint8_t code, u
 	pktbuf_free(in->p);
 }
 
+/* Neighbour discovery, which no honest sender cuts up: RFC 6980 5. */
+static bool of_discovery(const struct pktbuf *p)
+{
+	uint8_t type = p->len ? pktbuf_data(p)[0] : 0;
+
+	return type >= ICMP6_RS && type <= ICMP6_REDIRECT;
+}
+
 /* Takes over in->p, whose data is what follows the extension headers. */
 static void deliver(struct stack *st, struct incoming *in, uint32_t src, uint32_t dst)
 {
@@ -104,7 +124,6 @@ static void deliver(struct stack *st, struct incoming *in, uint32_t src, uint32_
 		.tos = in->h.tclass,
 		.ttl = in->h.hop_limit,
 		.protocol = in->e.next,
-		.total_len = (uint16_t)(p->len + IP4_HDR_LEN),
 		.df = true,
 		.src = src,
 		.dst = dst,
@@ -112,7 +131,7 @@ static void deliver(struct stack *st, struct incoming *in, uint32_t src, uint32_
 
 	p->l4_off = p->off;
 	COUNT(st, Ip6InDelivers);
-	if (in->e.next == IP6_ICMP) {
+	if (in->e.next == IP6_ICMP && !(in->fragment && of_discovery(p))) {
 		icmp6_in(st, in->port, p, &in->h, &ip);
 		return;
 	}
@@ -127,11 +146,13 @@ static void deliver(struct stack *st, struct incoming *in, uint32_t src, uint32_
 			udp_in(st, in->port, p, &ip);
 		else if (ip6_is_multicast(in->h.dst))
 			pktbuf_free(p);
+		else if (p->more)
+			ip_tcp_pieces(st, in->port, p, &ip);
 		else
 			tcp_in(st, in->port, p, &ip);
 		return;
 	}
-	if (in->e.next == IP6_NONE) {
+	if (in->e.next == IP6_NONE || in->e.next == IP6_ICMP) {
 		pktbuf_free(p);
 		return;
 	}
@@ -140,37 +161,73 @@ static void deliver(struct stack *st, struct incoming *in, uint32_t src, uint32_
 	problem(st, in, ICMP6_BAD_NEXT, in->e.next_at);
 }
 
-/* A fragment goes to reass6.c; with the last of them in->p becomes the datagram. False: not yet, or
+/* A fragment's headers become its datagram's: over the fragment header moves what is before it.
+ * Data from the IPv6 header then. False: in->p is gone. */
+static bool unfragment(struct stack *st, struct incoming *in, const struct fragment *f)
+{
+	struct pktbuf *p = in->p;
+	uint8_t *head = p->buf + p->l3_off;
+	uint16_t len = (uint16_t)(p->off - p->l3_off);
+	struct ip6_hdr h;
+	struct ip6_ext e;
+
+	(void)ip6_parse_quoted(&h, head, len); /* they were sound */
+	(void)ip6_walk(&e, &h, head, len);
+	len -= IP6_FRAG_LEN;
+	memmove(head + IP6_FRAG_LEN, head, len);
+	head += IP6_FRAG_LEN;
+	p->l3_off += IP6_FRAG_LEN;
+	head[e.frag_next] = e.next;
+	wire_put16(head + 4, (uint16_t)(len - IP6_HDR_LEN + f->total));
+	if (f->ce)
+		head[1] |= IP_CE << 4;
+	pktbuf_push(p, len);
+	/* A fragment in a fragment is nobody's business. */
+	if (ip6_parse_quoted(&in->h, head, p->len) == 0 &&
+	    ip6_walk(&in->e, &in->h, head, p->len) == 0 && !in->e.fragment)
+		return true;
+	COUNT(st, Ip6InHdrErrors);
+	pktbuf_free(p);
+	return false;
+}
+
+/* A fragment goes to reass.c; with the last of them in->p becomes the datagram. False: not yet, or
  * never; in->p is gone. An atomic one is whole by itself, RFC 6946. */
 static bool whole(struct stack *st, struct incoming *in, uint32_t src, uint32_t dst)
 {
 	const struct ip6_ext *e = &in->e;
+	struct fragment f = {
+		.src = src,
+		.dst = dst,
+		.id = e->frag_id,
+		.off = e->frag_off,
+		.tos = in->h.tclass,
+		.last = !e->more,
+	};
 	struct pktbuf *p = in->p;
-	uint16_t data;
 
-	if (!e->fragment || (e->frag_off == 0 && !e->more))
+	if (!e->fragment)
 		return true;
-	COUNT(st, Ip6InFragments);
-	data = (uint16_t)(p->len - IP6_HDR_LEN - e->len);
-	if (e->more && data % 8) { /* RFC 8200 4.5; the payload's length is to blame */
+	in->fragment = true;
+	f.total = p->len - IP6_HDR_LEN - e->len;
+	if (e->more && f.total % 8) { /* RFC 8200 4.5; the payload's length is to blame */
 		problem(st, in, ICMP6_BAD_FIELD, 4);
 		return false;
 	}
-	if (e->frag_off + data > UINT16_MAX) {
+	if (e->frag_off + f.total > UINT16_MAX) {
 		problem(st, in, ICMP6_BAD_FIELD, IP6_HDR_LEN + e->len - 6u);
 		return false;
 	}
-	in->p = data ? reass6_in(st, p, &in->h, e, src, dst) : NULL;
-	pktbuf_free(p);
-	if (!in->p)
+	if (e->frag_off == 0 && !ip6_chain_whole(e, pktbuf_data(p), p->len)) {
+		problem(st, in, ICMP6_BAD_CHAIN, 0);
 		return false;
-	/* Its headers anew; a fragment in a fragment is nobody's business. */
-	if (ip6_parse(&in->h, pktbuf_data(in->p), in->p->len) == 0 &&
-	    ip6_walk(&in->e, &in->h, pktbuf_data(in->p), in->p->len) == 0 && !in->e.fragment)
-		return true;
-	COUNT(st, Ip6InHdrErrors);
-	pktbuf_free(in->p);
-	return false;
+	}
+	pktbuf_pull(p, (uint16_t)(IP6_HDR_LEN + e->len));
+	if (e->frag_off || e->more) {
+		COUNT(st, Ip6InFragments);
+		in->p = reass_in(st, p, &f);
+	}
+	return in->p && unfragment(st, in, &f);
 }
 
 static void receive(struct stack *st, struct incoming *in)
@@ -326,46 +383,72 @@ uint16_t ip6_mtu(struct stack *st, uint32_t dst)
 	return route6_lookup(st, dst, &hit) == 0 ? path_mtu(st, dst, hit.port) : IP6_MTU_MIN;
 }
 
+/* The transport's checksum is made here, over all of it. */
+static int out_in_fragments(struct stack *st, struct pktbuf *p, struct ip6_hdr *h,
+			    const struct ip4_args *args, uint16_t mtu, const struct route_hit *hit)
+{
+	uint32_t total = pktbuf_total(p);
+	uint8_t *field = pktbuf_data(p) + (h->next == IP6_UDP ? 6 : 2);
+	uint16_t sum;
+
+	if (total > UINT16_MAX || args->df || (h->next != IP6_UDP && h->next != IP6_ICMP)) {
+		COUNT(st, Ip6FragFails);
+		pktbuf_free(p);
+		return -EMSGSIZE;
+	}
+	memset(field, 0, 2);
+	sum = csum_fold(csum_packet(csum_pseudo6(h->src, h->dst, h->next, total), p));
+	if (sum == 0 && h->next == IP6_UDP)
+		sum = 0xffff;
+	memcpy(field, &sum, 2);
+	return ip6_frag_out(st, p, h, mtu, hit);
+}
+
+/* Where a packet goes, besides its next hop: enum route_local. */
+static uint8_t to_whom(const struct ip4_args *args, const struct route_hit *hit,
+		       const struct ip6_hdr *h)
+{
+	if (hit->local || !ip6_is_multicast(h->dst))
+		return hit->local;
+	if (args->ttl == 0) /* this host alone */
+		return args->no_loop ? ROUTE_WIRE : ROUTE_GROUP;
+	return args->no_loop ? ROUTE_WIRE : ROUTE_BOTH;
+}
+
 int ip6_out(struct stack *st, struct pktbuf *p, const struct ip4_args *args)
 {
 	struct ip6_hdr h = {.tclass = args->tos, .next = args->protocol};
 	struct route_hit hit;
-	bool loop;
+	uint16_t mtu;
+	bool local;
 	int r = route6_lookup(st, args->dst, &hit);
 
 	if (r < 0) {
 		COUNT(st, Ip6OutNoRoutes);
 		goto drop;
 	}
-	r = -EMSGSIZE;
-	if (p->more || p->len + IP6_HDR_LEN > path_mtu(st, args->dst, hit.port))
-		goto discard;
+	memcpy(h.src, ip6_name(st, ip_is6(args->src) ? args->src : hit.src)->addr, 16);
+	memcpy(h.dst, ip6_name(st, args->dst)->addr, 16);
+	r = 0;
+	if (args->ttl == 0 && args->no_loop && ip6_is_multicast(h.dst)) /* to nobody */
+		goto drop;
+	h.hop_limit = args->ttl ? args->ttl : default_hops(st, hit.port);
+	h.flow = flow_label(st, p, args);
+	hit.local = to_whom(args, &hit, &h);
+	mtu = path_mtu(st, args->dst, hit.port);
+	if (p->more || p->len + IP6_HDR_LEN > mtu)
+		return out_in_fragments(st, p, &h, args, mtu, &hit);
 	r = -ENOBUFS;
 	if (p->off < ETH_HDR_LEN + IP6_HDR_LEN)
 		goto discard;
-	h.hop_limit = args->ttl ? args->ttl : default_hops(st, hit.port);
 	h.payload_len = p->len;
-	h.flow = flow_label(st, p, args);
-	memcpy(h.src, ip6_name(st, ip_is6(args->src) ? args->src : hit.src)->addr, 16);
-	memcpy(h.dst, ip6_name(st, args->dst)->addr, 16);
-	loop = addr6_of(st, args->dst) != NULL;
-	if (!loop || args->protocol == IP6_ICMP)
+	local = hit.local == ROUTE_LOCAL;
+	if (!local || args->protocol == IP6_ICMP)
 		l4_checksum(p, args->protocol, &h, hit.port->caps & PORT_CAP_TX_L4_CSUM);
 	else if (args->protocol == IP6_UDP) /* not none: that is refused, also here */
 		memset(pktbuf_data(p) + 6, 0xff, 2);
 	push_header(st, p, &h);
-	if (loop)
-		return ip_loop_put(st, p);
-	if (ip6_is_multicast(h.dst)) {
-		if (!args->no_loop)
-			group_loop(st, hit.port, p, h.dst);
-		if (args->ttl == 0) { /* this host alone */
-			pktbuf_free(p);
-			return 0;
-		}
-	}
-	neigh_out(st, hit.port, hit.next_hop, p);
-	return 0;
+	return ip_send_by(st, p, &hit);
 discard:
 	COUNT(st, Ip6OutDiscards);
 drop:

@@ -22,8 +22,6 @@
 #define IP6_ROUTE_MAX  64u
 #define IP6_ROUTER_MAX 4u  /* default routers, a port */
 #define IP6_PREFIX_MAX 16u /* on-link prefixes from routers, all ports */
-#define IP6_REASS_MAX  16u
-#define IP6_REASS_HEAD 128u /* bytes of IPv6 header and extension headers before a fragment's */
 #define IP6_FOREVER    UINT64_MAX
 #define NAME6_SPARE    512u
 
@@ -64,20 +62,6 @@ struct ip6_route {
 	uint64_t until; /* ns; IP6_FOREVER */
 };
 
-/* A datagram being put together, reass6.c. */
-struct ip6_reass {
-	struct pktbuf *p;  /* NULL: free slot */
-	uint32_t src, dst; /* handles, held */
-	uint32_t id;
-	uint16_t head_len; /* of what precedes the data; 0: the first fragment is missing */
-	uint16_t total;	   /* bytes of data; 0: the last one is missing */
-	uint16_t seen_end; /* highest byte seen + 1 */
-	uint16_t blocks;   /* of 8 bytes, here */
-	bool ce;	   /* one of them met congestion */
-	uint8_t have[PKTBUF_SIZE / 64];
-	struct timer timer;
-};
-
 /* IPv6 on one port. */
 struct ip6_port {
 	struct port *port; /* NULL: off */
@@ -95,7 +79,6 @@ struct ip6_table {
 	uint32_t oldest, newest;
 	struct ip6_addr addr[IP6_ADDR_MAX];
 	struct ip6_route route[IP6_ROUTE_MAX];
-	struct ip6_reass reass[IP6_REASS_MAX];
 	struct ip6_port port[PORT_MAX];
 	uint32_t n_addrs; /* high-water mark of slots */
 	struct timer routes_timer;
@@ -164,11 +147,6 @@ int ip6_out(struct stack *st, struct pktbuf *p, const struct ip4_args *args);
 void ip6_send(struct stack *st, struct port *port, struct pktbuf *p, const struct ip6_hdr *h,
 	      const uint8_t mac[6]);
 uint16_t ip6_mtu(struct stack *st, uint32_t dst);
-
-/* reass6.c */
-struct pktbuf *reass6_in(struct stack *st, const struct pktbuf *p, const struct ip6_hdr *h,
-			 const struct ip6_ext *e, uint32_t src, uint32_t dst);
-void reass6_flush(struct stack *st);
 
 /* icmp6.c: takes over p (data at the ICMPv6 header); `h` the header it came under, `ip` the same as
  * the transports see it. icmp6_error: data at the IPv6 header. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * IPv4 reassembly: RFC 791 3.2 and 815, with the limits that RFC 8900 and 1858 ask for. Called by
- * ip4.c; calls icmp.c for what was never completed.
+ * Reassembly, of both families: RFC 791 3.2, 815 and 8200 4.5, with the limits that RFC 8900 and
+ * 1858 ask for. Called by ip4.c and ip6.c, who make a packet of what is put together here; calls
+ * icmp.c for what was never completed.
  *
  * Fragments stay in the buffers they came in, sorted by offset; small neighbours are copied
  * together, so that a datagram is REASS_PIECES buffers at most and crumbs do not fill the pool. As
@@ -12,21 +13,21 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "tcpip/stack.h"
+#include "tcpip/ip6.h"
 
 #define REASS_MAX     256u /* datagrams */
 #define REASS_SOURCE  16u  /* of one source */
 #define REASS_PIECES  SOCK_SLICES
 #define REASS_SHARE   8u	     /* at most 1/8 of the packet buffers */
-#define REASS_TIMEOUT 30000000000ull /* ns, as Linux's ipfrag_time */
+#define REASS_TIMEOUT 60000000000ull /* ns: RFC 1122 3.3.2, RFC 8200 4.5 */
 #define REASS_BUCKETS 256u
 #define DATAGRAM_MAX  65535u
 
 struct datagram {
 	struct datagram *hash_next;
 	struct datagram *newer, *older;
-	uint32_t src, dst; /* network byte order */
-	uint16_t id;
+	uint32_t src, dst; /* addresses, or handles that are held */
+	uint32_t id;
 	uint8_t protocol;
 	uint8_t ecn;	     /* bit (1 << codepoint) of each fragment */
 	struct pktbuf *head; /* sorted, linked by `more`, no overlap */
@@ -42,6 +43,10 @@ struct reass_table {
 	uint32_t pieces;
 	struct timer timer;
 };
+
+/* Of the family that the source is of. */
+#define COUNT_FOR(st, src, name)                                                                   \
+	((st)->counters[ip_is6(src) ? CNT_Ip6Reasm##name : CNT_IpReasm##name]++)
 
 /* ---- the table ---------------------------------------------------------------------------- */
 
@@ -73,6 +78,8 @@ static struct pktbuf *forget(struct stack *st, struct datagram *d)
 	*(d->older ? &d->older->newer : &t->oldest) = d->newer;
 	*(d->newer ? &d->newer->older : &t->newest) = d->older;
 	t->pieces -= d->pieces;
+	ip_set(st, &d->src, 0);
+	ip_set(st, &d->dst, 0);
 	pool_put(&t->pool, d);
 	watch_oldest(st);
 	return p;
@@ -80,14 +87,15 @@ static struct pktbuf *forget(struct stack *st, struct datagram *d)
 
 static void drop(struct stack *st, struct datagram *d)
 {
-	struct pktbuf *p = forget(st, d);
+	struct pktbuf *p;
 
-	COUNT(st, IpReasmFails);
+	COUNT_FOR(st, d->src, Fails);
+	p = forget(st, d);
 	if (p)
 		pktbuf_free(p);
 }
 
-/* RFC 792, RFC 1122 3.3.2: the sender hears it if the first fragment is there to be quoted. */
+/* RFC 1122 3.3.2, RFC 8200 4.5: the sender hears it if the first fragment is there to be quoted. */
 static void expired(struct stack *st, struct timer *timer)
 {
 	struct reass_table *t = st->reass;
@@ -95,8 +103,8 @@ static void expired(struct stack *st, struct timer *timer)
 
 	(void)timer;
 	while (t->oldest && t->oldest->expires <= st->now) {
-		COUNT(st, IpReasmTimeout);
-		COUNT(st, IpReasmFails);
+		COUNT_FOR(st, t->oldest->src, Timeout);
+		COUNT_FOR(st, t->oldest->src, Fails);
 		p = forget(st, t->oldest);
 		if (p->frag.start == 0) {
 			pktbuf_push(p, (uint16_t)(p->off - p->l3_off));
@@ -106,7 +114,7 @@ static void expired(struct stack *st, struct timer *timer)
 	}
 }
 
-static struct datagram *create(struct stack *st, const struct ip4_hdr *ip)
+static struct datagram *create(struct stack *st, const struct fragment *f)
 {
 	struct reass_table *t = st->reass;
 	struct datagram *d, **at;
@@ -114,11 +122,11 @@ static struct datagram *create(struct stack *st, const struct ip4_hdr *ip)
 	if (t->pool.used == t->pool.count)
 		drop(st, t->oldest);
 	d = pool_get(&t->pool);
-	at = bucket_of(st, ip->src);
-	d->src = ip->src;
-	d->dst = ip->dst;
-	d->id = ip->id;
-	d->protocol = ip->protocol;
+	at = bucket_of(st, f->src);
+	ip_set(st, &d->src, f->src);
+	ip_set(st, &d->dst, f->dst);
+	d->id = f->id;
+	d->protocol = f->protocol;
 	d->expires = st->now + REASS_TIMEOUT;
 	d->hash_next = *at;
 	*at = d;
@@ -130,22 +138,22 @@ static struct datagram *create(struct stack *st, const struct ip4_hdr *ip)
 }
 
 /* A chain runs from the newest to the oldest: the last one seen of a source is its oldest. */
-static struct datagram *find(struct stack *st, const struct ip4_hdr *ip)
+static struct datagram *find(struct stack *st, const struct fragment *f)
 {
 	struct datagram *d, *last = NULL;
 	unsigned n = 0;
 
-	for (d = *bucket_of(st, ip->src); d; d = d->hash_next) {
-		if (d->src != ip->src)
+	for (d = *bucket_of(st, f->src); d; d = d->hash_next) {
+		if (d->src != f->src)
 			continue;
-		if (d->id == ip->id && d->dst == ip->dst && d->protocol == ip->protocol)
+		if (d->id == f->id && d->dst == f->dst && d->protocol == f->protocol)
 			return d;
 		last = d;
 		n++;
 	}
 	if (n >= REASS_SOURCE)
 		drop(st, last);
-	return create(st, ip);
+	return create(st, f);
 }
 
 int reass_create(struct stack *st)
@@ -231,7 +239,7 @@ static int insert(struct stack *st, struct datagram *d, struct pktbuf *p)
 	return 0;
 }
 
-/* RFC 791: all but the last are multiples of 8; what lies beyond the end is a lie somewhere. */
+/* What lies beyond the end is a lie somewhere. */
 static bool bounds_ok(const struct datagram *d, const struct pktbuf *p, bool last)
 {
 	if (d->end)
@@ -240,72 +248,68 @@ static bool bounds_ok(const struct datagram *d, const struct pktbuf *p, bool las
 }
 
 /* RFC 3168 5.3, as Linux: a mark stays, unless a sender who cannot be marked is mixed in. */
-static int merge_ecn(const struct datagram *d, uint8_t *tos)
+static bool ecn_ok(const struct datagram *d)
 {
-	if (!(d->ecn & 1u << IP_CE))
-		return 0;
-	if (d->ecn & 1u << IP_NOT_ECT)
-		return -EBADMSG;
-	*tos |= IP_CE;
-	return 0;
+	return !(d->ecn & 1u << IP_CE) || !(d->ecn & 1u << IP_NOT_ECT);
 }
 
-static struct pktbuf *complete(struct stack *st, struct datagram *d, struct ip4_hdr *ip)
+/* What the length field of the datagram's header would have to count. */
+static uint32_t length(const struct datagram *d)
 {
-	struct pktbuf *p = d->head;
-	struct ip4_hdr first;
-	bool bad = ip4_parse_quoted(&first, p->buf + p->l3_off, p->off - p->l3_off) < 0 ||
-		   first.hdr_len + d->end > DATAGRAM_MAX || merge_ecn(d, &first.tos) < 0;
+	uint32_t head = (uint32_t)(d->head->off - d->head->l3_off);
 
-	if (bad) {
+	return d->end + head - (ip_is6(d->src) ? IP6_HDR_LEN + IP6_FRAG_LEN : 0);
+}
+
+static struct pktbuf *complete(struct stack *st, struct datagram *d, struct fragment *f)
+{
+	struct pktbuf *p;
+
+	if (!ecn_ok(d) || length(d) > DATAGRAM_MAX) {
 		drop(st, d);
 		return NULL;
 	}
-	first.total_len = (uint16_t)(first.hdr_len + d->end);
-	first.mf = false;
-	*ip = first;
-	COUNT(st, IpReasmOKs);
+	f->ce = d->ecn & 1u << IP_CE;
+	f->total = d->end;
+	COUNT_FOR(st, d->src, OKs);
 	p = forget(st, d);
 	p->flags &= (uint16_t)~PKTBUF_RX_L4_CSUM_OK; /* said of a fragment at best */
-	p->l4_off = p->off;
 	return p;
 }
 
-struct pktbuf *reass_in(struct stack *st, struct pktbuf *p, struct ip4_hdr *ip)
+struct pktbuf *reass_in(struct stack *st, struct pktbuf *p, struct fragment *f)
 {
 	struct reass_table *t = st->reass;
 	struct datagram *d;
-	bool last = !ip->mf;
 	int r;
 
-	COUNT(st, IpReasmReqds);
-	pktbuf_trim(p, ip->total_len);
-	pktbuf_pull(p, ip->hdr_len);
-	p->frag.start = ip->frag_off;
-	p->frag.end = (uint32_t)ip->frag_off + p->len;
-	if (p->len == 0 || (!last && p->len % 8 != 0) || p->frag.end > DATAGRAM_MAX) {
-		COUNT(st, IpReasmFails);
+	COUNT_FOR(st, f->src, Reqds);
+	p->frag.start = f->off;
+	p->frag.end = (uint32_t)f->off + p->len;
+	/* RFC 791: all but the last are multiples of 8. */
+	if (p->len == 0 || (!f->last && p->len % 8 != 0) || p->frag.end > DATAGRAM_MAX) {
+		COUNT_FOR(st, f->src, Fails);
 		pktbuf_free(p);
 		return NULL;
 	}
 	while (t->oldest && t->pieces >= st->pool->count / REASS_SHARE)
 		drop(st, t->oldest);
-	d = find(st, ip);
-	r = bounds_ok(d, p, last) ? insert(st, d, p) : -EBADMSG;
+	d = find(st, f);
+	r = bounds_ok(d, p, f->last) ? insert(st, d, p) : -EBADMSG;
 	if (r < 0)
 		pktbuf_free(p);
 	if (r == -EBADMSG)
-		COUNT(st, IpReasmOverlaps);
+		COUNT_FOR(st, f->src, Overlaps);
 	if (r == -EBADMSG || d->pieces > REASS_PIECES) {
 		drop(st, d);
 		return NULL;
 	}
 	if (r == 0) {
-		d->ecn |= (uint8_t)(1u << (ip->tos & 3));
-		if (last)
+		d->ecn |= (uint8_t)(1u << (f->tos & 3));
+		if (f->last)
 			d->end = d->tail->frag.end;
 	}
-	return d->end && d->got == d->end ? complete(st, d, ip) : NULL;
+	return d->end && d->got == d->end ? complete(st, d, f) : NULL;
 }
 
 uint64_t csum_packet(uint64_t sum, const struct pktbuf *p)

@@ -50,6 +50,7 @@ int route6_lookup(struct stack *st, uint32_t dst, struct route_hit *hit)
 	hit->next_hop = dst;
 	hit->src = dst;
 	hit->port = own ? own->port : NULL;
+	hit->local = own ? ROUTE_LOCAL : ROUTE_WIRE;
 	if (own)
 		return 0;
 	if (ip6_is_unspecified(n->addr))
@@ -175,7 +176,7 @@ void ip6_flush_port(struct stack *st, struct port *port)
 	for (i = 0; i < IP6_ROUTE_MAX; i++)
 		if (t->route[i].port == port)
 			route6_remove(st, &t->route[i]);
-	reass6_flush(st); /* rare enough to take those of other ports along */
+	reass_drop_all(st); /* rare enough to take those of other ports along */
 	group_flush(st, port, GROUP_6);
 	for (i = 0; i < PORT_MAX; i++)
 		if (t->port[i].port == port)

@@ -116,6 +116,11 @@
 	X(Ip6ReasmReqds)                                                                           \
 	X(Ip6ReasmOKs)                                                                             \
 	X(Ip6ReasmFails)                                                                           \
+	X(Ip6ReasmTimeout)                                                                         \
+	X(Ip6ReasmOverlaps)                                                                        \
+	X(Ip6FragOKs)                                                                              \
+	X(Ip6FragFails)                                                                            \
+	X(Ip6FragCreates)                                                                          \
 	X(Ip6InDelivers)                                                                           \
 	X(Ip6OutRequests)                                                                          \
 	X(Ip6OutNoRoutes)                                                                          \
@@ -212,7 +217,7 @@ struct stack {
 	uint16_t *sock_gen;   /* generation of each index, never 0 */
 	struct pool tcp_pcbs; /* struct tcp_pcb */
 
-	uint16_t ip_ids[STACK_IP_IDS]; /* ip4_frag.c */
+	uint32_t ip_ids[STACK_IP_IDS]; /* ip_frag.c */
 	struct pmtu pmtus[STACK_PMTUS];
 
 	uint8_t secret[16];   /* SipHash key: ISNs, hash tables, ports */
@@ -367,15 +372,19 @@ int ip4_out_group(struct stack *st, struct pktbuf *p, const struct ip4_args *arg
 /* The same to a host whose path takes less than the link. */
 int ip4_out_narrow(struct stack *st, struct pktbuf *p, const struct ip4_args *args, uint16_t mtu);
 /*
- * ip4_frag.c: a packet (data at the transport header, in one or more pieces) that does not fit goes
- * out as fragments of `mtu` bytes, each by out(); takes over p. *ip: its header but for length, id
- * and offset.
+ * ip_frag.c: a packet (data at the transport header, in one or more pieces) that does not fit goes
+ * out as fragments of `mtu` bytes by the route given; takes over p. *h: its header but for what
+ * differs in each. 0 or -ENOBUFS.
  */
-int ip4_frag_out(struct stack *st, struct pktbuf *p, struct ip4_hdr *ip, uint16_t mtu,
-		 const struct route_hit *hit,
-		 int (*out)(struct stack *st, struct pktbuf *p, const struct route_hit *hit));
-/* May `owner` have n buffers more? */
-bool ip4_frag_room(const struct stack *st, uint8_t owner, uint32_t n);
+struct ip6_hdr;
+int ip4_frag_out(struct stack *st, struct pktbuf *p, struct ip4_hdr *h, uint16_t mtu,
+		 const struct route_hit *hit);
+int ip6_frag_out(struct stack *st, struct pktbuf *p, struct ip6_hdr *h, uint16_t mtu,
+		 const struct route_hit *hit);
+/* A packet with its IP header, of either family, takes the route that was found for it. */
+int ip_send_by(struct stack *st, struct pktbuf *p, const struct route_hit *hit);
+/* A segment in pieces (data at its header, checksum found good) to TCP. */
+void ip_tcp_pieces(struct stack *st, struct port *port, struct pktbuf *p, const struct ip4_hdr *ip);
 /* Path MTU as known, bytes; with a handle, less the 20 bytes that IPv6's header is longer: who adds
  * 20 for IP gets what fits. ip4_out, too, takes handles. */
 uint16_t ip4_mtu(struct stack *st, uint32_t dst);
@@ -403,12 +412,23 @@ struct pktbuf *ip_copy(struct stack *st, const struct pktbuf *p);
 /* Takes over p and a reference: onto st->loop. */
 int ip_loop_put(struct stack *st, struct pktbuf *p);
 
+struct fragment {
+	uint32_t src, dst; /* addresses, or handles */
+	uint32_t id;
+	uint16_t off;	  /* bytes */
+	uint8_t protocol; /* RFC 8200 4.5: 0 with IPv6 */
+	uint8_t tos;
+	bool last;
+	/* Of the datagram. */
+	bool ce;	/* congestion was met, RFC 3168 5.3 */
+	uint32_t total; /* bytes */
+};
 /*
- * reass.c: takes over a fragment whose header `ip` is sound (data at that header). The whole
- * datagram once it is there, data at the transport header, its pieces linked by `more`, every one
- * of an even length but the last, *ip its header; NULL until then.
+ * reass.c: takes over a fragment, its data what it brings of the datagram, its headers before that
+ * from l3_off on. Once all is there, the datagram, its pieces linked by `more`, every one of an
+ * even length but the last; the headers are the first fragment's. NULL until then.
  */
-struct pktbuf *reass_in(struct stack *st, struct pktbuf *p, struct ip4_hdr *ip);
+struct pktbuf *reass_in(struct stack *st, struct pktbuf *p, struct fragment *f);
 int reass_create(struct stack *st);
 void reass_drop_all(struct stack *st);
 const struct pool *reass_pool(const struct stack *st);

@@ -52,15 +52,13 @@ static bool may_fragment(const struct socket *so)
 	return so->mtu_discover < IP_PMTUDISC_DO || so->mtu_discover == IP_PMTUDISC_OMIT;
 }
 
-/* The longest packet, as if it had an IPv4 header. IPv6 is not fragmented here. */
+/* The longest packet, as if it had an IPv4 header; IPv6's is not part of what 16 bits count. */
 static uint32_t most_of(const struct socket *so, uint32_t ip, const struct route_hit *hit)
 {
-	uint32_t one = PKTBUF_SIZE - PKTBUF_HEADROOM;
-
-	if (ip_is6(ip))
-		return ip4_mtu(so->st, ip) < one ? ip4_mtu(so->st, ip) : one;
 	if (may_fragment(so))
-		return 0xffff;
+		return 0xffff + (ip_is6(ip) ? IP4_HDR_LEN : 0);
+	if (ip_is6(ip))
+		return ip4_mtu(so->st, ip);
 	/* A probe is to find out whether the path takes more than is known. */
 	return so->mtu_discover == IP_PMTUDISC_DO ? ip4_mtu(so->st, ip) : hit->port->mtu;
 }

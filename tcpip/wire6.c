@@ -169,6 +169,36 @@ int ip6_walk(struct ip6_ext *e, const struct ip6_hdr *h, const uint8_t *data, si
 	return 0;
 }
 
+static size_t transport_len(uint8_t next)
+{
+	return next == IP6_TCP	  ? TCP_HDR_LEN
+	       : next == IP6_UDP  ? UDP_HDR_LEN
+	       : next == IP6_ICMP ? ICMP_HDR_LEN
+				  : 0;
+}
+
+bool ip6_chain_whole(const struct ip6_ext *e, const uint8_t *data, size_t len)
+{
+	size_t at = IP6_HDR_LEN + e->len;
+	uint8_t next = e->next;
+
+	while (next == IP6_HOPOPTS || next == IP6_DSTOPTS || next == IP6_ROUTING) {
+		if (at + 8 > len)
+			return false;
+		next = data[at];
+		at += (data[at + 1] + 1u) * 8;
+	}
+	return at + transport_len(next) <= len;
+}
+
+void ip6_frag_build(uint8_t *data, uint8_t next, uint16_t off, bool more, uint32_t id)
+{
+	data[0] = next;
+	data[1] = 0;
+	wire_put16(data + 2, (uint16_t)(off | more));
+	wire_put32(data + 4, id);
+}
+
 /* ---- neighbour discovery ------------------------------------------------------------------ */
 
 enum nd_option { ND_SLLA = 1, ND_TLLA = 2, ND_PREFIX = 3, ND_MTU = 5 };

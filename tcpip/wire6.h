@@ -11,6 +11,7 @@
 #include "tcpip/wire.h"
 
 #define IP6_HDR_LEN	40u
+#define IP6_FRAG_LEN	8u
 #define IP6_MTU_MIN	1280u /* RFC 8200 5 */
 #define IP6_EXT_MAX	8u    /* extension headers of a packet */
 #define IP6_EXT_LEN_MAX 512u  /* bytes of them all */
@@ -78,7 +79,7 @@ enum icmp6_unreach_code {
 	ICMP6_NO_PORT = 4,
 };
 
-enum icmp6_problem { ICMP6_BAD_FIELD, ICMP6_BAD_NEXT, ICMP6_BAD_OPTION };
+enum icmp6_problem { ICMP6_BAD_FIELD, ICMP6_BAD_NEXT, ICMP6_BAD_OPTION, ICMP6_BAD_CHAIN };
 
 struct nd_prefix {
 	uint8_t prefix[16];
@@ -116,11 +117,16 @@ struct mld_query {
 int ip6_parse(struct ip6_hdr *h, const uint8_t *data, size_t len);
 int ip6_parse_quoted(struct ip6_hdr *h, const uint8_t *data, size_t len);
 void ip6_build(uint8_t *data, const struct ip6_hdr *h); /* 40 bytes */
+/* The fragment header, IP6_FRAG_LEN bytes; off: bytes, a multiple of 8. */
+void ip6_frag_build(uint8_t *data, uint8_t next, uint16_t off, bool more, uint32_t id);
 /*
  * Walks over the extension headers behind the IPv6 header; data and len are the whole packet's.
  * 0; -EBADMSG: drop it; -EPROTO: answer what e->problem says (not for e->problem_at, an offset).
  */
 int ip6_walk(struct ip6_ext *e, const struct ip6_hdr *h, const uint8_t *data, size_t len);
+/* Behind the fragment header that ended the walk: are all headers there, the transport's too, as a
+ * first fragment must have them (RFC 7112 5)? */
+bool ip6_chain_whole(const struct ip6_ext *e, const uint8_t *data, size_t len);
 /* data: the ICMPv6 message from its type on; checks what RFC 4861 6.1 and 7.1 ask of lengths,
  * codes and options (the hop limit and addresses are the caller's). */
 int nd_parse(struct nd_msg *m, const uint8_t *data, size_t len);

@@ -26,7 +26,7 @@ static const char usage[] =
 	"Echo requests from the net. -c: how many; -i: between two (1);\n"
 	"-W: wait for an answer (1); -s: bytes of payload (56).\n";
 
-#define PAYLOAD_MAX 1472
+#define PAYLOAD_MAX (65535 - 20 - ICMP_HDR_LEN) /* what a datagram of IPv4 holds */
 
 struct ping {
 	const char *net, *host;
@@ -191,7 +191,7 @@ static void note(struct ping *p, double ms)
 /* Takes one datagram: true if it is the answer to the last request. */
 static bool take_one(struct ping *p, bool *again)
 {
-	uint8_t packet[2048];
+	uint8_t packet[ICMP_HDR_LEN + PAYLOAD_MAX];
 	ssize_t n = sandwire_recv(p->fd, packet, sizeof(packet), MSG_DONTWAIT);
 	double ms = (double)(now_ns() - p->sent_at) / 1e6;
 	struct icmp_hdr h;

@@ -120,6 +120,11 @@ static void check_ip6(const uint8_t *p, size_t len)
 	FUZZ_MUST(!ip6_is_multicast(h.src) && !ip6_is_unspecified(h.dst));
 	p += IP6_HDR_LEN + e.len;
 	len -= IP6_HDR_LEN + e.len;
+	if (e.fragment) { /* the checksum is the datagram's */
+		FUZZ_MUST(e.next == IP6_UDP || e.next == IP6_ICMP);
+		FUZZ_MUST(len > 0 && (e.more ? len % 8 == 0 : e.frag_off > 0));
+		return;
+	}
 	if (e.next == IP6_TCP)
 		FUZZ_MUST(tcp_parse(&fz_last, p, len) == 0);
 	if (e.next == IP6_TCP || e.next == IP6_UDP || e.next == IP6_ICMP)

@@ -163,7 +163,7 @@ START_TEST(too_big_lowers_the_paths_mtu_for_ten_minutes_and_never_below_1280)
 	struct socket *so = socket6(&d, SOCK_DGRAM, 0);
 	struct sock_addr to = name6("2001:db8::9", 53);
 	uint8_t data[1452] = {0};
-	int mtu;
+	int mtu, how = IPV6_PMTUDISC_DO;
 	uint32_t len = sizeof(mtu);
 
 	ck_assert_int_eq(sock_connect(so, &to), 0);
@@ -174,6 +174,7 @@ START_TEST(too_big_lowers_the_paths_mtu_for_ten_minutes_and_never_below_1280)
 	ck_assert_int_eq(error_of(so), EMSGSIZE);
 	ck_assert_int_eq(sock_getopt(so, IPPROTO_IPV6, IPV6_MTU, &mtu, &len), 0);
 	ck_assert_int_eq(mtu, 1300);
+	ck_assert_int_eq(sock_setopt(so, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &how, sizeof(how)), 0);
 	ck_assert_int_eq(desk_send(&d, so, data, 1300 - 47, NULL), -EMSGSIZE);
 	ck_assert_int_eq(desk_send(&d, so, data, 1300 - 48, NULL), 1300 - 48);
 	desk_pass(&d, 601 * SEC_NS);

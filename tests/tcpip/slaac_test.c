@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What routers say: addresses, default routes, their ends, and what a hostile one cannot do. */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -254,7 +255,9 @@ START_TEST(hop_limit_and_mtu_are_the_routers)
 	struct socket *so = socket6(&d, SOCK_DGRAM, 0);
 	struct sock_addr to = name6("fe80::99", 53);
 	uint8_t data[1400] = {0};
+	int how = IPV6_PMTUDISC_DO;
 
+	ck_assert_int_eq(sock_setopt(so, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &how, sizeof(how)), 0);
 	m.hop_limit = 33;
 	m.mtu = 1400;
 	desk6_nd(&d, 99, "fe80::99", ip6_all_nodes, &m);

@@ -62,6 +62,8 @@ one_mode() {
 	check "$mode-stack-pings-kernel" sandwire ping --net $net -c 3 -i 0.2 $peer
 	check "$mode-stack-pings-link-local" sandwire ping --net $net -c 1 "$kll"
 	check "$mode-large-echo" sandwire ping --net $net -c 1 -s 1452 $peer
+	check "$mode-echo-in-fragments" sandwire ping --net $net -c 1 -s 20000 $peer
+	check "$mode-kernel-pings-in-fragments" there busybox ping6 -c 1 -W 2 -s 20000 $here
 	says "$mode-neigh" "^$peer .*[0-9a-f:]{17} +[A-Z]+" sandwire neigh --net $net
 	says "$mode-route" '^2001:db8:79::/64 dev' sandwire route --net $net
 	check "$mode-no-answer" bash -c "! sandwire ping --net $net -c 1 -W 0.3 2001:db8:79::99"

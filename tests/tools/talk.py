@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Two ends that talk: talk.py serve tcp|udp ADDRESS (says its port, serves one peer, ends);
-talk.py ask tcp|udp ADDRESS PORT (300,000 bytes there and back, compared; 20 datagrams for udp);
+talk.py ask tcp|udp ADDRESS PORT (300,000 bytes there and back, compared; for udp 20 datagrams,
+from one that fits a packet to one of 22 fragments);
 talk.py advertise INTERFACE PREFIX (one router advertisement by a packet socket)."""
 import random
 import socket
@@ -29,7 +30,7 @@ def serve(how, address):
     print(s.getsockname()[1], flush=True)
     if how == "udp":
         for _ in range(DATAGRAMS):
-            got, peer = s.recvfrom(2000)
+            got, peer = s.recvfrom(65536)
             s.sendto(got, peer)
         return
     c, _ = s.accept()
@@ -48,9 +49,9 @@ def ask(how, address, port):
     whole, back = data(), b""
     if how == "udp":
         for i in range(DATAGRAMS):
-            piece = whole[i * 1200:i * 1200 + 1200]
+            piece = whole[i * 1200:i * 2800 + 1200]
             s.send(piece)
-            assert s.recv(2000) == piece, f"datagram {i}"
+            assert s.recv(65536) == piece, f"datagram {i} of {len(piece)} bytes"
         return
     # In pieces, so that neither end's buffers fill while both only write.
     for at in range(0, SIZE, 30000):

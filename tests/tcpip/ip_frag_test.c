@@ -202,7 +202,7 @@ END_TEST
 
 int main(void)
 {
-	return run_cases("ip4_frag",
+	return run_cases("ip_frag",
 			 CASES(a_large_datagram_leaves_in_fragments,
 			       two_datagrams_to_one_host_are_not_mixed_up,
 			       what_fits_says_that_it_must_not_be_cut,
