@@ -36,9 +36,14 @@ extern const struct tcp_cc tcp_cc_newreno, tcp_cc_cubic;
 /* By name ("reno", "cubic"); NULL: unknown. */
 const struct tcp_cc *tcp_cc_find(const char *name, size_t len);
 const struct tcp_cc *tcp_cc_default(void);
-/* Exponential growth to ssthresh; returns what is left of acked (RFC 5681 3.1). */
+/* Exponential growth to ssthresh, or until round trips grow longer; returns what is left of acked
+ * (RFC 5681 3.1). */
 uint32_t tcp_cc_slow_start(struct tcp_pcb *pcb, uint32_t acked);
 /* One segment more for each `per` acknowledged. */
 void tcp_cc_add(struct tcp_pcb *pcb, uint32_t per, uint32_t acked);
+
+/* cc_hystart.c: of `acked` segments, how many the window may grow by in the first slow start; may
+ * end it, by ssthresh. */
+uint32_t tcp_hystart(struct tcp_pcb *pcb, uint32_t acked);
 
 #endif

@@ -7,9 +7,12 @@
 
 uint32_t tcp_cc_slow_start(struct tcp_pcb *pcb, uint32_t acked)
 {
-	uint32_t room = pcb->ssthresh > pcb->cwnd ? pcb->ssthresh - pcb->cwnd : 0;
-	uint32_t n = acked < room ? acked : room;
+	uint32_t room, n;
 
+	if (pcb->ssthresh == TCP_SSTHRESH_INF)
+		acked = tcp_hystart(pcb, acked);
+	room = pcb->ssthresh > pcb->cwnd ? pcb->ssthresh - pcb->cwnd : 0;
+	n = acked < room ? acked : room;
 	pcb->cwnd += n;
 	return acked - n;
 }

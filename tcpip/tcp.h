@@ -203,6 +203,13 @@ struct tcp_pcb {
 	uint32_t cwnd_used_seq;
 	bool cwnd_limited;
 	uint64_t cc_priv[8];
+	struct tcp_hystart {
+		uint32_t end;		      /* snd_nxt when this round began */
+		uint32_t min_us, last_min_us; /* round trip, of this round and the last; 0: none */
+		uint32_t baseline_us;	      /* when CSS began */
+		uint8_t samples, css_round;   /* css_round 0: not in CSS */
+		bool running;
+	} hystart;
 
 	/* ---- ECN, RFC 3168. Written by tcp_ecn.c. */
 	bool ecn_ok;		/* both ends agreed */

@@ -238,6 +238,39 @@ START_TEST(any_clean_wire_is_filled)
 }
 END_TEST
 
+/* 4 MiB over a wire whose queue holds two bandwidth-delay products: ns it took, packets dropped. */
+static uint64_t filled(bool hystart, uint64_t *dropped)
+{
+	struct sim_path p = {.delay = 20 * SIM_MS, .rate = 50000000, .queue = 330};
+	struct sim_flow f;
+	struct sim s;
+
+	sim_open(&s, 900, 16384, 1500);
+	both(&s, p);
+	sim_flow_open(&f, &s, 80, 4 << 20, 0);
+	if (!hystart) /* as after a first loss */
+		f.end[0].so->tcp->ssthresh = TCP_SSTHRESH_INF - 1;
+	ck_assert(sim_flow_run(&f, 60 * SIM_S));
+	*dropped = s.host[0].dropped;
+	sim_flow_close(&f);
+	ck_assert(sim_all_returned(&s));
+	sim_close(&s);
+	return f.finished - f.started;
+}
+
+START_TEST(a_queue_that_fills_up_slows_slow_start_down)
+{
+	uint64_t dropped, dropped_without;
+	uint64_t ns = filled(true, &dropped), without = filled(false, &dropped_without);
+
+	ck_assert_uint_gt(dropped_without, 500);
+	ck_assert_msg(dropped < dropped_without / 2, "%lu packets dropped, %lu without",
+		      (unsigned long)dropped, (unsigned long)dropped_without);
+	ck_assert_msg(ns < without + without / 20, "%lu ms, %lu without",
+		      (unsigned long)(ns / SIM_MS), (unsigned long)(without / SIM_MS));
+}
+END_TEST
+
 /* Mathis et al.: rate = MSS / RTT * sqrt(3 / 2) / sqrt(p) for Reno; CUBIC is no slower. */
 START_TEST(random_loss_costs_what_theory_says)
 {
@@ -281,6 +314,7 @@ int main(void)
 	tcase_add_loop_test(tc, flows_of_one_kind_share_fairly, 0, 2);
 	tcase_add_loop_test(tc, cubic_is_friendly_to_reno, 0, 2);
 	tcase_add_loop_test(tc, any_clean_wire_is_filled, 0, SEEDS);
+	tcase_add_test(tc, a_queue_that_fills_up_slows_slow_start_down);
 	tcase_add_loop_test(tc, random_loss_costs_what_theory_says, 0, SEEDS);
 	suite_add_tcase(su, tc);
 	srunner_run_all(sr, CK_NORMAL);
