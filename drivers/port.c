@@ -49,6 +49,7 @@ int port_start(struct port *port, const struct port_ops *ops, void *priv)
 	port->priv = priv;
 	port->mtu = port->conf.mtu ? port->conf.mtu : 1500;
 	port->caps = 0;
+	port->tso_max = 0;
 	port->link_up = port->broken = port->kick = false;
 	port->link_mbps = 0;
 	port->watch_at = 0;

@@ -109,6 +109,7 @@ struct port {
 	uint8_t mac[6];
 	uint16_t mtu; /* bytes of IP packet */
 	uint32_t caps;
+	uint16_t tso_max; /* segments that one PKTBUF_TX_TSO frame may have; 0: none. By start() */
 	uint32_t index;
 	struct port *next; /* of a stack's ports */
 	struct port_conf conf;

@@ -28,6 +28,11 @@ enum pktbuf_flags {
 	PKTBUF_RX_L4_CSUM_OK = 1u << 1,
 	PKTBUF_TX_L4_CSUM = 1u << 2, /* csum_start/csum_offset say where; field holds the seed */
 	PKTBUF_BROADCAST = 1u << 3,  /* link-layer broadcast or multicast (set by eth_in) */
+	/* TCP segmentation by the device: this buffer holds the headers alone, each piece in `more`
+	 * the payload of a segment, of gso_size bytes all but the last. IP's length is that of the
+	 * whole; TCP's checksum field holds the pseudo header's sum without a length. Always
+	 * together with PKTBUF_TX_L4_CSUM. */
+	PKTBUF_TX_TSO = 1u << 4,
 };
 
 #define PKTBUF_OWNERS 256u
@@ -48,6 +53,7 @@ struct pktbuf {
 	uint16_t csum_offset; /* from csum_start */
 	uint16_t l3_off;      /* of the IP header from buf, set on input by eth_in */
 	uint16_t l4_off;      /* of the transport header from buf, set on input by ip4_in */
+	uint16_t gso_size;    /* with PKTBUF_TX_TSO: payload of a segment */
 	uint64_t time;	      /* ns: received at, or last sent at */
 	/* For the protocol that queues it. tcp: off and len above describe the frame as last sent,
 	 * which the device may still hold; payload_* describe the data in it. */

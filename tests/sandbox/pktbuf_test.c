@@ -144,6 +144,27 @@ START_TEST(a_list_is_freed_whole)
 }
 END_TEST
 
+/* A frame for the device to cut up: headers, and pieces that their sender keeps. */
+START_TEST(pieces_that_somebody_else_holds_outlive_their_frame)
+{
+	struct pktbuf *head = pktbuf_alloc(&pool), *kept = pktbuf_alloc(&pool),
+		      *acked = pktbuf_alloc(&pool);
+
+	head->more = kept;
+	kept->more = acked;
+	pktbuf_hold(kept);
+	pktbuf_hold(acked);
+	pktbuf_free(acked); /* acknowledged before the device said that it is done */
+	ck_assert_uint_eq(pool.avail, COUNT - 3);
+	pktbuf_free(head);
+	ck_assert_uint_eq(pool.avail, COUNT - 1);
+	ck_assert_uint_eq(kept->refs, 1);
+	ck_assert_ptr_null(kept->more);
+	pktbuf_free(kept);
+	ck_assert_uint_eq(pool.avail, COUNT);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("pktbuf");
@@ -160,6 +181,7 @@ int main(void)
 	tcase_add_test(tc, room_moves_between_front_data_and_tail);
 	tcase_add_test(tc, a_queue_keeps_order);
 	tcase_add_test(tc, a_list_is_freed_whole);
+	tcase_add_test(tc, pieces_that_somebody_else_holds_outlive_their_frame);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
