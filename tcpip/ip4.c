@@ -293,6 +293,35 @@ int ip_send_by(struct stack *st, struct pktbuf *p, const struct route_hit *hit)
 	return 0;
 }
 
+bool ip_train_fits(const struct pktbuf *p, const struct route_hit *hit, uint32_t hdr_len,
+		   uint16_t mtu)
+{
+	return hit->local == 0 && hit->port->tso_max &&
+	       p->len + p->gso_size + hdr_len <= mtu &&
+	       p->off >= ETH_HDR_LEN + VLAN_TAG_LEN + hdr_len;
+}
+
+/* Segments that the port cuts: the header's length is that of all of them. */
+static int out_train(struct stack *st, struct pktbuf *p, struct ip4_hdr *ip,
+		     const struct route_hit *hit)
+{
+	uint32_t total = pktbuf_total(p) + IP4_HDR_LEN;
+
+	if (!ip_train_fits(p, hit, IP4_HDR_LEN, hit->port->mtu) || total > 0xffff) {
+		COUNT(st, IpOutDiscards);
+		pktbuf_free(p);
+		return -EMSGSIZE;
+	}
+	ip_l4_checksum(p, IPPROTO_TCP, csum_pseudo4(ip->src, ip->dst, IPPROTO_TCP, 0), true);
+	ip->total_len = (uint16_t)total;
+	ip->id = (uint16_t)stack_random(st);
+	ip4_build(pktbuf_push(p, IP4_HDR_LEN), ip);
+	p->csum_start += IP4_HDR_LEN;
+	p->time = st->now;
+	neigh_out(st, hit->port, hit->next_hop, p);
+	return 0;
+}
+
 /* Its checksum is made here, whatever the port can: that does one packet's. */
 static int out_in_fragments(struct stack *st, struct pktbuf *p, struct ip4_hdr *ip, uint16_t mtu,
 			    const struct route_hit *hit)
@@ -300,6 +329,8 @@ static int out_in_fragments(struct stack *st, struct pktbuf *p, struct ip4_hdr *
 	uint32_t total = pktbuf_total(p);
 	uint16_t sum;
 
+	if (p->flags & PKTBUF_TX_TSO)
+		return out_train(st, p, ip, hit);
 	if (total > 0xffff - IP4_HDR_LEN || (ip->df && total + IP4_HDR_LEN > mtu)) {
 		COUNT(st, IpFragFails);
 		pktbuf_free(p);
@@ -411,4 +442,13 @@ uint16_t ip4_mtu(struct stack *st, uint32_t dst)
 	mtu = route_lookup4(st, dst, &hit) == 0 ? hit.port->mtu : 576;
 	path = pmtu_of(st, dst);
 	return path && path < mtu ? path : mtu;
+}
+
+uint16_t ip4_tso(struct stack *st, uint32_t dst)
+{
+	struct route_hit hit;
+	int r = ip_is6(dst) ? route6_lookup(st, dst, &hit) : route_lookup4(st, dst, &hit);
+
+	return r == 0 && hit.local == 0 && (hit.port->caps & PORT_CAP_TX_L4_CSUM) ? hit.port->tso_max
+										  : 0;
 }

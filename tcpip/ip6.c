@@ -383,6 +383,23 @@ uint16_t ip6_mtu(struct stack *st, uint32_t dst)
 	return route6_lookup(st, dst, &hit) == 0 ? path_mtu(st, dst, hit.port) : IP6_MTU_MIN;
 }
 
+/* Segments that the port cuts: the header's length is that of all of them. */
+static int out_train(struct stack *st, struct pktbuf *p, struct ip6_hdr *h, uint16_t mtu,
+		     const struct route_hit *hit)
+{
+	uint32_t total = pktbuf_total(p);
+
+	if (!ip_train_fits(p, hit, IP6_HDR_LEN, mtu) || total > UINT16_MAX) {
+		COUNT(st, Ip6OutDiscards);
+		pktbuf_free(p);
+		return -EMSGSIZE;
+	}
+	h->payload_len = (uint16_t)total;
+	ip_l4_checksum(p, IP6_TCP, csum_pseudo6(h->src, h->dst, IP6_TCP, 0), true);
+	push_header(st, p, h);
+	return ip_send_by(st, p, hit);
+}
+
 /* The transport's checksum is made here, over all of it. */
 static int out_in_fragments(struct stack *st, struct pktbuf *p, struct ip6_hdr *h,
 			    const struct ip4_args *args, uint16_t mtu, const struct route_hit *hit)
@@ -436,6 +453,8 @@ int ip6_out(struct stack *st, struct pktbuf *p, const struct ip4_args *args)
 	h.flow = flow_label(st, p, args);
 	hit.local = to_whom(args, &hit, &h);
 	mtu = path_mtu(st, args->dst, hit.port);
+	if (p->flags & PKTBUF_TX_TSO)
+		return out_train(st, p, &h, mtu, &hit);
 	if (p->more || p->len + IP6_HDR_LEN > mtu)
 		return out_in_fragments(st, p, &h, args, mtu, &hit);
 	r = -ENOBUFS;

@@ -3,7 +3,7 @@
  * The TCP control block, field by field in RFC names, and the calls between the tcp_*.c files.
  * Private to tcpip/. Reading order: lookup.c (whose is it), tcp_in.c (a segment arrives),
  * tcp_ack.c, tcp_sack.c, tcp_recovery.c (what an ACK means), tcp_rcv.c (data), tcp_out.c (what may
- * be sent), tcp_pace.c, tcp_timer.c, tcp_listen.c, tcp_syncookie.c, tcp_pcb.c (birth and death),
+ * be sent), tcp_tso.c, tcp_pace.c, tcp_timer.c, tcp_listen.c, tcp_syncookie.c, tcp_pcb.c (birth and death),
  * tcp_user.c, tcp_sockopt.c, tcp_settings.c; beside them tcp_ecn.c, tcp_urg.c and tcp_tune.c
  * (buffer sizes).
  *
@@ -168,6 +168,7 @@ struct tcp_pcb {
 	bool wscale_ok, ts_ok, sack_ok;
 	struct pktbuf *snd_head, *snd_next, *snd_tail;
 	uint32_t snd_bufs; /* buffers queued: memory is PKTBUF_SIZE each */
+	uint16_t tso_max;  /* full segments that the port cuts from one frame; below 2: none */
 
 	/* ---- What is out there. Written by tcp_ack.c, tcp_sack.c, tcp_recovery.c, tcp_out.c. */
 	uint32_t packets_out, sacked_out, lost_out, retrans_out;
@@ -536,6 +537,20 @@ bool tcp_retransmit(struct tcp_pcb *pcb, struct pktbuf *p);
 void tcp_send_lost(struct tcp_pcb *pcb); /* what is marked lost, as cwnd allows */
 void tcp_send_tail_probe(struct tcp_pcb *pcb);
 void tcp_send_window_probe(struct tcp_pcb *pcb);
+/* Counts p, which is snd_next and about to be sent, as sent. */
+static inline void tcp_note_new(struct tcp_pcb *pcb, struct pktbuf *p)
+{
+	if (p->tcp.payload_len && p->tcp.payload_len < pcb->snd_mss)
+		pcb->snd_sml = p->tcp.seq_end;
+	pcb->snd_next = p->tcp.link;
+	pcb->snd_nxt = p->tcp.seq_end;
+	p->tcp.sacked = 0;
+	pcb->packets_out++;
+}
+
+/* ---- tcp_tso.c */
+/* New segments, at most `budget`, as frames that the port cuts up; how many. */
+uint32_t tcp_send_trains(struct tcp_pcb *pcb, uint32_t budget);
 bool tcp_split(struct tcp_pcb *pcb, struct pktbuf *p, uint32_t len);
 
 /* ---- tcp_ctl.c: headers, and segments without data */

@@ -132,25 +132,26 @@ static bool send_payload(struct tcp_pcb *pcb, struct pktbuf *p, bool again)
 	return true;
 }
 
-/* Sends p for the first time: it is snd_next. */
-static void send_new(struct tcp_pcb *pcb, struct pktbuf *p)
+/* New data went out; `first`: nothing else was out there. */
+static inline void after_new(struct tcp_pcb *pcb, bool first, uint64_t now)
 {
-	uint64_t now = pcb->st->now;
-	bool first = pcb->packets_out == 0;
-
-	if (p->tcp.payload_len && p->tcp.payload_len < pcb->snd_mss)
-		pcb->snd_sml = p->tcp.seq_end;
-	pcb->snd_next = p->tcp.link;
-	pcb->snd_nxt = p->tcp.seq_end;
-	p->tcp.sacked = 0;
-	pcb->packets_out++;
-	(void)send_payload(pcb, p, false); /* refs is 1: cannot fail */
 	pcb->snd_time = now;
 	/* Data that follows data from the peer at once is an answer: ACKs may ride on such. */
 	if (pcb->rcv_time && now - pcb->rcv_time < TCP_DELACK_MIN)
 		pcb->pingpong = true;
 	if (first)
 		pcb->rto_at = now + tcp_rto_ns(pcb);
+}
+
+/* Sends p for the first time: it is snd_next. */
+static void send_new(struct tcp_pcb *pcb, struct pktbuf *p)
+{
+	uint64_t now = pcb->st->now;
+	bool first = pcb->packets_out == 0;
+
+	tcp_note_new(pcb, p);
+	(void)send_payload(pcb, p, false); /* refs is 1: cannot fail */
+	after_new(pcb, first, now);
 }
 
 bool tcp_retransmit(struct tcp_pcb *pcb, struct pktbuf *p)
@@ -267,11 +268,17 @@ static void note_usage(struct tcp_pcb *pcb, bool limited)
 static void send_data(struct tcp_pcb *pcb)
 {
 	uint32_t budget = TCP_OUT_BURST;
-	bool limited = false, sent = false;
+	bool limited = false, sent = false, first = pcb->packets_out == 0;
 	struct pktbuf *p;
 
 	if (pcb->snd_next)
 		restart_after_idle(pcb);
+	if (pcb->tso_max > 1) {
+		budget -= tcp_send_trains(pcb, budget);
+		sent = budget < TCP_OUT_BURST;
+		if (sent)
+			after_new(pcb, first, pcb->st->now);
+	}
 	while ((p = pcb->snd_next)) {
 		if (budget == 0) {
 			tcp_mark_pending(pcb);

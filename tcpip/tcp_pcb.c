@@ -109,6 +109,10 @@ void tcp_sync_mss(struct tcp_pcb *pcb)
 	if (mss < TCP_MSS_MIN)
 		mss = TCP_MSS_MIN;
 	pcb->snd_mss = (uint16_t)mss;
+	/* IP's length has 16 bits, and there are headers. */
+	pcb->tso_max = ip4_tso(pcb->st, pcb->remote_ip);
+	if (pcb->tso_max > 65000 / mss)
+		pcb->tso_max = (uint16_t)(65000 / mss);
 }
 
 void tcp_established(struct tcp_pcb *pcb)

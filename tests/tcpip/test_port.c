@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/tcpip/test_port.h"
 
+#include "drivers/capture.h"
+#include "tests/tcpip/cut.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,21 +26,43 @@ static unsigned rx(struct port *port, struct pktbuf **batch, unsigned max)
 	return 0; /* the test calls stack_input itself */
 }
 
-static void keep(struct test_port *tp, const struct pktbuf *p)
+static struct test_frame *keep_bytes(struct test_port *tp, const uint8_t *bytes, uint16_t len)
 {
 	struct test_frame *f = &tp->out[(tp->head + tp->count) % TEST_PORT_FRAMES];
 
 	if (tp->count == TEST_PORT_FRAMES) {
 		tp->lost++;
-		return;
+		return NULL;
 	}
 	tp->count++;
-	f->time = *tp->now;
-	f->len = p->len;
+	*f = (struct test_frame){.time = *tp->now, .len = len};
+	memcpy(f->data, bytes, len);
+	return f;
+}
+
+static void keep_segment(void *arg, const uint8_t *frame, uint16_t len)
+{
+	(void)keep_bytes(arg, frame, len);
+}
+
+static void keep(struct test_port *tp, struct pktbuf *p)
+{
+	struct test_frame *f;
+
+	if (p->flags & PKTBUF_TX_TSO) {
+		tp->trains++;
+		cut_train(p, tp->port.caps & PORT_CAP_RAW_IP ? 0 : tp->port.conf.vlan ? 18 : 14,
+			  keep_segment, tp);
+		return;
+	}
+	if (tp->finishes)
+		capture_checksum(p);
+	f = keep_bytes(tp, pktbuf_data(p), p->len);
+	if (!f)
+		return;
 	f->flags = p->flags;
 	f->csum_start = p->csum_start;
 	f->csum_offset = p->csum_offset;
-	memcpy(f->data, pktbuf_data(p), p->len);
 }
 
 static unsigned tx(struct port *port, struct pktbuf **batch, unsigned n)

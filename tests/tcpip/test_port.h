@@ -22,6 +22,8 @@ struct test_port {
 	struct test_frame *out; /* ring of TEST_PORT_FRAMES */
 	unsigned head, count;
 	unsigned lost; /* did not fit */
+	bool finishes; /* checksums that were left to the port, as a device does */
+	unsigned trains; /* frames that were cut up: port.tso_max allows them */
 };
 
 /* A running port with MAC 02:00:00:00:00:<index + 1>, MTU 1500. */

@@ -9,6 +9,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "drivers/capture.h"
+#include "tests/tcpip/cut.h"
+
 #define ARENA_SIZE (24u << 20)
 #define SIM_SOCKS  256u
 
@@ -130,8 +133,9 @@ static void put_on_wire(struct sim *s, int from, const uint8_t *bytes, uint16_t 
 	heap_put(s, p);
 }
 
-static void transmit(struct sim_host *h, const uint8_t *bytes, uint16_t len)
+static void transmit(void *host, const uint8_t *bytes, uint16_t len)
 {
+	struct sim_host *h = host;
 	struct sim *s = h->sim;
 	int from = h == &s->host[1];
 	const struct sim_path *path = &s->path[from];
@@ -162,8 +166,14 @@ static void transmit(struct sim_host *h, const uint8_t *bytes, uint16_t len)
 
 static int link_start(struct port *port)
 {
+	const struct sim_host *h = port->priv;
+
 	port->link_up = true;
 	port->caps = PORT_CAP_RAW_IP;
+	if (h->sim->tso) {
+		port->caps |= PORT_CAP_TX_L4_CSUM;
+		port->tso_max = 20;
+	}
 	return 0;
 }
 
@@ -181,7 +191,12 @@ static unsigned link_tx(struct port *port, struct pktbuf **batch, unsigned n)
 	unsigned i;
 
 	for (i = 0; i < n; i++) {
-		transmit(port->priv, pktbuf_data(batch[i]), batch[i]->len);
+		if (batch[i]->flags & PKTBUF_TX_TSO) {
+			cut_train(batch[i], 0, transmit, port->priv);
+		} else {
+			capture_checksum(batch[i]);
+			transmit(port->priv, pktbuf_data(batch[i]), batch[i]->len);
+		}
 		pktbuf_free(batch[i]);
 	}
 	return n;
@@ -246,6 +261,7 @@ void sim_open(struct sim *s, uint64_t seed, uint32_t pktbufs, uint16_t mtu)
 	memset(s, 0, sizeof(*s));
 	s->rng = seed * 0x2545f4914f6cdd1dull + 1;
 	s->family = AF_INET;
+	s->tso = seed % 3 == 2;
 	s->now = 1000 * SIM_S + seed % 1000 * SIM_MS;
 	host_open(s, 0, pktbufs, mtu);
 	host_open(s, 1, pktbufs, mtu);

@@ -48,6 +48,7 @@ struct sim_packet {
 struct sim {
 	uint64_t now, rng, order;
 	int family; /* of flows: AF_INET, or AF_INET6 where the MTU is 1,280 and more */
+	bool tso;   /* the ports cut trains up: with a third of the seeds */
 	struct sim_path path[2]; /* from host i */
 	struct sim_host host[2];
 	struct sim_packet *heap;
