@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""goodput_peer.py serve PORT: takes streams to their end and says so. goodput_peer.py send HOST PORT BYTES: sends so much
-and prints the bits a second until the other end has all of it, as its application sees it."""
+"""goodput_peer.py serve PORT: takes streams to their end and says so. goodput_peer.py send HOST PORT BYTES [FLOWS]: sends
+so much by each of the flows at once and prints a line for each, the bits a second until the other end has all of it, as
+its application sees it."""
 import socket
 import sys
 import threading
@@ -25,6 +26,14 @@ def serve(port):
 
 
 def send(host, port, size):
+    try:
+        print(stream(host, port, size), flush=True)
+    except OSError as e:
+        print(f"goodput: {e}", file=sys.stderr)
+        print(0, flush=True)
+
+
+def stream(host, port, size):
     block = bytes(BLOCK)
     began = time.monotonic()
     with socket.create_connection((host, port), timeout=120) as s:
@@ -39,11 +48,16 @@ def send(host, port, size):
                 break
             got += part
     if int(got or 0) != size:
-        sys.exit(f"goodput: {size} bytes sent, {got!r} arrived")
-    print(int(size * 8 / (time.monotonic() - began)))
+        raise OSError(f"{size} bytes sent, {got!r} arrived")
+    return int(size * 8 / (time.monotonic() - began))
 
 
 if sys.argv[1] == "serve":
     serve(int(sys.argv[2]))
 else:
-    send(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    flows = [threading.Thread(target=send, args=(sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
+             for _ in range(int(sys.argv[5]) if len(sys.argv) > 5 else 1)]
+    for flow in flows:
+        flow.start()
+    for flow in flows:
+        flow.join()
