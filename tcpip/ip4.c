@@ -296,8 +296,7 @@ int ip_send_by(struct stack *st, struct pktbuf *p, const struct route_hit *hit)
 bool ip_train_fits(const struct pktbuf *p, const struct route_hit *hit, uint32_t hdr_len,
 		   uint16_t mtu)
 {
-	return hit->local == 0 && hit->port->tso_max &&
-	       p->len + p->gso_size + hdr_len <= mtu &&
+	return hit->local == 0 && hit->port->tso_max && p->len + p->gso_size + hdr_len <= mtu &&
 	       p->off >= ETH_HDR_LEN + VLAN_TAG_LEN + hdr_len;
 }
 
@@ -444,11 +443,10 @@ uint16_t ip4_mtu(struct stack *st, uint32_t dst)
 	return path && path < mtu ? path : mtu;
 }
 
-uint16_t ip4_tso(struct stack *st, uint32_t dst)
+struct port *ip4_port(struct stack *st, uint32_t dst)
 {
 	struct route_hit hit;
 	int r = ip_is6(dst) ? route6_lookup(st, dst, &hit) : route_lookup4(st, dst, &hit);
 
-	return r == 0 && hit.local == 0 && (hit.port->caps & PORT_CAP_TX_L4_CSUM) ? hit.port->tso_max
-										  : 0;
+	return r < 0 || hit.local ? NULL : hit.port;
 }

@@ -153,7 +153,7 @@ enum stack_counter_id {
 		CNT_COUNT
 };
 
-#define COUNT(st, name) ((st)->counters[CNT_##name]++)
+#define COUNT(st, name)	     ((st)->counters[CNT_##name]++)
 #define COUNT_N(st, name, n) ((st)->counters[CNT_##name] += (n))
 
 struct local_addr {
@@ -389,9 +389,8 @@ void ip_tcp_pieces(struct stack *st, struct port *port, struct pktbuf *p, const 
 /* Path MTU as known, bytes; with a handle, less the 20 bytes that IPv6's header is longer: who adds
  * 20 for IP gets what fits. ip4_out, too, takes handles. */
 uint16_t ip4_mtu(struct stack *st, uint32_t dst);
-/* How many segments one frame to dst may have that the port cuts up (PKTBUF_TX_TSO); 0: none. What
- * ip4_out then refuses, since the route has changed, is -EMSGSIZE. */
-uint16_t ip4_tso(struct stack *st, uint32_t dst);
+/* The port that packets to dst leave by; NULL: none, as dst is ourselves or unreachable. */
+struct port *ip4_port(struct stack *st, uint32_t dst);
 /* The checksum at the transport's header, where p's data is and 0 stands; `seed`: the pseudo
  * header's sum. offload: the seed alone, as the port does the rest (virtio 1.2 5.1.6.2.1). */
 static inline void ip_l4_checksum(struct pktbuf *p, uint8_t protocol, uint64_t seed, bool offload)

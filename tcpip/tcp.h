@@ -3,8 +3,8 @@
  * The TCP control block, field by field in RFC names, and the calls between the tcp_*.c files.
  * Private to tcpip/. Reading order: lookup.c (whose is it), tcp_in.c (a segment arrives),
  * tcp_ack.c, tcp_sack.c, tcp_recovery.c (what an ACK means), tcp_rcv.c (data), tcp_out.c (what may
- * be sent), tcp_tso.c, tcp_pace.c, tcp_timer.c, tcp_listen.c, tcp_syncookie.c, tcp_pcb.c (birth and death),
- * tcp_user.c, tcp_sockopt.c, tcp_settings.c; beside them tcp_ecn.c, tcp_urg.c and tcp_tune.c
+ * be sent), tcp_tso.c, tcp_pace.c, tcp_timer.c, tcp_listen.c, tcp_syncookie.c, tcp_pcb.c (birth and
+ *death), tcp_user.c, tcp_sockopt.c, tcp_settings.c; beside them tcp_ecn.c, tcp_urg.c and tcp_tune.c
  * (buffer sizes).
  *
  * The send queue is one list of buffers in sequence order, one segment each:
@@ -167,8 +167,9 @@ struct tcp_pcb {
 	uint8_t snd_wscale, rcv_wscale;
 	bool wscale_ok, ts_ok, sack_ok;
 	struct pktbuf *snd_head, *snd_next, *snd_tail;
-	uint32_t snd_bufs; /* buffers queued: memory is PKTBUF_SIZE each */
-	uint16_t tso_max;  /* full segments that the port cuts from one frame; below 2: none */
+	uint32_t snd_bufs;   /* buffers queued: memory is PKTBUF_SIZE each */
+	uint16_t tso_max;    /* full segments that the port cuts from one frame; below 2: none */
+	uint32_t port_scope; /* index + 1 of the port it sends by, as it last looked; 0: none */
 
 	/* ---- What is out there. Written by tcp_ack.c, tcp_sack.c, tcp_recovery.c, tcp_out.c. */
 	uint32_t packets_out, sacked_out, lost_out, retrans_out;

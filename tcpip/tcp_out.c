@@ -176,6 +176,19 @@ bool tcp_retransmit(struct tcp_pcb *pcb, struct pktbuf *p)
 	return true;
 }
 
+/* Data waits here, where it may be acknowledged or grow into larger segments, not at a port that
+ * cannot keep up: what that drops would look like loss. The other half of its queue is for ACKs and
+ * handshakes. A link that is down moves nothing on: there the drop is right. */
+static bool port_is_full(struct tcp_pcb *pcb)
+{
+	const struct port *port = stack_port(pcb->st, pcb->port_scope);
+
+	if (!port || !port->link_up || port->txq.count < PORT_PENDING / 2)
+		return false;
+	tcp_mark_pending(pcb);
+	return true;
+}
+
 /* RFC 6675 4, NextSeg rule 1, with what RACK or NewReno marked. */
 void tcp_send_lost(struct tcp_pcb *pcb)
 {
@@ -325,9 +338,11 @@ void tcp_output(struct tcp_pcb *pcb)
 	if (pcb->starved)
 		retry_starved(pcb);
 	if (TCPS_IN(pcb->state, TCPS_HAS_SENT)) {
-		if (pcb->lost_out > pcb->retrans_out)
-			tcp_send_lost(pcb);
-		send_data(pcb);
+		if (!port_is_full(pcb)) {
+			if (pcb->lost_out > pcb->retrans_out)
+				tcp_send_lost(pcb);
+			send_data(pcb);
+		}
 		/* Blocked by the window, or corked, with nothing in flight whose ACK would wake us.
 		 */
 		if (!pcb->packets_out && pcb->snd_next && pcb->rexmit_kind == TCP_T_NONE &&

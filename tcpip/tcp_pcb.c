@@ -88,6 +88,18 @@ void tcp_wake_later(struct tcp_pcb *pcb)
 
 /* The payload of a segment: what the path, the peer and the application allow (RFC 9293 3.7.1),
  * less the options every segment carries (RFC 6691), in one buffer. */
+/* By number: it may be gone before the connection is. What ip4_out sends by another, as the route
+ * has changed, it refuses (-EMSGSIZE) where that one does not cut trains. */
+static void note_port(struct tcp_pcb *pcb, const struct port *port)
+{
+	uint32_t most = 65000 / pcb->snd_mss; /* IP's length has 16 bits, and there are headers */
+
+	pcb->port_scope = port ? port->index + 1 : 0;
+	pcb->tso_max = 0;
+	if (port && port->caps & PORT_CAP_TX_L4_CSUM)
+		pcb->tso_max = port->tso_max < most ? port->tso_max : (uint16_t)most;
+}
+
 void tcp_sync_mss(struct tcp_pcb *pcb)
 {
 	uint32_t mss = ip4_mtu(pcb->st, pcb->remote_ip);
@@ -109,10 +121,7 @@ void tcp_sync_mss(struct tcp_pcb *pcb)
 	if (mss < TCP_MSS_MIN)
 		mss = TCP_MSS_MIN;
 	pcb->snd_mss = (uint16_t)mss;
-	/* IP's length has 16 bits, and there are headers. */
-	pcb->tso_max = ip4_tso(pcb->st, pcb->remote_ip);
-	if (pcb->tso_max > 65000 / mss)
-		pcb->tso_max = (uint16_t)(65000 / mss);
+	note_port(pcb, ip4_port(pcb->st, pcb->remote_ip));
 }
 
 void tcp_established(struct tcp_pcb *pcb)

@@ -84,7 +84,8 @@ void cut_train(const struct pktbuf *train, uint32_t l3, cut_fn *fn, void *arg)
 		put16(tcp + 6, seq & 0xffff);
 		tcp[13] &= (uint8_t) ~((p->more ? FIN | PSH : 0) | (at ? CWR : 0));
 		put16(tcp + 16, 0);
-		put16(tcp + 16, (uint16_t)~fold(sum_of(tcp, len - l4, pseudo(head + l3) + len - l4)));
+		put16(tcp + 16,
+		      (uint16_t)~fold(sum_of(tcp, len - l4, pseudo(head + l3) + len - l4)));
 		finish_ip(frame + l3, l4 - l3, len - l3, nth);
 		fn(arg, frame, (uint16_t)len);
 		at += p->len;

@@ -238,6 +238,46 @@ START_TEST(a_frame_the_device_still_holds_is_sent_again_from_a_copy)
 }
 END_TEST
 
+/* A device that is slower than we are: nothing is lost on our side of the wire. */
+/* A device that takes nothing, and half a queue of frames for it. */
+static void jam(void)
+{
+	struct socket *u = desk_socket(&d, SOCK_DGRAM, 0);
+	struct sock_addr to = name(ip(10, 0, 0, 9), 9);
+
+	d.port[0].jammed = true;
+	for (unsigned i = 0; i < PORT_PENDING / 2; i++)
+		ck_assert_int_eq(desk_send(&d, u, "x", 1, &to), 1);
+	sock_close(u);
+}
+
+START_TEST(data_waits_while_the_port_cannot_keep_up)
+{
+	peer_accepted(&p);
+	jam();
+	peer_write(&p, 3000);
+	ck_assert_uint_eq(p.so->tcp->packets_out, 0);
+	d.port[0].jammed = false;
+	desk_flush(&d);
+	desk_pass(&d, 2 * MS_NS); /* nobody has to call for that */
+	ck_assert_uint_eq(desk_drop_sent(&d, 0), PORT_PENDING / 2 + 3);
+	ck_assert_uint_eq(d.port[0].port.stats.out_dropped, 0);
+}
+END_TEST
+
+START_TEST(a_link_that_is_down_holds_nobody_up)
+{
+	peer_accepted(&p);
+	jam();
+	d.port[0].port.link_up = false;
+	peer_write(&p, 3000);
+	ck_assert_uint_eq(p.so->tcp->packets_out, 3);
+	d.port[0].jammed = false;
+	desk_flush(&d);
+	desk_drop_sent(&d, 0);
+}
+END_TEST
+
 int main(void)
 {
 	return run_cases(
@@ -250,6 +290,8 @@ int main(void)
 		      without_the_option_the_mss_is_536,
 		      a_hop_that_needs_fragments_lowers_the_mss_and_is_repeated,
 		      a_writer_is_told_when_a_third_is_free, single_bytes_do_not_cost_a_buffer_each,
-		      a_frame_the_device_still_holds_is_sent_again_from_a_copy),
+		      a_frame_the_device_still_holds_is_sent_again_from_a_copy,
+		      data_waits_while_the_port_cannot_keep_up,
+		      a_link_that_is_down_holds_nobody_up),
 		setup, teardown);
 }

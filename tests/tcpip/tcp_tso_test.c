@@ -232,17 +232,15 @@ END_TEST
 
 int main(void)
 {
-	return run_cases("tcp_tso",
-			 CASES(the_first_window_is_one_frame, timestamps_take_their_room,
-			       what_is_not_full_goes_alone_behind, one_segment_is_no_train,
-			       the_windows_of_both_ends_are_kept,
-			       no_train_is_longer_than_the_port_takes,
-			       a_lost_one_is_sent_again_alone,
-			       a_cwr_and_urgent_data_are_not_for_all_segments,
-			       the_fin_goes_behind_a_train,
-			       a_route_to_a_port_without_it_ends_trains,
-			       without_a_buffer_for_the_header_they_go_one_by_one,
-			       the_device_may_be_slower_than_the_peer,
-			       packets_to_ourselves_are_no_trains),
-			 setup, teardown);
+	return run_cases(
+		"tcp_tso",
+		CASES(the_first_window_is_one_frame, timestamps_take_their_room,
+		      what_is_not_full_goes_alone_behind, one_segment_is_no_train,
+		      the_windows_of_both_ends_are_kept, no_train_is_longer_than_the_port_takes,
+		      a_lost_one_is_sent_again_alone,
+		      a_cwr_and_urgent_data_are_not_for_all_segments, the_fin_goes_behind_a_train,
+		      a_route_to_a_port_without_it_ends_trains,
+		      without_a_buffer_for_the_header_they_go_one_by_one,
+		      the_device_may_be_slower_than_the_peer, packets_to_ourselves_are_no_trains),
+		setup, teardown);
 }

@@ -51,7 +51,10 @@ static void keep(struct test_port *tp, struct pktbuf *p)
 
 	if (p->flags & PKTBUF_TX_TSO) {
 		tp->trains++;
-		cut_train(p, tp->port.caps & PORT_CAP_RAW_IP ? 0 : tp->port.conf.vlan ? 18 : 14,
+		cut_train(p,
+			  tp->port.caps & PORT_CAP_RAW_IP ? 0
+			  : tp->port.conf.vlan		  ? 18
+							  : 14,
 			  keep_segment, tp);
 		return;
 	}
@@ -70,6 +73,8 @@ static unsigned tx(struct port *port, struct pktbuf **batch, unsigned n)
 	struct test_port *tp = (struct test_port *)port;
 	unsigned i;
 
+	if (tp->jammed)
+		return 0;
 	for (i = 0; i < n; i++) {
 		keep(tp, batch[i]);
 		pktbuf_free(batch[i]);

@@ -21,8 +21,9 @@ struct test_port {
 	const uint64_t *now;
 	struct test_frame *out; /* ring of TEST_PORT_FRAMES */
 	unsigned head, count;
-	unsigned lost; /* did not fit */
-	bool finishes; /* checksums that were left to the port, as a device does */
+	unsigned lost;	 /* did not fit */
+	bool jammed;	 /* takes nothing, as a device whose ring is full */
+	bool finishes;	 /* checksums that were left to the port, as a device does */
 	unsigned trains; /* frames that were cut up: port.tso_max allows them */
 };
 
