@@ -76,6 +76,7 @@
 	X(TcpOutRsts)                                                                              \
 	X(TcpRetransSegs)                                                                          \
 	X(TcpFastRetrans)                                                                          \
+	X(TcpRecoveryProbes)                                                                       \
 	X(TcpTimeouts)                                                                             \
 	X(TcpOfoQueue)                                                                             \
 	X(TcpOfoDrops)                                                                             \

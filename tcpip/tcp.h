@@ -93,7 +93,7 @@ enum tcp_rexmit_kind {
 	TCP_T_NONE,
 	TCP_T_RTO,     /* RFC 6298 */
 	TCP_T_PERSIST, /* RFC 9293 3.8.6.1 */
-	TCP_T_PROBE,   /* RFC 8985 7: tail loss probe */
+	TCP_T_PROBE,   /* RFC 8985 7: tail loss probe; in recovery, a recovery probe */
 	TCP_T_REORDER, /* RFC 8985 6: a segment may still be reordered until then */
 };
 
@@ -147,6 +147,7 @@ struct tcp_pcb {
 	uint8_t probes_out; /* zero-window or keepalive probes without an answer */
 	uint8_t syn_tries;  /* SYNs or SYN-ACKs sent again */
 	uint8_t held;	    /* timeouts in a row that found the device still holding the segment */
+	uint8_t rec_probes; /* recovery probes since the last progress */
 	struct timer pace;  /* the next segment may go, SO_MAX_PACING_RATE */
 	uint64_t rto_at;    /* when RTO ends, also while a probe comes first */
 	uint64_t stuck_since; /* first unanswered retransmission or probe; 0: none */
@@ -299,6 +300,7 @@ struct tcp_settings {
 	uint32_t syncookies;  /* 0: never, 1: when a SYN queue is full, 2: always */
 	uint32_t ecn;	      /* 0: no, 1: ask for it too, 2: when the peer asks */
 	uint32_t fastopen;    /* bit 0: clients, bit 1: servers; both only where the program asks */
+	uint32_t recovery_probes; /* 0: a lost retransmission may wait for the timeout, as in Linux */
 	uint32_t mtu_probing; /* 0: no, 1: after timeouts that look like a black hole */
 	uint32_t sack, timestamps, window_scaling;
 	uint32_t rmem_default, rmem_max, wmem_default, wmem_max; /* bytes */
@@ -517,6 +519,7 @@ uint64_t tcp_rack_detect(struct tcp_pcb *pcb);
 /* ---- tcp_recovery.c: what the scoreboard means for cwnd */
 void tcp_recover(struct tcp_pcb *pcb, struct tcp_ack_result *r);
 void tcp_enter_loss(struct tcp_pcb *pcb);
+void tcp_send_recovery_probe(struct tcp_pcb *pcb);
 void tcp_rack_timeout(struct tcp_pcb *pcb);
 void tcp_lost_to_mtu(struct tcp_pcb *pcb); /* segments that no longer fit the path go again */
 void tcp_probe_acked(struct tcp_pcb *pcb, uint32_t ack, const struct tcp_ack_result *r);

@@ -151,6 +151,7 @@ static void progress(struct tcp_pcb *pcb, uint32_t ack, struct tcp_ack_result *r
 	pcb->stuck_since = 0;
 	pcb->soft_error = 0;
 	pcb->held = 0;
+	pcb->rec_probes = 0;
 	clean_queue(pcb, ack, r);
 	if (seq_lt(pcb->high_sacked, ack))
 		pcb->high_sacked = ack;

@@ -270,6 +270,23 @@ void tcp_rack_timeout(struct tcp_pcb *pcb)
 		tcp_rto_rearm(pcb);
 }
 
+/* The first that went again and was not heard of goes once more; the window stays as it is: this
+ * episode's reduction was made. If it arrived after all, a DSACK says so. */
+void tcp_send_recovery_probe(struct tcp_pcb *pcb)
+{
+	struct pktbuf *p = pcb->snd_head;
+
+	pcb->rec_probes++;
+	while (p != pcb->snd_next && !(p->tcp.sacked & TCP_RETRANS))
+		p = p->tcp.link;
+	if (p != pcb->snd_next && p->refs == 1) {
+		tcp_mark_lost(pcb, p);
+		if (tcp_retransmit(pcb, p))
+			COUNT(pcb->st, TcpRecoveryProbes);
+	}
+	tcp_rto_rearm(pcb);
+}
+
 /* RFC 8985 7.4: did the probe repair a loss that nothing else showed? Then the window pays. */
 void tcp_probe_acked(struct tcp_pcb *pcb, uint32_t ack, const struct tcp_ack_result *r)
 {

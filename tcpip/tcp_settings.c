@@ -21,6 +21,7 @@ static const struct setting settings[] = {
 	{"ecn", AT(ecn), 0, 2, 2},		   /* some paths drop SYNs that ask for it */
 	{"fastopen", AT(fastopen), 0, 3, 3},	   /* Linux: 1; a server has to ask for it anyway */
 	{"mtu_probing", AT(mtu_probing), 0, 1, 1}, /* Linux: 0; routers that keep silent are many */
+	{"recovery_probes", AT(recovery_probes), 0, 1, 1}, /* not Linux's: see tcp_timer.c */
 	{"sack", AT(sack), 0, 1, 1},
 	{"timestamps", AT(timestamps), 0, 1, 1},
 	{"window_scaling", AT(window_scaling), 0, 1, 1},

@@ -9,6 +9,8 @@
 
 #include "tcpip/tcp.h"
 
+#define RECOVERY_PROBES 3u
+
 #define PCB_OF(t, member) ((struct tcp_pcb *)((uint8_t *)(t)-offsetof(struct tcp_pcb, member)))
 
 uint64_t tcp_rto_ns(const struct tcp_pcb *pcb)
@@ -32,6 +34,19 @@ void tcp_rexmit_stop(struct tcp_pcb *pcb)
 	timer_cancel(&pcb->st->timers, &pcb->rexmit);
 }
 
+/* In recovery a retransmission that is lost as well leaves nothing behind it whose ACK would tell
+ * (RFC 8985 6 sees it only by later ones), where the window is small. RFC 8985 has no probe there
+ * and waits for RTO, on short paths ten round trips and more. RFC 9002 6.2 has: after two round
+ * trips and the variation, twice as long each time, until RTO comes. 0: none is due. */
+static uint64_t recovery_probe_us(const struct tcp_pcb *pcb)
+{
+	if (pcb->ca_state < TCP_CA_RECOVERY || !pcb->retrans_out || !pcb->sack_ok ||
+	    !pcb->srtt_us || pcb->backoff || pcb->rec_probes == RECOVERY_PROBES ||
+	    !pcb->st->tcp->set.recovery_probes)
+		return 0;
+	return (2ull * pcb->srtt_us + 4ull * pcb->rttvar_us + 2000) << pcb->rec_probes;
+}
+
 void tcp_rto_rearm(struct tcp_pcb *pcb)
 {
 	uint64_t now = pcb->st->now, left, probe;
@@ -49,6 +64,11 @@ void tcp_rto_rearm(struct tcp_pcb *pcb)
 		probe = 2ull * pcb->srtt_us * TCP_US;
 		probe += pcb->packets_out == 1 ? TCP_RTO_MIN_US * TCP_US : 2 * TCP_MS;
 		tcp_rexmit_arm(pcb, TCP_T_PROBE, probe < left ? probe : left);
+		return;
+	}
+	probe = recovery_probe_us(pcb) * TCP_US;
+	if (probe && probe < left) {
+		tcp_rexmit_arm(pcb, TCP_T_PROBE, probe);
 		return;
 	}
 	tcp_rexmit_arm(pcb, TCP_T_RTO, left);
@@ -211,6 +231,8 @@ static void rexmit_fire(struct stack *st, struct timer *t)
 		rto_timeout(pcb);
 	else if (kind == TCP_T_PERSIST)
 		persist_timeout(pcb);
+	else if (kind == TCP_T_PROBE && pcb->ca_state >= TCP_CA_RECOVERY)
+		tcp_send_recovery_probe(pcb);
 	else if (kind == TCP_T_PROBE)
 		tcp_send_tail_probe(pcb);
 	else if (kind == TCP_T_REORDER)

@@ -161,6 +161,7 @@ void world_open(struct world *w, uint16_t mtu, uint32_t ip)
 	w->st = stack_create(&w->arena, &conf);
 	if (!w->st)
 		abort();
+	(void)stack_tcp_set(w->st, "recovery_probes", 0); /* scripts expect Linux's timeouts */
 	w->port.pool = &w->pool;
 	w->port.conf.mtu = mtu;
 	w->port.clock_ns = no_clock;

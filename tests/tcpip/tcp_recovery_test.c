@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "tests/tcpip/cases.h"
+#include "tests/tcpip/tcp_check.h"
 #include "tests/tcpip/tcp_peer.h"
 
 static struct desk d;
@@ -201,6 +202,74 @@ START_TEST(a_lone_segment_is_probed_when_the_timeout_would_come_first)
 }
 END_TEST
 
+/* The first of ten is lost on a path of 10 ms, and goes again. */
+static void one_lost_on_a_short_path(void)
+{
+	p.rtt = 10 * MS_NS;
+	p.sack = true;
+	peer_accepted(&p);
+	peer_write(&p, 10 * M);
+	ck_assert_uint_eq(peer_drain(&p), 10);
+	desk_pass(&d, 10 * MS_NS);
+	dup_ack(1, 1 + M, 1 + 10 * M);
+	ck_assert_uint_eq(peer_get(&p).seq, 1);
+	peer_quiet(&p);
+}
+
+/* Nothing was sent later whose ACK could tell. */
+START_TEST(a_retransmission_that_is_lost_too_goes_again_after_two_round_trips)
+{
+	uint32_t cwnd;
+
+	one_lost_on_a_short_path();
+	desk_pass(&d, 35 * MS_NS);
+	peer_quiet(&p);
+	cwnd = p.so->tcp->cwnd;
+	desk_pass(&d, 10 * MS_NS);
+	ck_assert_uint_eq(peer_get(&p).seq, 1);
+	peer_quiet(&p);
+	ck_assert_uint_eq(p.so->tcp->cwnd, cwnd);
+	ck_assert_uint_eq(desk_count(&d, "TcpRecoveryProbes"), 1);
+	ck_assert_ptr_null(tcp_check(p.so->tcp));
+	dup_ack(1 + 10 * M, 0, 0);
+	ck_assert_uint_eq(peer_info(&p).ca_state, TCP_CA_OPEN);
+	desk_pass(&d, SEC_NS);
+	peer_quiet(&p);
+	ck_assert_uint_eq(desk_count(&d, "TcpTimeouts"), 0);
+}
+END_TEST
+
+START_TEST(probes_in_recovery_come_ever_later_and_then_the_timeout)
+{
+	one_lost_on_a_short_path();
+	desk_pass(&d, 45 * MS_NS);
+	ck_assert_uint_eq(peer_drain(&p), 1);
+	desk_pass(&d, 60 * MS_NS);
+	peer_quiet(&p);
+	desk_pass(&d, 15 * MS_NS);
+	ck_assert_uint_eq(peer_drain(&p), 1);
+	desk_pass(&d, 80 * MS_NS);
+	peer_quiet(&p);
+	desk_pass(&d, 30 * MS_NS); /* 210 ms after the first retransmission */
+	ck_assert_uint_eq(peer_get(&p).seq, 1);
+	ck_assert_uint_eq(desk_count(&d, "TcpTimeouts"), 1);
+	ck_assert_uint_eq(desk_count(&d, "TcpRecoveryProbes"), 2);
+	ck_assert_uint_eq(p.so->tcp->cwnd, 1);
+	ck_assert_ptr_null(tcp_check(p.so->tcp));
+}
+END_TEST
+
+START_TEST(without_the_setting_only_the_timeout_helps)
+{
+	ck_assert_int_eq(stack_tcp_set(d.st, "recovery_probes", 0), 0);
+	one_lost_on_a_short_path();
+	desk_pass(&d, 205 * MS_NS);
+	peer_quiet(&p);
+	desk_pass(&d, 20 * MS_NS);
+	ck_assert_uint_eq(peer_get(&p).seq, 1);
+}
+END_TEST
+
 int main(void)
 {
 	return run_cases(
@@ -211,6 +280,9 @@ int main(void)
 		      reordering_is_not_loss_once_it_is_known,
 		      a_timeout_starts_again_with_one_segment, a_needless_timeout_is_taken_back,
 		      a_peer_that_reneges_gets_the_data_again, sack_blocks_of_nonsense_are_ignored,
-		      a_lone_segment_is_probed_when_the_timeout_would_come_first),
+		      a_lone_segment_is_probed_when_the_timeout_would_come_first,
+		      a_retransmission_that_is_lost_too_goes_again_after_two_round_trips,
+		      probes_in_recovery_come_ever_later_and_then_the_timeout,
+		      without_the_setting_only_the_timeout_helps),
 		setup, teardown);
 }
