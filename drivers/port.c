@@ -65,13 +65,24 @@ int port_start(struct port *port, const struct port_ops *ops, void *priv)
 	return 0;
 }
 
+/* On the wire: of a frame that the device cuts up, each segment is one. */
+static uint32_t packets(const struct pktbuf *frame)
+{
+	return frame->flags & PKTBUF_TX_TSO ? pktbuf_pieces(frame->more) : 1;
+}
+
+static void drop(struct port *port, struct pktbuf *frame)
+{
+	port->stats.out_dropped += packets(frame);
+	pktbuf_free(frame);
+}
+
 static void txq_drop(struct port *port, uint32_t n)
 {
 	struct port_txq *q = &port->txq;
 
-	port->stats.out_dropped += n;
 	for (; n; n--) {
-		pktbuf_free(q->frame[q->head]);
+		drop(port, q->frame[q->head]);
 		q->head = (q->head + 1) % PORT_PENDING;
 		q->count--;
 	}
@@ -106,32 +117,54 @@ void port_send(struct port *port, struct pktbuf *frame)
 
 	/* A device being reset (broken) keeps what already waits, but not for ever more. */
 	if (!port->running || q->count == PORT_PENDING) {
-		port->stats.out_dropped++;
-		pktbuf_free(frame);
+		drop(port, frame);
 		return;
 	}
 	q->frame[(q->head + q->count) % PORT_PENDING] = frame;
 	q->count++;
 }
 
-/* The driver may free what it takes at once; a capture looks at frames after the doorbell, so it
- * holds them. Only what the device took is captured. */
-static unsigned send_batch(struct port *port, struct pktbuf **batch, unsigned n)
-{
-	unsigned sent;
-	uint64_t octets[PORT_BATCH + 1];
+struct wire {
+	uint64_t packets, octets;
+};
 
-	octets[0] = 0;
+/* What frames are on the wire: one that the device cuts up is a packet a segment, each with the
+ * headers. */
+static struct wire on_wire(struct pktbuf **batch, unsigned n)
+{
+	struct wire w = {n, 0};
+	unsigned flags = 0;
+
 	for (unsigned i = 0; i < n; i++) {
-		octets[i + 1] = octets[i] + batch[i]->len;
-		if (port->captures) {
-			capture_checksum(batch[i]);
-			pktbuf_hold(batch[i]);
+		w.octets += batch[i]->len;
+		flags |= batch[i]->flags;
+	}
+	for (unsigned i = 0; flags & PKTBUF_TX_TSO && i < n; i++) {
+		if (batch[i]->flags & PKTBUF_TX_TSO) {
+			w.packets += packets(batch[i]) - 1ull;
+			w.octets += pktbuf_total(batch[i]->more) +
+				    (packets(batch[i]) - 1ull) * batch[i]->len;
 		}
 	}
+	return w;
+}
+
+/* The driver may free what it takes at once: all is counted before, and what it did not take is
+ * taken back. A capture looks at frames after the doorbell, so it holds them. Only what the device
+ * took is captured. */
+static unsigned send_batch(struct port *port, struct pktbuf **batch, unsigned n)
+{
+	struct wire all = on_wire(batch, n), rest;
+	unsigned sent;
+
+	for (unsigned i = 0; port->captures && i < n; i++) {
+		capture_checksum(batch[i]);
+		pktbuf_hold(batch[i]);
+	}
 	sent = port->ops->tx(port, batch, n);
-	port->stats.out_packets += sent;
-	port->stats.out_octets += octets[sent];
+	rest = on_wire(batch + sent, n - sent);
+	port->stats.out_packets += all.packets - rest.packets;
+	port->stats.out_octets += all.octets - rest.octets;
 	if (port->captures) {
 		capture_frames(port, batch, sent, CAPTURE_OUT);
 		for (unsigned i = 0; i < n; i++)

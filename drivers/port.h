@@ -35,9 +35,10 @@ enum port_caps {
 };
 
 /*
- * Counters; one writer (the holder of the stack lock). Names are RFC 2863's. port.c counts packets,
- * octets, out_dropped, tx_stalls, resets and link_changes; drivers count the rest, `interrupts` as
- * irq(on) that found something to have come since the last: with MSI-X no cause is read.
+ * Counters; one writer (the holder of the stack lock). Names are RFC 2863's; a frame that the
+ * device cuts up counts as its segments, in out_errors as one. port.c counts packets, octets,
+ * out_dropped, tx_stalls, resets and link_changes; drivers count the rest, `interrupts` as irq(on)
+ * that found something to have come since the last: with MSI-X no cause is read.
  */
 struct port_stats {
 	uint64_t in_packets, in_octets, in_errors, in_no_buffer, in_missed;
@@ -109,7 +110,9 @@ struct port {
 	uint8_t mac[6];
 	uint16_t mtu; /* bytes of IP packet */
 	uint32_t caps;
-	uint16_t tso_max; /* segments that one PKTBUF_TX_TSO frame may have; 0: none. By start() */
+	/* Segments that one PKTBUF_TX_TSO frame may have; 0: the driver drops such frames. By
+	 * start(). */
+	uint16_t tso_max;
 	uint32_t index;
 	struct port *next; /* of a stack's ports */
 	struct port_conf conf;

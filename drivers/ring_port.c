@@ -96,8 +96,10 @@ static unsigned ring_port_tx(struct port *port, struct pktbuf **batch, unsigned 
 	unsigned i;
 
 	for (i = 0; i < n; i++) {
-		int err = frame_ring_put(&rp->tx, pktbuf_data(batch[i]), batch[i]->len);
+		int err = -EINVAL; /* to be cut up, which nobody at the other side can */
 
+		if (!(batch[i]->flags & PKTBUF_TX_TSO))
+			err = frame_ring_put(&rp->tx, pktbuf_data(batch[i]), batch[i]->len);
 		if (err == -ENOSPC)
 			break;
 		if (err)

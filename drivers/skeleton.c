@@ -54,7 +54,7 @@ static int skeleton_start(struct port *port)
 	s->head = s->tail = 0;
 	/* Capability bits are data: the stack reads them, the framework acts on CAP_IRQ. Without
 	 * it the daemon polls; here nothing ever arrives by itself. */
-	port->caps = 0;
+	port->caps = 0;	     /* and tso_max stays 0: this device cuts nothing into segments */
 	port_soft_mac(port); /* real: the device's own address into port->mac */
 	port_link(port, true, 1000);
 	return 0;
@@ -81,7 +81,9 @@ static unsigned skeleton_tx(struct port *port, struct pktbuf **batch, unsigned n
 	for (i = 0; i < n; i++) {
 		struct pktbuf *copy;
 
-		if (batch[i]->len < FRAME_MIN) { /* a sender's mistake must not stop the rest */
+		/* A sender's mistake must not stop the rest. Frames to be cut up (drivers/tso.h)
+		 * are for drivers that set tso_max. */
+		if (batch[i]->len < FRAME_MIN || batch[i]->flags & PKTBUF_TX_TSO) {
 			port->stats.out_errors++;
 			pktbuf_free(batch[i]);
 			continue;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "tests/drivers/bench.h"
+#include "tests/drivers/tso_frames.h"
 
 static struct bench *b;
 
@@ -227,6 +228,39 @@ START_TEST(watching_is_cheap_between_seconds)
 }
 END_TEST
 
+/* Of 3 and 5 segments in turn. */
+static struct pktbuf *cut_up(unsigned i)
+{
+	const struct tso_shape s = {.gso = 1000, .last = 10, .segments = i % 2 ? 5 : 3};
+
+	return tso_frame(&b->pool, &s);
+}
+
+START_TEST(segments_are_packets_on_the_wire)
+{
+	ck_assert_int_eq(port_start(&b->port, &knob_ops, NULL), 0);
+	ck_assert_uint_eq(b->port.tso_max, 0);
+	port_send(&b->port, cut_up(0));
+	port_send(&b->port, bench_frame(b, 1, 60));
+	port_send(&b->port, cut_up(1));
+	port_send(&b->port, cut_up(2));
+	knob.room = 2;
+	port_flush(&b->port);
+	ck_assert_uint_eq(b->port.stats.out_packets, 3 + 1);
+	ck_assert_uint_eq(b->port.stats.out_octets, 2010 + 3 * 54 + 60);
+	knob.room = 1;
+	port_flush(&b->port);
+	ck_assert_uint_eq(b->port.stats.out_packets, 3 + 1 + 5);
+	ck_assert_uint_eq(b->port.stats.out_octets, 2010 + 3 * 54 + 60 + 4010 + 5 * 54);
+	port_flush(&b->port);
+	port_stop(&b->port);
+	ck_assert_uint_eq(b->port.stats.out_packets, 3 + 1 + 5);
+	ck_assert_uint_eq(b->port.stats.out_dropped, 3);
+	port_send(&b->port, cut_up(1));
+	ck_assert_uint_eq(b->port.stats.out_dropped, 3 + 5);
+}
+END_TEST
+
 START_TEST(kinds_are_found_by_name)
 {
 	ck_assert_ptr_eq(port_driver_kind("tap"), &ring_port_ops);
@@ -301,6 +335,25 @@ START_TEST(a_frame_without_a_header_is_an_error)
 }
 END_TEST
 
+START_TEST(no_software_port_takes_a_frame_to_be_cut_up)
+{
+	static const char *const kind[] = {"loop", "null"};
+
+	for (unsigned i = 0; i < 2; i++) {
+		ck_assert_int_eq(bench_start_kind(b, kind[i]), 0);
+		ck_assert_uint_eq(b->port.tso_max, 0);
+		port_send(&b->port, cut_up(i));
+		port_flush(&b->port);
+		ck_assert_uint_eq(b->port.stats.out_errors, i + 1);
+		ck_assert(!port_pending(&b->port));
+		ck_assert_uint_eq(bench_held(b), 0);
+		port_stop(&b->port);
+		free(b->port.priv);
+		b->port.priv = NULL;
+	}
+}
+END_TEST
+
 START_TEST(the_skeleton_refuses_odd_rings)
 {
 	static const uint16_t bad[] = {1, 63, 2048};
@@ -329,6 +382,7 @@ int main(void)
 	tcase_add_test(tc, a_stall_resets_and_what_waited_goes_out);
 	tcase_add_test(tc, a_reset_that_fails_is_repeated_each_second);
 	tcase_add_test(tc, watching_is_cheap_between_seconds);
+	tcase_add_test(tc, segments_are_packets_on_the_wire);
 	tcase_add_test(tc, kinds_are_found_by_name);
 	suite_add_tcase(suite, tc);
 	tcase_add_checked_fixture(skeleton, setup, teardown);
@@ -336,6 +390,7 @@ int main(void)
 	tcase_add_test(skeleton, the_loop_fills_and_stops_clean);
 	tcase_add_test(skeleton, null_swallows);
 	tcase_add_test(skeleton, a_frame_without_a_header_is_an_error);
+	tcase_add_test(skeleton, no_software_port_takes_a_frame_to_be_cut_up);
 	tcase_add_test(skeleton, the_skeleton_refuses_odd_rings);
 	suite_add_tcase(suite, skeleton);
 	runner = srunner_create(suite);

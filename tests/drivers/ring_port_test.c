@@ -8,6 +8,7 @@
 
 #include "drivers/frame_ring.h"
 #include "tests/drivers/bench.h"
+#include "tests/drivers/tso_frames.h"
 
 #define COUNT 8u
 
@@ -276,6 +277,20 @@ static void *race_pump(void *arg)
 	return NULL;
 }
 
+START_TEST(a_frame_to_be_cut_up_is_not_sent)
+{
+	uint8_t buf[FRAME_LEN_MAX];
+
+	ck_assert_uint_eq(b->port.tso_max, 0);
+	port_send(&b->port, tso_frame(&b->pool, &tso_shapes[0]));
+	port_send(&b->port, bench_frame(b, 2, 100));
+	port_flush(&b->port);
+	ck_assert_uint_eq(b->port.stats.out_errors, 1);
+	ck_assert_int_eq(frame_ring_get(&out, buf, sizeof(buf)), 100);
+	ck_assert_int_eq(frame_ring_get(&out, buf, sizeof(buf)), 0);
+}
+END_TEST
+
 START_TEST(no_wake_up_is_lost)
 {
 	pthread_t pump;
@@ -326,6 +341,7 @@ int main(void)
 	tcase_add_test(tc, positions_that_cannot_be_move_nothing);
 	tcase_add_test(tc, rings_that_are_none_are_refused);
 	tcase_add_test(tc, a_frame_longer_than_a_slot_is_not_sent);
+	tcase_add_test(tc, a_frame_to_be_cut_up_is_not_sent);
 	tcase_add_test(tc, no_wake_up_is_lost);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
