@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The e1000e driver's state, shared by e1000e.c (bring-up, link, interrupts) and e1000e_ring.c
- * (frames). Private to those two and their test.
+ * The e1000e driver's state, shared by e1000e.c (bring-up, link, interrupts), e1000e_ring.c
+ * (frames) and e1000e_tso.c (frames that the device cuts up). Private to those and their tests.
  *
  *	rx:  clean <= fill		slots [clean, fill) belong to the device, each has a buffer;
  *					RDT = fill, so at most count - 1
@@ -12,11 +12,14 @@
 
 #include "drivers/e1000e_regs.h"
 #include "drivers/port.h"
+#include "drivers/tso.h"
 
 #define E1000E_RING_DEFAULT 512u
 #define E1000E_RING_MIN	    64u
 #define E1000E_RING_MAX	    1024u
 #define E1000E_MULTICAST    32u
+/* Descriptors of a frame to be cut up, at most: context, headers, one a piece. */
+#define E1000E_TSO_SLOTS(t) ((t)->segments + 2)
 
 struct e1000e {
 	volatile uint8_t *regs;
@@ -51,7 +54,7 @@ struct e1000e {
 	uint32_t promiscuous;
 
 	struct pktbuf *rx_buf[E1000E_RING_MAX];
-	/* NULL: a context descriptor. */
+	/* Where a frame's last descriptor is; NULL: its others, and context descriptors. */
 	struct pktbuf *tx_buf[E1000E_RING_MAX];
 };
 
@@ -64,5 +67,14 @@ unsigned e1000e_rx(struct port *port, struct pktbuf **batch, unsigned max);
 unsigned e1000e_tx(struct port *port, struct pktbuf **batch, unsigned n);
 bool e1000e_pending(struct port *port);
 bool e1000e_stalled(struct port *port, uint64_t now);
+/* Fills the next slot, for which there is room; p goes when the device has done this one. */
+void e1000e_tx_put(struct e1000e *e, struct pktbuf *p, uint64_t addr, uint64_t cmd);
+
+/* e1000e_tso.c */
+uint16_t e1000e_tso_max(const struct port *port);
+/* Can the device cut it up? t says what it is, for e1000e_tso_put. */
+bool e1000e_tso_valid(const struct port *port, const struct pktbuf *p, struct tso *t);
+/* Fills E1000E_TSO_SLOTS at most, for which there is room. Takes over p; writes to its headers. */
+void e1000e_tso_put(struct e1000e *e, struct pktbuf *p, const struct tso *t);
 
 #endif

@@ -187,7 +187,7 @@ struct e1000e_rx_desc {
 #define RXD_ERR_FRAME (RXD_ERR_CE | RXD_ERR_SE | RXD_ERR_SEQ | RXD_ERR_CXE | RXD_ERR_RXE)
 
 /* 7.2: extended transmit data descriptor, and the context descriptor that tells where a checksum
- * goes. `cmd` holds what follows the address. */
+ * goes and how to cut up a TCP segment. `cmd` holds what follows the address. */
 struct e1000e_tx_desc {
 	uint64_t addr;
 	uint64_t cmd;
@@ -196,14 +196,27 @@ struct e1000e_tx_desc {
 #define TXD_DTYP_DATA (1ull << 20)
 #define TXD_EOP	      (1ull << 24)
 #define TXD_IFCS      (1ull << 25) /* append the CRC */
+#define TXD_TSE	      (1ull << 26) /* part of a frame to be cut up */
 #define TXD_RS	      (1ull << 27) /* write back when done */
 #define TXD_DEXT      (1ull << 29) /* not a legacy descriptor */
 #define TXD_DD	      (1ull << 32)
+#define TXD_IXSM      (1ull << 40) /* insert the IPv4 header's checksum */
 #define TXD_TXSM      (1ull << 41) /* insert the TCP or UDP checksum */
 
-#define TXC_TUCSS(n) ((uint64_t)(n) << 32) /* in `addr`: sum from here to the end */
-#define TXC_TUCSO(n) ((uint64_t)(n) << 40) /* put it here */
-#define TXC_TCP	     (1ull << 24)
+/* In `addr`: IP's checksum from where, into where, up to which last byte; TCP's likewise, to the
+ * end of the frame. */
+#define TXC_IPCSS(n) ((uint64_t)(n))
+#define TXC_IPCSO(n) ((uint64_t)(n) << 8)
+#define TXC_IPCSE(n) ((uint64_t)(n) << 16)
+#define TXC_TUCSS(n) ((uint64_t)(n) << 32)
+#define TXC_TUCSO(n) ((uint64_t)(n) << 40)
+/* In `cmd`. */
+#define TXC_PAYLEN(n) ((uint64_t)(n)) /* bytes after the headers, of all segments */
+#define TXC_TCP	      (1ull << 24)
+#define TXC_IP	      (1ull << 25) /* IPv4; else IPv6 */
+#define TXC_TSE	      (1ull << 26)
+#define TXC_HDRLEN(n) ((uint64_t)(n) << 40)
+#define TXC_MSS(n)    ((uint64_t)(n) << 48)
 
 /* ---- Access ---- */
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
  * Intel 82574: frames in and out of the two descriptor rings. Called by port.c through the ops in
- * e1000e.c. Follows the datasheet's 7.1 (receive) and 7.2 (transmit).
+ * e1000e.c; calls e1000e_tso.c for frames that the device cuts up. Follows the datasheet's 7.1
+ * (receive) and 7.2 (transmit).
  *
  * Receive buffers. The device is told 2048 bytes, its smallest size that holds a frame in one
  * descriptor, yet a buffer has PKTBUF_SIZE - PKTBUF_HEADROOM = 1920 bytes from where DMA begins.
@@ -52,6 +53,7 @@ int e1000e_rings_alloc(struct port *port)
 		err = ring_memory(port, &e->tx_mem, port->conf.tx_ring, &e->tx_count);
 	e->rx = e->rx_mem.va;
 	e->tx = e->tx_mem.va;
+	port->tso_max = e1000e_tso_max(port);
 	return err;
 }
 
@@ -201,17 +203,25 @@ unsigned e1000e_rx(struct port *port, struct pktbuf **batch, unsigned max)
 
 /* ---- Transmit ---- */
 
-/* Frees what the device is done with. RS is set on data descriptors, context descriptors have no
- * buffer and are passed over with the data descriptor that follows each. */
+/* The last descriptor of the frame that waits longest: the one with a buffer, and the one that the
+ * device was told to write back (RS). tx_next when none waits. */
+static uint32_t tx_oldest(const struct e1000e *e)
+{
+	uint32_t i = e->tx_clean;
+
+	while (i != e->tx_next && !e->tx_buf[i])
+		i = next_slot(i, e->tx_count);
+	return i;
+}
+
+/* Frees what the device is done with. */
 static void tx_reclaim(struct e1000e *e)
 {
-	while (e->tx_clean != e->tx_next) {
-		uint32_t i = e->tx_clean, at = i;
+	uint32_t at;
 
-		if (!e->tx_buf[i])
-			at = next_slot(i, e->tx_count);
+	while ((at = tx_oldest(e)) != e->tx_next) {
 		/* Acquire: pairs with the device's write-back, which it does after it read the
-		 * frame (7.2): the buffer is not used again while the device may still read it. */
+		 * frame (7.2): no buffer is used again while the device may still read it. */
 		if (!(__atomic_load_n(&e->tx[at].cmd, __ATOMIC_ACQUIRE) & TXD_DD))
 			return;
 		pktbuf_free(e->tx_buf[at]);
@@ -225,7 +235,7 @@ static uint32_t tx_room(const struct e1000e *e)
 	return (e->tx_clean - e->tx_next - 1) & (e->tx_count - 1);
 }
 
-static void tx_put(struct e1000e *e, struct pktbuf *p, uint64_t addr, uint64_t cmd)
+void e1000e_tx_put(struct e1000e *e, struct pktbuf *p, uint64_t addr, uint64_t cmd)
 {
 	e->tx[e->tx_next] = (struct e1000e_tx_desc){addr, cmd};
 	e->tx_buf[e->tx_next] = p;
@@ -244,6 +254,14 @@ static bool tx_valid(const struct port *port, const struct pktbuf *p)
 	       p->csum_start + p->csum_offset + 2u <= p->len;
 }
 
+/* Slots that a frame takes at most, with a context descriptor; 0: it cannot be sent. */
+static uint32_t tx_slots(const struct port *port, const struct pktbuf *p, struct tso *t)
+{
+	if (p->flags & PKTBUF_TX_TSO)
+		return e1000e_tso_valid(port, p, t) ? E1000E_TSO_SLOTS(t) : 0;
+	return tx_valid(port, p) ? 2 : 0;
+}
+
 /* 7.2: the device keeps the last context, so a new one is needed only when positions change. It
  * adds the sum to what the field holds, as PKTBUF_TX_L4_CSUM promises. */
 static uint64_t tx_checksum(struct e1000e *e, const struct pktbuf *p)
@@ -253,12 +271,21 @@ static uint64_t tx_checksum(struct e1000e *e, const struct pktbuf *p)
 	if (e->csum_start != p->csum_start || e->csum_offset != p->csum_offset) {
 		e->csum_start = p->csum_start;
 		e->csum_offset = p->csum_offset;
-		tx_put(e, NULL,
-		       TXC_TUCSS(p->csum_start) |
-			       TXC_TUCSO((uint64_t)p->csum_start + p->csum_offset),
-		       TXD_DEXT | (p->csum_offset == 16 ? TXC_TCP : 0));
+		e1000e_tx_put(e, NULL,
+			      TXC_TUCSS(p->csum_start) |
+				      TXC_TUCSO((uint64_t)p->csum_start + p->csum_offset),
+			      TXD_DEXT | (p->csum_offset == 16 ? TXC_TCP : 0));
 	}
 	return TXD_TXSM;
+}
+
+static void tx_frame(struct e1000e *e, struct pktbuf *p)
+{
+	uint64_t sum = tx_checksum(e, p);
+
+	e1000e_tx_put(e, p, p->iova + p->off,
+		      TXD_LENGTH(p->len) | TXD_DTYP_DATA | TXD_DEXT | TXD_EOP | TXD_IFCS | TXD_RS |
+			      sum);
 }
 
 unsigned e1000e_tx(struct port *port, struct pktbuf **batch, unsigned n)
@@ -268,19 +295,22 @@ unsigned e1000e_tx(struct port *port, struct pktbuf **batch, unsigned n)
 	unsigned i;
 
 	tx_reclaim(e);
-	/* Two slots a frame: it may need a context descriptor. */
-	for (i = 0; i < n && tx_room(e) >= 2; i++) {
+	for (i = 0; i < n; i++) {
 		struct pktbuf *p = batch[i];
+		struct tso t;
+		uint32_t slots = tx_slots(port, p, &t);
 
-		if (!tx_valid(port, p)) {
+		if (!slots) {
 			port->stats.out_errors++;
 			pktbuf_free(p);
 			continue;
 		}
-		uint64_t sum = tx_checksum(e, p);
-		tx_put(e, p, p->iova + p->off,
-		       TXD_LENGTH(p->len) | TXD_DTYP_DATA | TXD_DEXT | TXD_EOP | TXD_IFCS | TXD_RS |
-			       sum);
+		if (tx_room(e) < slots)
+			break;
+		if (p->flags & PKTBUF_TX_TSO)
+			e1000e_tso_put(e, p, &t);
+		else
+			tx_frame(e, p);
 	}
 	if (e->tx_next != before) {
 		/* Release: frames and descriptors are stored before the doorbell; pairs with the
@@ -294,16 +324,13 @@ unsigned e1000e_tx(struct port *port, struct pktbuf **batch, unsigned n)
 bool e1000e_pending(struct port *port)
 {
 	const struct e1000e *e = port->priv;
-	uint32_t tx = e->tx_clean;
+	uint32_t tx;
 
 	if (e->rx_clean != e->rx_fill &&
 	    __atomic_load_n(&e->rx[e->rx_clean].done, __ATOMIC_RELAXED) & RXD_DD)
 		return true;
-	if (tx == e->tx_next)
-		return false;
-	if (!e->tx_buf[tx])
-		tx = next_slot(tx, e->tx_count);
-	return __atomic_load_n(&e->tx[tx].cmd, __ATOMIC_RELAXED) & TXD_DD;
+	tx = tx_oldest(e);
+	return tx != e->tx_next && __atomic_load_n(&e->tx[tx].cmd, __ATOMIC_RELAXED) & TXD_DD;
 }
 
 /* Frames wait, the link is up, nobody pauses us, and for a second neither TDH nor the first

@@ -75,6 +75,8 @@ static void sent(void *arg, const uint8_t *frame, size_t len)
 	b->out_count++;
 	memcpy(b->out, frame, len);
 	b->out_len = len;
+	if (b->each)
+		b->each(frame, len);
 	if (b->echo) {
 		uint8_t back[NIC_FRAMES];
 

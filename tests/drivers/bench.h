@@ -30,7 +30,8 @@ struct bench {
 	uint32_t
 		out_serial; /* the last frame's, and how often one did not follow its predecessor */
 	unsigned out_disorder;
-	bool echo; /* the far end sends everything back */
+	bool echo;					/* the far end sends everything back */
+	void (*each)(const uint8_t *frame, size_t len); /* it shows every frame to this */
 };
 
 extern uint64_t bench_now;

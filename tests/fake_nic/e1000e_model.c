@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
  * The 82574 model: registers with side effects (10.2), reset (4.6), interrupts (7.4). The rings are
- * in e1000e_rings.c. Called by the driver under test through the register hooks, and by tests.
+ * in e1000e_rings.c and e1000e_tso.c. Called by the driver under test through the register hooks,
+ * and by tests.
  */
 #include "tests/fake_nic/e1000e_model.h"
 
@@ -41,6 +42,7 @@ static void reset(struct nic_model *nic)
 
 	nic->frame_len = 0;
 	nic->frame_sum = nic->context_known = false;
+	memset(&nic->tso, 0, sizeof(nic->tso));
 	if (!nic->reset_weak) {
 		memset(nic->reg, 0, sizeof(nic->reg));
 		for (unsigned i = 0; i < sizeof(undefined) / sizeof(undefined[0]); i++)

@@ -18,6 +18,19 @@
 #define NIC_REGS   0x20000u
 #define NIC_FRAMES 2048u
 
+/* A TCP segmentation context (7.2, 7.3), and how far the frame is that uses it. */
+struct nic_tso {
+	bool known, bad; /* bad: its fields cannot be; what follows it is thrown away */
+	bool ip4, sum_ip, sum_tcp;
+	uint8_t ipcss, ipcso, tucss, tucso, hdrlen;
+	uint16_t ipcse, mss;
+	uint32_t paylen;
+	bool started;
+	uint8_t prototype[240];
+	uint32_t fill, done; /* bytes in nic->frame behind the headers; bytes sent before */
+	uint32_t segments;   /* sent */
+};
+
 struct nic_model {
 	uint32_t reg[NIC_REGS / 4];
 
@@ -45,7 +58,7 @@ struct nic_model {
 	/* What happened. */
 	char fault[128];
 	unsigned resets, interrupts, tdt_writes, rdt_writes, contexts, icr_reads;
-	uint64_t frames_out, frames_in, frames_refused;
+	uint64_t frames_out, frames_in, frames_refused, cut_up;
 
 	/* Inside. */
 	uint16_t phy[32];
@@ -54,6 +67,7 @@ struct nic_model {
 	size_t frame_len;
 	uint8_t context_start, context_offset;
 	bool frame_sum, context_known;
+	struct nic_tso tso;
 };
 
 /* Power-on. */

@@ -66,4 +66,14 @@ void nic_raise(struct nic_model *nic, uint32_t causes);
 void nic_doorbell_tx(struct nic_model *nic);
 void nic_doorbell_rx(struct nic_model *nic);
 
+/* e1000e_rings.c */
+uint16_t nic_ones_sum(const uint8_t *data, size_t from, size_t to, uint32_t sum);
+void nic_wire(struct nic_model *nic); /* what is in nic->frame */
+
+/* e1000e_tso.c: a context descriptor with TSE; data of len bytes with TSE and what follows their
+ * address in the descriptor; data without it, or a context, in between. */
+void nic_tso_context(struct nic_model *nic, const uint8_t *d);
+void nic_tso_data(struct nic_model *nic, const uint8_t *from, size_t len, uint64_t cmd);
+void nic_tso_broken(struct nic_model *nic);
+
 #endif

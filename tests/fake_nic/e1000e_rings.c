@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /*
  * The 82574 model's data path: descriptors, frames, checksums (7.1, 7.2), address filter (10.2.5).
+ * Frames that it cuts up are in e1000e_tso.c.
  * Called by e1000e_model.c on doorbells and by tests with frames from the wire.
  */
 #include <string.h>
@@ -40,7 +41,7 @@ static void put64(uint8_t *at, uint64_t v)
 }
 
 /* RFC 1071 over [from, to), not inverted. */
-static uint16_t ones_sum(const uint8_t *data, size_t from, size_t to, uint32_t sum)
+uint16_t nic_ones_sum(const uint8_t *data, size_t from, size_t to, uint32_t sum)
 {
 	for (size_t i = from; i < to; i++)
 		sum += (uint32_t)data[i] << ((i - from) % 2 ? 0 : 8);
@@ -51,6 +52,15 @@ static uint16_t ones_sum(const uint8_t *data, size_t from, size_t to, uint32_t s
 
 /* ---- Transmit ---- */
 
+void nic_wire(struct nic_model *nic)
+{
+	if (nic->frame_len < 17 || nic->frame_len + 4 > LONG_PACKET)
+		nic_fault(nic, "frame of %zu bytes sent", nic->frame_len);
+	nic->frames_out++;
+	if (nic->sent && REG(nic, STATUS) & STATUS_LU)
+		nic->sent(nic->arg, nic->frame, nic->frame_len);
+}
+
 static void send_frame(struct nic_model *nic)
 {
 	if (nic->frame_sum) {
@@ -59,15 +69,11 @@ static void send_frame(struct nic_model *nic)
 
 		if (!nic->context_known || at + 2 > nic->frame_len)
 			nic_fault(nic, "checksum asked for without a fitting context");
-		sum = (uint16_t)~ones_sum(nic->frame, nic->context_start, nic->frame_len, 0);
+		sum = (uint16_t)~nic_ones_sum(nic->frame, nic->context_start, nic->frame_len, 0);
 		nic->frame[at] = (uint8_t)(sum >> 8);
 		nic->frame[at + 1] = (uint8_t)sum;
 	}
-	if (nic->frame_len < 17 || nic->frame_len + 4 > LONG_PACKET)
-		nic_fault(nic, "frame of %zu bytes sent", nic->frame_len);
-	nic->frames_out++;
-	if (nic->sent && REG(nic, STATUS) & STATUS_LU)
-		nic->sent(nic->arg, nic->frame, nic->frame_len);
+	nic_wire(nic);
 	nic->frame_len = 0;
 	nic->frame_sum = false;
 }
@@ -80,6 +86,11 @@ static void data_descriptor(struct nic_model *nic, const uint8_t *d)
 
 	if (!(cmd & 1u << 25))
 		nic_fault(nic, "data descriptor without IFCS");
+	if (from && cmd & 1u << 26) {
+		nic_tso_data(nic, from, len, cmd);
+		return;
+	}
+	nic_tso_broken(nic);
 	if (!from || nic->frame_len + len > sizeof(nic->frame)) {
 		nic_fault(nic, "transmit buffer of %zu bytes", len);
 		return;
@@ -98,8 +109,14 @@ static void serve_one(struct nic_model *nic, uint8_t *d)
 
 	if (!(cmd & 1u << 29)) {
 		nic_fault(nic, "legacy transmit descriptor: the model has none");
+	} else if (type == 0 && cmd & 1u << 26) {
+		nic->contexts++;
+		nic->context_known = false; /* it may be the same one: nobody should rely on it */
+		nic_tso_context(nic, d);
 	} else if (type == 0) {
 		nic->contexts++;
+		nic_tso_broken(nic);
+		nic->tso.known = false;
 		nic->context_known = true;
 		nic->context_start = d[4];
 		nic->context_offset = d[5];
@@ -189,12 +206,12 @@ static uint64_t checksum_bits(struct nic_model *nic, const uint8_t *f, size_t le
 	if (ihl < 20 || total < ihl || 14 + total > len)
 		return 0;
 	if (REG(nic, RXCSUM) & 1u << 8)
-		bits |= 1ull << 38 | (ones_sum(f, 14, 14 + ihl, 0) == 0xffff ? 0 : 1ull << 46);
+		bits |= 1ull << 38 | (nic_ones_sum(f, 14, 14 + ihl, 0) == 0xffff ? 0 : 1ull << 46);
 	if (REG(nic, RXCSUM) & 1u << 9 && f[23] == 6) {
-		uint32_t pseudo = ones_sum(f, 26, 34, 6 + (uint32_t)(total - ihl));
+		uint32_t pseudo = nic_ones_sum(f, 26, 34, 6 + (uint32_t)(total - ihl));
 
 		bits |= 1ull << 37 |
-			(ones_sum(f, 14 + ihl, 14 + total, pseudo) == 0xffff ? 0 : 1ull << 45);
+			(nic_ones_sum(f, 14 + ihl, 14 + total, pseudo) == 0xffff ? 0 : 1ull << 45);
 	}
 	return bits;
 }

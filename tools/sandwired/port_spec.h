@@ -16,7 +16,7 @@ struct port_spec {
 	char text[64];	/* KIND:NAME, as shown and as locked */
 	uint16_t ring;	/* descriptors; 0: the driver's default */
 	uint16_t vlan;	/* 802.1Q tag of all frames; 0: none */
-	bool offload;	/* let the device compute checksums */
+	bool offload;	/* let the device compute checksums and cut TCP segments */
 	bool has_mac;	/* software ports: */
 	uint8_t mac[6]; /* chosen by the user instead of at random */
 };
