@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "drivers/tso.h"
+
 void capture_attach(struct port *port, struct capture *tap)
 {
 	tap->next = port->captures;
@@ -26,14 +28,42 @@ bool capture_detach(struct port *port, struct capture *tap)
 	return false;
 }
 
+static void show(const struct port *port, const struct pktbuf *frame, enum capture_direction dir,
+		 uint64_t now)
+{
+	for (struct capture *tap = port->captures; tap; tap = tap->next)
+		tap->frame(tap, port, frame, dir, now);
+}
+
+/* What the device makes of a frame that it cuts up: the reader wants to see the wire. The driver
+ * drops one that cannot be read, so there is nothing to show of it. */
+static void show_segments(const struct port *port, const struct pktbuf *frame,
+			  enum capture_direction dir, uint64_t now)
+{
+	uint8_t bytes[PKTBUF_SIZE];
+	struct pktbuf segment = {.buf = bytes, .refs = 1};
+	const struct pktbuf *piece = frame->more;
+	struct tso t;
+
+	if (!tso_parse(&t, frame, port->tso_max))
+		return;
+	for (uint32_t n = 0; n < t.segments; n++, piece = piece->more) {
+		segment.len = tso_segment(&t, n, piece, bytes);
+		show(port, &segment, dir, now);
+	}
+}
+
 void capture_frames(struct port *port, struct pktbuf **batch, unsigned n,
 		    enum capture_direction dir)
 {
 	uint64_t now = port->clock_ns ? port->clock_ns() : 0;
 
-	for (struct capture *tap = port->captures; tap; tap = tap->next)
-		for (unsigned i = 0; i < n; i++)
-			tap->frame(tap, port, batch[i], dir, now);
+	for (unsigned i = 0; i < n; i++) {
+		if (batch[i]->flags & PKTBUF_TX_TSO)
+			show_segments(port, batch[i], dir, now);
+		else
+			show(port, batch[i], dir, now);
+	}
 }
 
 int capture_writer_init(struct capture_writer *w, void *memory, size_t bytes, uint32_t snaplen)
@@ -66,14 +96,16 @@ static void copy_in(const struct capture_writer *w, uint64_t at, const void *fro
 /*
  * RFC 1071; the field holds the sum of the pseudo header. Done before the device sees the frame:
  * some (QEMU's e1000e) write the sum into the frame's memory, so that afterwards nobody could tell
- * the seed from the sum.
+ * the seed from the sum. Of a frame that the device cuts up there is no such sum; it keeps its
+ * flags, and tso_segment computes those of the segments.
  */
 void capture_checksum(struct pktbuf *frame)
 {
 	uint8_t *data = pktbuf_data(frame);
 	uint32_t sum = 0, i = frame->csum_start, field = i + frame->csum_offset;
 
-	if (!(frame->flags & PKTBUF_TX_L4_CSUM) || field + 2 > frame->len)
+	if ((frame->flags & (PKTBUF_TX_L4_CSUM | PKTBUF_TX_TSO)) != PKTBUF_TX_L4_CSUM ||
+	    field + 2 > frame->len)
 		return;
 	for (; i + 1 < frame->len; i += 2)
 		sum += (uint32_t)data[i] << 8 | data[i + 1];

@@ -24,12 +24,12 @@ struct capture {
 /* Puts a tap on top of a port's chain; takes it out: false if it was not there. */
 void capture_attach(struct port *port, struct capture *tap);
 bool capture_detach(struct port *port, struct capture *tap);
-/* For port.c: shows n frames to every tap. */
+/* For port.c: shows n frames to every tap; one that the device cuts up, segment by segment. */
 void capture_frames(struct port *port, struct pktbuf **batch, unsigned n,
 		    enum capture_direction dir);
 
 /* For port.c: adds the checksum that was left to the device, before the device has a frame that
- * will be captured. */
+ * will be captured; not to one that the device cuts up. */
 void capture_checksum(struct pktbuf *frame);
 
 /*

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "tests/drivers/bench.h"
+#include "tests/drivers/tso_frames.h"
 
 #define BYTES (CAPTURE_DATA_OFF + 8192u)
 
@@ -328,6 +329,84 @@ START_TEST(a_sum_left_to_the_device_is_right_in_the_capture)
 }
 END_TEST
 
+static struct {
+	uint8_t frame[64][PKTBUF_SIZE];
+	size_t len[64];
+	unsigned count;
+} wire;
+
+static void note(const uint8_t *frame, size_t len)
+{
+	ck_assert_uint_lt(wire.count, 64);
+	memcpy(wire.frame[wire.count], frame, len);
+	wire.len[wire.count++] = len;
+}
+
+/* Both the capture and the model of the device cut it up, each in its own way. */
+START_TEST(a_frame_that_the_device_cuts_up_is_captured_as_on_the_wire)
+{
+	static uint8_t large[CAPTURE_DATA_OFF + 65536] __attribute__((aligned(8)));
+	const struct tso_shape *s = &tso_shapes[_i];
+	struct capture_record rec;
+	uint8_t buf[CAPTURE_CAPLEN_MAX];
+	struct capture tap;
+	unsigned held;
+
+	ck_assert_int_eq(capture_writer_init(&w, large, sizeof(large), 0), 0);
+	ck_assert_int_eq(capture_reader_init(&r, large, sizeof(large)), 0);
+	capture_tap_init(&tap, &w);
+	capture_attach(&b->port, &tap);
+	b->port.conf.tx_ring = 128;
+	b->port.conf.offload = true;
+	b->each = note;
+	ck_assert_int_eq(bench_start(b), 0);
+	held = bench_held(b);
+	port_send(&b->port, tso_frame(&b->pool, s));
+	port_send(&b->port, bench_frame(b, 3, 70));
+	port_flush(&b->port);
+	ck_assert_uint_eq(wire.count, s->segments + 1);
+	for (unsigned n = 0; n <= s->segments; n++) {
+		ck_assert_int_eq(capture_next(&r, &rec, buf), 1);
+		ck_assert_uint_eq(rec.direction, CAPTURE_OUT);
+		ck_assert_uint_eq(rec.len, wire.len[n]);
+		ck_assert_uint_eq(rec.caplen, wire.len[n]);
+		ck_assert_mem_eq(buf, wire.frame[n], rec.len);
+		if (n < s->segments)
+			tso_expect(s, n, buf, rec.len);
+	}
+	ck_assert_int_eq(next(), 0);
+	ck_assert_uint_eq(b->port.stats.out_packets, s->segments + 1);
+	ck_assert_uint_eq(port_rx(&b->port, (struct pktbuf *[PORT_BATCH]){0}, PORT_BATCH), 0);
+	ck_assert_uint_eq(bench_held(b), held);
+	port_stop(&b->port);
+	ck_assert_str_eq(b->nic.fault, "");
+}
+END_TEST
+
+START_TEST(a_frame_that_cannot_be_cut_up_is_not_captured)
+{
+	struct capture tap;
+	struct pktbuf *p;
+
+	capture_tap_init(&tap, &w);
+	capture_attach(&b->port, &tap);
+	b->port.conf.tx_ring = 128;
+	b->port.conf.offload = true;
+	ck_assert_int_eq(bench_start(b), 0);
+	p = tso_frame(&b->pool, &tso_shapes[0]);
+	p->more->len = 1;
+	port_send(&b->port, p);
+	p = tso_frame(&b->pool, &tso_shapes[0]);
+	p->len = 3;
+	port_send(&b->port, p);
+	port_flush(&b->port);
+	ck_assert_uint_eq(b->port.stats.out_errors, 2);
+	ck_assert_int_eq(next(), 0);
+	port_stop(&b->port);
+	ck_assert_uint_eq(bench_held(b), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("capture");
@@ -349,6 +428,9 @@ int main(void)
 	tcase_add_test(tc, a_tap_sees_both_directions_and_goes);
 	tcase_add_test(tc, only_what_the_device_took_is_captured_once);
 	tcase_add_test(tc, a_sum_left_to_the_device_is_right_in_the_capture);
+	tcase_add_loop_test(tc, a_frame_that_the_device_cuts_up_is_captured_as_on_the_wire, 0,
+			    TSO_SHAPES);
+	tcase_add_test(tc, a_frame_that_cannot_be_cut_up_is_not_captured);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);
