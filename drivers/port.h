@@ -92,7 +92,8 @@ struct port_conf {
 	uint16_t rx_ring, tx_ring; /* descriptors; 0: the driver's default */
 	uint16_t mtu;		   /* 0: 1500 */
 	uint16_t vlan;		   /* 802.1Q: every frame has this tag, 1..4094; 0: none */
-	bool offload;
+	bool offload;		   /* checksums, TCP segmentation */
+	bool no_tso;		   /* the first alone */
 	uint16_t pci_vendor, pci_device;
 	volatile uint8_t *bar[6]; /* mapped in the segment's window for this port; NULL if absent */
 	uint64_t bar_size[6];

@@ -16,17 +16,18 @@ static struct bench *b;
 static const struct tso_shape *shape; /* of what the far end expects now */
 static unsigned seen;		      /* segments of it */
 
-static void start(uint16_t ring, bool offload)
+static void start(uint16_t ring, bool offload, bool no_tso)
 {
 	b->port.conf.tx_ring = ring;
 	b->port.conf.offload = offload;
+	b->port.conf.no_tso = no_tso;
 	ck_assert_int_eq(bench_start(b), 0);
 }
 
 static void setup(void)
 {
 	b = bench_new();
-	start(RING, true);
+	start(RING, true, false);
 	seen = 0;
 }
 
@@ -110,16 +111,16 @@ START_TEST(how_many_segments_is_a_matter_of_the_ring)
 {
 	static const struct {
 		uint16_t ring;
-		bool offload;
+		bool offload, no_tso;
 		unsigned max;
-	} want[] = {
-		{64, true, 0}, {128, true, 32}, {256, true, 42}, {1024, true, 42}, {512, false, 0}};
+	} want[] = {{64, true, false, 0},    {128, true, false, 32}, {256, true, false, 42},
+		    {1024, true, false, 42}, {512, false, false, 0}, {512, true, true, 0}};
 
 	for (unsigned i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
 		struct bench *first = b;
 
 		b = bench_new();
-		start(want[i].ring, want[i].offload);
+		start(want[i].ring, want[i].offload, want[i].no_tso);
 		ck_assert_uint_eq(b->port.tso_max, want[i].max);
 		send(tso_frame(&b->pool, &tso_shapes[0]));
 		port_flush(&b->port);

@@ -424,7 +424,7 @@ void config_help(FILE *to)
 			 s->arg ? s->arg : "");
 		fprintf(to, "  %-32s %s%s\n", left, s->why, range_text(s, range, sizeof(range)));
 	}
-	fprintf(to, "\nPORT: KIND:NAME[,key=value...]; keys: ring=64..4096, offload=on|off, "
+	fprintf(to, "\nPORT: KIND:NAME[,key=value...]; keys: ring=64..4096, offload=on|csum|off, "
 		    "vlan=1..4094, "
 		    "mac=XX:XX:XX:XX:XX:XX (software ports)\n");
 }

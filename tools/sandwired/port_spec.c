@@ -34,8 +34,9 @@ static int set_ring(struct port_spec *p, const char *value)
 
 static int set_offload(struct port_spec *p, const char *value)
 {
-	p->offload = !strcmp(value, "on");
-	return p->offload || !strcmp(value, "off") ? 0 : -1;
+	p->offload = strcmp(value, "off") != 0;
+	p->no_tso = strcmp(value, "on") != 0;
+	return !p->offload || !p->no_tso || !strcmp(value, "csum") ? 0 : -1;
 }
 
 static int set_vlan(struct port_spec *p, const char *value)
@@ -65,7 +66,7 @@ static const struct {
 	int (*set)(struct port_spec *p, const char *value);
 } keys[] = {
 	{"ring", "a power of two from 64 to 4096", set_ring},
-	{"offload", "on or off", set_offload},
+	{"offload", "on, csum or off", set_offload},
 	{"vlan", "1 to 4094", set_vlan},
 	{"mac", "six hex bytes, not a group address, on a software port", set_mac},
 	{"queues", "1 (more than one is not available yet)", set_queues},

@@ -17,6 +17,7 @@ struct port_spec {
 	uint16_t ring;	/* descriptors; 0: the driver's default */
 	uint16_t vlan;	/* 802.1Q tag of all frames; 0: none */
 	bool offload;	/* let the device compute checksums and cut TCP segments */
+	bool no_tso;	/* checksums alone */
 	bool has_mac;	/* software ports: */
 	uint8_t mac[6]; /* chosen by the user instead of at random */
 };

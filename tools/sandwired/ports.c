@@ -32,6 +32,7 @@ static void fill_conf(struct net_port *p)
 	c->mtu = (uint16_t)p->net->conf.mtu;
 	c->vlan = s->vlan;
 	c->offload = s->offload;
+	c->no_tso = s->no_tso;
 	memcpy(c->mac, s->mac, sizeof(c->mac));
 	if (!s->has_mac && getrandom(c->mac, sizeof(c->mac), 0) == (ssize_t)sizeof(c->mac))
 		c->mac[0] = (uint8_t)((c->mac[0] & 0xfc) | 2); /* locally administered, unicast */

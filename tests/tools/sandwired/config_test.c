@@ -39,18 +39,20 @@ START_TEST(options_are_read_in_both_forms)
 {
 	ck_assert_int_eq(
 		read_words("web --port pci:0000:00:03.0,ring=512,offload=off --port=tap:sw0,vlan=7 "
+			   "--port null:x,offload=csum "
 			   "--addr 10.0.0.1/24 --addr=10.1.0.1/24 --gateway 10.0.0.254 "
 			   "--mtu 1400 --mode server --pages 4K --mem=64 --quota 25 --foreground"),
 		0);
 	ck_assert_str_eq(c.name, "web");
-	ck_assert_uint_eq(c.n_ports, 2);
+	ck_assert_uint_eq(c.n_ports, 3);
 	ck_assert_int_eq(c.ports[0].kind, PORT_PCI);
 	ck_assert_str_eq(c.ports[0].name, "0000:00:03.0");
 	ck_assert_str_eq(c.ports[0].text, "pci:0000:00:03.0");
 	ck_assert_uint_eq(c.ports[0].ring, 512);
 	ck_assert(!c.ports[0].offload);
 	ck_assert_str_eq(c.ports[1].name, "sw0");
-	ck_assert(c.ports[1].offload);
+	ck_assert(c.ports[1].offload && !c.ports[1].no_tso);
+	ck_assert(c.ports[2].offload && c.ports[2].no_tso);
 	ck_assert_uint_eq(c.ports[0].vlan, 0);
 	ck_assert_uint_eq(c.ports[1].vlan, 7);
 	ck_assert_uint_eq(c.n_addrs, 2);
