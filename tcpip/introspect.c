@@ -89,8 +89,10 @@ bool stack_route_row(struct stack *st, uint32_t *cursor, struct route_row *row)
 		return ip6_route_row(st, cursor, row);
 	r = &st->routes[(*cursor)++];
 	memset(row, 0, sizeof(*row));
-	row->dst = r->dst;
-	row->gateway = r->gateway;
+	row->dst = addr_out(st, r->net, AF_INET);
+	row->dst.prefix = r->prefix;
+	if (r->gateway)
+		row->gateway = addr_out(st, r->gateway, AF_INET);
 	row->port_index = r->port->index;
 	row->metric = r->metric;
 	return true;

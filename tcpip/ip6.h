@@ -59,6 +59,7 @@ struct ip6_route {
 	bool from_ra;
 	uint32_t gateway; /* handle, held; 0: on-link */
 	uint32_t metric;
+	uint64_t rank;	/* gateway.c: the least goes first among those to one prefix */
 	uint64_t until; /* ns; IP6_FOREVER */
 };
 

@@ -150,8 +150,7 @@ static void advertised(struct stack *st, struct port *port, const struct ip6_hdr
 	}
 	ip = ip6_handle(st, m->target, ip6_scope(m->target, port));
 	if (ip)
-		neigh_advert(st, port, ip, m->has_tlla ? m->tlla : NULL, m->flags & ND_NA_SOLICITED,
-			     m->flags & ND_NA_OVERRIDE);
+		neigh_advert(st, port, ip, m->has_tlla ? m->tlla : NULL, m->flags);
 }
 
 /* Takes over p, whose data is the ICMPv6 message, its checksum right. */

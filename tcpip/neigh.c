@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Neighbours: which MAC a next hop has, found by ARP or ND, kept true by RFC 4861 7.3's states.
- * Called by ip4.c on output, arp.c on input, TCP on forward progress; calls arp.c, eth.c, icmp.c.
+ * Called by ip4.c on output, arp.c and nd.c on input; calls arp.c, nd.c, eth.c, icmp.c, gateway.c.
  *
  *	   neigh_out		  answer		    30 s
  *	(none) ---> INCOMPLETE ----------> REACHABLE --------------> STALE ---> (none) after 10 min
@@ -10,6 +10,8 @@
  *			v		       |		       | 5 s
  *		      FAILED <----------- PROBE <---------------------'
  *			    3 x 1 s
+ *
+ * A gateway that FAILED is asked for again, once every 30 s, while another one does its work.
  *
  * What keeps a hostile wire out: entries are made by our own sending and by ARP requests for us
  * alone; the table is bounded and gives up STALE entries first; an entry queues 48 packets.
@@ -34,6 +36,7 @@
 #define DELAY_NS      (5 * SEC)
 #define STALE_NS      (600 * SEC)
 #define FAILED_NS     (10 * SEC) /* kept to be seen; the next packet asks anew */
+#define GATEWAY_NS    (30 * SEC) /* until a dead gateway is asked for again */
 
 struct neigh {
 	struct timer timer;
@@ -82,6 +85,8 @@ static void set_state(struct stack *st, struct neigh *n, uint8_t state, uint64_t
 {
 	n->state = state;
 	n->updated = st->now;
+	if (state == NEIGH_REACHABLE || state == NEIGH_STALE)
+		gateway_lives(st, n->port, n->ip);
 	timer_set(&st->timers, &n->timer, st->now + timeout);
 }
 
@@ -126,6 +131,7 @@ static void remove_entry(struct stack *st, struct neigh *n)
 		st->neigh->last = NULL;
 	timer_cancel(&st->timers, &n->timer);
 	drop_queue(n);
+	gateway_lives(st, n->port, n->ip); /* nobody would ask for it any more */
 	n->state = 0;
 	ip_set(st, &n->ip, 0);
 	pool_put(&st->neigh->pool, n);
@@ -306,10 +312,11 @@ void neigh_learn(struct stack *st, struct port *port, uint32_t ip, const uint8_t
 
 /*
  * RFC 4861 7.2.5, word for word: what an advertisement may change. Who has no entry here is not
- * somebody we asked for.
+ * somebody we asked for. Whose default route we have was a router: that it is none any more need
+ * not be compared with a flag.
  */
 void neigh_advert(struct stack *st, struct port *port, uint32_t ip, const uint8_t *mac,
-		  bool solicited, bool override)
+		  uint8_t flags)
 {
 	struct neigh *n = find(st, port, ip);
 	bool changed;
@@ -320,17 +327,19 @@ void neigh_advert(struct stack *st, struct port *port, uint32_t ip, const uint8_
 	if (n->state == NEIGH_INCOMPLETE) {
 		if (!mac)
 			return;
-	} else if (changed && !override) {
+	} else if (changed && !(flags & ND_NA_OVERRIDE)) {
 		if (n->state == NEIGH_REACHABLE)
 			set_state(st, n, NEIGH_STALE, STALE_NS);
 		return;
 	}
 	if (mac)
 		memcpy(n->mac, mac, 6);
-	if (solicited)
+	if (flags & ND_NA_SOLICITED)
 		reachable(st, n);
 	else if (changed || n->state == NEIGH_INCOMPLETE)
 		set_state(st, n, NEIGH_STALE, STALE_NS);
+	if (!(flags & ND_NA_ROUTER))
+		gateway_resigned(st, port, ip);
 	flush_queue(st, n);
 }
 
@@ -349,18 +358,24 @@ void neigh_confirm(struct stack *st, struct port *port, uint32_t nh)
 
 /* ---- time --------------------------------------------------------------------------------- */
 
-/* Nobody answered: each waiting packet's sender hears it (RFC 1122 2.3.2.2, 3.3.1.6). */
+/* Nobody answered: what waited takes another way, or its sender hears it (RFC 1122 2.3.2.2,
+ * 3.3.1.6). */
 static void fail(struct stack *st, struct neigh *n)
 {
 	struct pktbuf *waiting[NEIGH_QUEUE];
+	struct port *port = n->port;
+	uint32_t ip = n->ip;
 	unsigned i, count = 0;
+	bool another = gateway_dead(st, port, ip);
 
 	COUNT(st, NeighFailed);
-	set_state(st, n, NEIGH_FAILED, FAILED_NS);
+	set_state(st, n, NEIGH_FAILED, gateway_is_dead(st, port, ip) ? GATEWAY_NS : FAILED_NS);
 	while (n->queued)
 		waiting[count++] = dequeue(n);
 	/* From here on n may be gone: the error can make a socket send again. */
 	for (i = 0; i < count; i++) {
+		if (another && gateway_resend(st, port, ip, waiting[i]))
+			continue;
 		icmp_local_error(st, waiting[i], ICMP4_DEST_UNREACH, ICMP4_HOST_UNREACH);
 		pktbuf_free(waiting[i]);
 	}
@@ -375,6 +390,13 @@ static void probe_again(struct stack *st, struct neigh *n)
 	n->probes++;
 	set_state(st, n, n->state, RETRANS_NS);
 	ask(st, n, n->state == NEIGH_PROBE ? n->mac : NULL);
+}
+
+static void ask_gateway(struct stack *st, struct neigh *n)
+{
+	n->probes = PROBES;
+	set_state(st, n, NEIGH_INCOMPLETE, RETRANS_NS);
+	ask(st, n, NULL);
 }
 
 static void neigh_timer(struct stack *st, struct timer *t)
@@ -402,7 +424,10 @@ static void neigh_timer(struct stack *st, struct timer *t)
 		probe_again(st, n);
 		break;
 	default:
-		remove_entry(st, n);
+		if (n->state == NEIGH_FAILED && gateway_is_dead(st, n->port, n->ip))
+			ask_gateway(st, n);
+		else
+			remove_entry(st, n);
 	}
 }
 

@@ -114,10 +114,10 @@ static const struct route *best_route(const struct stack *st, uint32_t dst)
 	const struct route *r, *best = NULL;
 
 	for (r = st->routes; r < st->routes + st->n_routes; r++) {
-		if ((ip4_of(&r->dst) ^ dst) & mask_of(r->dst.prefix))
+		if ((r->net ^ dst) & r->mask)
 			continue;
-		if (!best || r->dst.prefix > best->dst.prefix ||
-		    (r->dst.prefix == best->dst.prefix && r->metric < best->metric))
+		if (!best || r->prefix > best->prefix ||
+		    (r->prefix == best->prefix && r->rank < best->rank))
 			best = r;
 	}
 	return best;
@@ -139,8 +139,8 @@ int route_lookup4(struct stack *st, uint32_t dst, struct route_hit *hit)
 	if (r) {
 		hit->port = r->port;
 		/* Groups and "everybody here" are on the link, whatever route leads there. */
-		if (r->gateway.family && dst != 0xffffffffu && !addr_multicast4(dst))
-			hit->next_hop = ip4_of(&r->gateway);
+		if (r->gateway && dst != 0xffffffffu && !addr_multicast4(dst))
+			hit->next_hop = r->gateway;
 	} else if (dst == 0xffffffffu && st->n_addrs > 0) {
 		hit->port = st->addrs[0].port; /* RFC 919: this net, whichever that is */
 	} else {
@@ -171,20 +171,17 @@ uint32_t addr4_source(const struct stack *st, const struct port *port)
 
 /* ---- routes and addresses, set by the daemon ---------------------------------------------- */
 
-static struct route *find_route(struct stack *st, const struct ip_addr *dst,
-				const struct ip_addr *gateway, const struct port *port)
+/* Of the net that `dst` is in, with its prefix; gateway 0: on-link; port NULL: any. */
+static struct route *find_route(struct stack *st, const struct ip_addr *dst, uint32_t gateway,
+				const struct port *port)
 {
+	uint32_t net = ip4_of(dst) & mask_of(dst->prefix);
 	struct route *r;
 
-	for (r = st->routes; r < st->routes + st->n_routes; r++) {
-		if (r->dst.prefix != dst->prefix || ip4_of(&r->dst) != ip4_of(dst))
-			continue;
-		if (port && r->port != port)
-			continue;
-		if (gateway ? r->gateway.family && ip4_of(&r->gateway) == ip4_of(gateway)
-			    : r->gateway.family == 0)
+	for (r = st->routes; r < st->routes + st->n_routes; r++)
+		if (r->prefix == dst->prefix && r->net == net && r->gateway == gateway &&
+		    (!port || r->port == port))
 			return r;
-	}
 	return NULL;
 }
 
@@ -199,7 +196,7 @@ static struct ip_addr make_addr(uint32_t ip, uint8_t prefix)
 int stack_route_add(struct stack *st, const struct ip_addr *dst, const struct ip_addr *gateway,
 		    struct port *port, uint32_t metric)
 {
-	struct ip_addr net;
+	uint32_t via = gateway ? ip4_of(gateway) : 0;
 	struct route_hit hit;
 	struct route *r;
 
@@ -209,21 +206,24 @@ int stack_route_add(struct stack *st, const struct ip_addr *dst, const struct ip
 		return check_addr(dst);
 	if (gateway && gateway->family != AF_INET)
 		return -EAFNOSUPPORT;
-	if (gateway && route_lookup4(st, ip4_of(gateway), &hit) < 0)
+	if (gateway && route_lookup4(st, via, &hit) < 0)
 		return -ENETUNREACH; /* a gateway must be on a net of ours */
 	if (!port && gateway)
 		port = hit.port;
-	if (!port || (gateway && addr_local4(st, ip4_of(gateway))))
+	if (!port || (gateway && addr_local4(st, via)))
 		return -EINVAL;
-	net = make_addr(ip4_of(dst) & mask_of(dst->prefix), dst->prefix);
-	if (find_route(st, &net, gateway, port))
+	if (find_route(st, dst, via, port))
 		return -EEXIST;
 	if (st->n_routes == STACK_ROUTE_MAX)
 		return -ENOSPC;
 	r = &st->routes[st->n_routes++];
-	*r = (struct route){.dst = net, .port = port, .metric = metric};
-	if (gateway)
-		r->gateway = make_addr(ip4_of(gateway), 32);
+	*r = (struct route){.mask = mask_of(dst->prefix),
+			    .gateway = via,
+			    .metric = metric,
+			    .rank = metric,
+			    .port = port,
+			    .prefix = dst->prefix};
+	r->net = ip4_of(dst) & r->mask;
 	return 0;
 }
 
@@ -236,15 +236,13 @@ static void remove_route(struct stack *st, struct route *r)
 /* gateway NULL: the one on-link, or the first one to dst whatever its gateway. */
 int stack_route_del(struct stack *st, const struct ip_addr *dst, const struct ip_addr *gateway)
 {
-	struct ip_addr net;
 	struct route *r;
 
 	if (dst->family == AF_INET6)
 		return ip6_route_del(st, dst, gateway);
 	if (check_addr(dst) < 0)
 		return check_addr(dst);
-	net = make_addr(ip4_of(dst) & mask_of(dst->prefix), dst->prefix);
-	r = find_route(st, &net, gateway, NULL);
+	r = find_route(st, dst, gateway ? ip4_of(gateway) : 0, NULL);
 	if (!r)
 		return -ESRCH;
 	remove_route(st, r);
@@ -266,7 +264,6 @@ static void hear_all_hosts(struct stack *st, struct port *port, bool on)
 int stack_addr_add(struct stack *st, struct port *port, const struct ip_addr *addr)
 {
 	uint32_t ip, mask;
-	struct ip_addr net;
 	int r;
 
 	if (addr->family == AF_INET6)
@@ -282,8 +279,7 @@ int stack_addr_add(struct stack *st, struct port *port, const struct ip_addr *ad
 		return -EEXIST;
 	if (st->n_addrs == STACK_ADDR_MAX)
 		return -ENOSPC;
-	net = make_addr(ip & mask, addr->prefix);
-	r = addr->prefix == 32 ? 0 : stack_route_add(st, &net, NULL, port, 0);
+	r = addr->prefix == 32 ? 0 : stack_route_add(st, addr, NULL, port, 0);
 	if (r < 0 && r != -EEXIST)
 		return r;
 	st->addrs[st->n_addrs++] =
@@ -308,8 +304,7 @@ static bool subnet_shared(const struct stack *st, uint32_t i)
 static void remove_addr(struct stack *st, uint32_t i)
 {
 	const struct local_addr *a = &st->addrs[i];
-	struct ip_addr net = make_addr(ip4_of(&a->addr) & mask_of(a->addr.prefix), a->addr.prefix);
-	struct route *r = find_route(st, &net, NULL, a->port);
+	struct route *r = find_route(st, &a->addr, 0, a->port);
 
 	if (r && !subnet_shared(st, i))
 		remove_route(st, r);

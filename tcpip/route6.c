@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Which port and next hop an IPv6 destination has: link-local by its scope, else the longest
- * prefix, then the metric (RFC 8200, 4861 5.2). Strict host model: a packet leaves with an address
- * of the port it leaves by. Routes from routers end by themselves.
+ * prefix, then a gateway that answers, then the metric (RFC 4861 5.2, 6.3.6). Strict host model: a
+ * packet leaves with an address of the port it leaves by. Routes from routers end by themselves.
  * Called by route.c for handles, addr6.c, slaac.c; calls name6.c, addr6.c.
  */
 #include <errno.h>
@@ -19,7 +19,7 @@ static const struct ip6_route *best_route(const struct stack *st, const uint8_t 
 		if (!r->port || !ip6_prefix_match(r->dst, dst, r->prefix) || r->until <= st->now)
 			continue;
 		if (!best || r->prefix > best->prefix ||
-		    (r->prefix == best->prefix && r->metric < best->metric))
+		    (r->prefix == best->prefix && r->rank < best->rank))
 			best = r;
 	}
 	return best;
@@ -148,6 +148,7 @@ int route6_add(struct stack *st, const struct ip6_route *like)
 			return -ENOSPC;
 		*r = *like;
 		mask(r->dst, r->prefix);
+		r->rank = r->metric;
 		r->gateway = 0;
 		ip_set(st, &r->gateway, like->gateway);
 	} else if (!r->from_ra) {

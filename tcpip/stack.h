@@ -163,10 +163,14 @@ struct local_addr {
 	uint64_t defended; /* acd.c, ns: when last */
 };
 
+/* Addresses and mask in network byte order. */
 struct route {
-	struct ip_addr dst, gateway;
+	uint32_t net, mask;
+	uint32_t gateway;  /* 0: on-link */
+	uint32_t metric;   /* as it was told */
+	uint64_t rank;	   /* gateway.c: the least goes first among those to one net */
 	struct port *port; /* NULL: free slot */
-	uint32_t metric;
+	uint8_t prefix;
 };
 
 /* What the path to a host takes: pmtu.c. */
@@ -203,6 +207,7 @@ struct stack {
 	struct local_addr addrs[STACK_ADDR_MAX];
 	struct route routes[STACK_ROUTE_MAX];
 	uint32_t n_addrs, n_routes;
+	uint64_t gateway_deaths; /* gateway.c */
 	struct neigh_table *neigh;
 	struct acd *acds;	  /* addresses being asked for */
 	struct dhcp_client *dhcp; /* by index of the port */
@@ -278,9 +283,9 @@ void arp_announce(struct stack *st, struct port *port, uint32_t addr);
 void neigh_out(struct stack *st, struct port *port, uint32_t nh, struct pktbuf *p);
 void nd_solicit(struct stack *st, struct port *port, uint32_t target,
 		const uint8_t *dst_mac); /* nd.c */
-/* RFC 4861 7.2.5; mac NULL: it was not said. */
+/* RFC 4861 7.2.5; mac NULL: it was not said; flags: enum nd_na_flags. */
 void neigh_advert(struct stack *st, struct port *port, uint32_t ip, const uint8_t *mac,
-		  bool solicited, bool override);
+		  uint8_t flags);
 void neigh_learn(struct stack *st, struct port *port, uint32_t ip, const uint8_t mac[6],
 		 bool solicited, bool create);
 /* Upper layers saw forward progress (RFC 4861 7.3.1). */
@@ -289,6 +294,20 @@ int neigh_create(struct stack *st);
 void neigh_flush_port(struct stack *st, struct port *port);
 const struct pool *neigh_pool(const struct stack *st);
 bool neigh_row(struct stack *st, uint32_t *cursor, struct neigh_row *row);
+
+/*
+ * gateway.c, for neigh.c: the neighbour `ip` (an address or a handle) did not answer, or there is
+ * no doubt of it any more, which is so of every gateway without an entry. gateway_dead: true:
+ * another gateway, not dead, takes over. gateway_resend: takes over packet p (data at its IP
+ * header), which waited for that gateway, if the routes now have another way for it.
+ * gateway_resigned: it is a host, RFC 4861 7.2.5.
+ */
+#define GATEWAY_DEAD (1ull << 32) /* more than any metric */
+bool gateway_dead(struct stack *st, struct port *port, uint32_t ip);
+void gateway_lives(struct stack *st, const struct port *port, uint32_t ip);
+bool gateway_is_dead(const struct stack *st, const struct port *port, uint32_t ip);
+bool gateway_resend(struct stack *st, struct port *port, uint32_t ip, struct pktbuf *p);
+void gateway_resigned(struct stack *st, const struct port *port, uint32_t ip);
 
 /*
  * name6.c: who stores an address of either family holds it (ip6.h). ip_set stores `ip`, which may
