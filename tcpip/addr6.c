@@ -12,7 +12,6 @@
 #include "tcpip/group.h"
 #include "tcpip/ip6.h"
 
-#define SEC	    1000000000ull
 #define MS	    1000000ull
 #define CONFLICTS   3u /* addresses of ours tried for a prefix: RFC 7217 6's IDGEN_RETRIES */
 #define METRIC_LINK 256u
@@ -123,7 +122,7 @@ static void dad_step(struct stack *st, struct ip6_addr *a)
 	}
 	a->probes++;
 	nd_probe(st, a);
-	timer_set(&st->timers, &a->timer, st->now + SEC);
+	timer_set(&st->timers, &a->timer, st->now + slaac_retrans(st, a->port));
 }
 
 static void addr_timer(struct stack *st, struct timer *t)

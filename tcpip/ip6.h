@@ -70,6 +70,9 @@ struct ip6_port {
 	uint8_t hop_limit; /* from a router; 0: 64 */
 	uint8_t solicits;  /* RS sent */
 	uint16_t mtu;	   /* from a router; 0: the port's */
+	/* RFC 4861 6.3.2, ms, from a router; 0: the default. */
+	uint32_t base_reachable, retrans;
+	uint64_t reachable, reachable_until; /* ns: made of the base, and how long it is good */
 	struct timer rs;
 };
 
@@ -170,6 +173,9 @@ void slaac_link_ready(struct stack *st, struct port *port); /* the link-local ad
 void slaac_address(struct stack *st, const struct port *port, const uint8_t prefix[16],
 		   uint8_t counter, uint8_t out[16]);
 void slaac_port_down(struct stack *st, struct ip6_port *ip6);
+/* ReachableTime and RetransTimer of a port, ns: RFC 4861 6.3.2. */
+uint64_t slaac_reachable(struct stack *st, const struct port *port);
+uint64_t slaac_retrans(struct stack *st, const struct port *port);
 
 /* mld.c; what a port hears is group.h's. */
 void mld_query_in(struct stack *st, struct port *port, const struct pktbuf *p,

@@ -3,7 +3,7 @@
  * Neighbours: which MAC a next hop has, found by ARP or ND, kept true by RFC 4861 7.3's states.
  * Called by ip4.c on output, arp.c and nd.c on input; calls arp.c, nd.c, eth.c, icmp.c, gateway.c.
  *
- *	   neigh_out		  answer		    30 s
+ *	   neigh_out		  answer		    30 s *
  *	(none) ---> INCOMPLETE ----------> REACHABLE --------------> STALE ---> (none) after 10 min
  *			|		       ^  ^		       | neigh_out
  *			| 3 x 1 s	answer |  '---- confirmed ---- DELAY
@@ -11,6 +11,7 @@
  *		      FAILED <----------- PROBE <---------------------'
  *			    3 x 1 s
  *
+ * (*) of IPv6, times as the link's routers say, and REACHABLE's 0.5 to 1.5 times that.
  * A gateway that FAILED is asked for again, once every 30 s, while another one does its work.
  *
  * What keeps a hostile wire out: entries are made by our own sending and by ARP requests for us
@@ -31,7 +32,7 @@
 #define NEIGH_SCAN    32u /* entries looked at for one to give up */
 #define PROBES	      3u
 #define SEC	      1000000000ull
-#define RETRANS_NS    SEC
+#define RETRANS_NS    SEC /* IPv4; of IPv6 a router may set these two */
 #define REACHABLE_NS  (30 * SEC)
 #define DELAY_NS      (5 * SEC)
 #define STALE_NS      (600 * SEC)
@@ -79,6 +80,16 @@ static struct neigh *find(struct stack *st, struct port *port, uint32_t ip)
 	if (n)
 		st->neigh->last = n;
 	return n;
+}
+
+static uint64_t retrans(struct stack *st, const struct neigh *n)
+{
+	return ip_is6(n->ip) ? slaac_retrans(st, n->port) : RETRANS_NS;
+}
+
+static uint64_t reachable_time(struct stack *st, const struct neigh *n)
+{
+	return ip_is6(n->ip) ? slaac_reachable(st, n->port) : REACHABLE_NS;
 }
 
 static void set_state(struct stack *st, struct neigh *n, uint8_t state, uint64_t timeout)
@@ -207,7 +218,7 @@ static void ask(struct stack *st, struct neigh *n, const uint8_t *mac)
 static void resolve(struct stack *st, struct neigh *n)
 {
 	n->probes = 1;
-	set_state(st, n, NEIGH_INCOMPLETE, RETRANS_NS);
+	set_state(st, n, NEIGH_INCOMPLETE, retrans(st, n));
 	ask(st, n, NULL);
 }
 
@@ -282,7 +293,7 @@ static void flush_queue(struct stack *st, struct neigh *n)
 static void reachable(struct stack *st, struct neigh *n)
 {
 	n->confirmed = st->now;
-	set_state(st, n, NEIGH_REACHABLE, REACHABLE_NS);
+	set_state(st, n, NEIGH_REACHABLE, reachable_time(st, n));
 }
 
 /*
@@ -388,14 +399,14 @@ static void probe_again(struct stack *st, struct neigh *n)
 		return;
 	}
 	n->probes++;
-	set_state(st, n, n->state, RETRANS_NS);
+	set_state(st, n, n->state, retrans(st, n));
 	ask(st, n, n->state == NEIGH_PROBE ? n->mac : NULL);
 }
 
 static void ask_gateway(struct stack *st, struct neigh *n)
 {
 	n->probes = PROBES;
-	set_state(st, n, NEIGH_INCOMPLETE, RETRANS_NS);
+	set_state(st, n, NEIGH_INCOMPLETE, retrans(st, n));
 	ask(st, n, NULL);
 }
 
@@ -405,14 +416,14 @@ static void neigh_timer(struct stack *st, struct timer *t)
 
 	switch (n->state) {
 	case NEIGH_REACHABLE:
-		if (n->confirmed + REACHABLE_NS > st->now)
-			timer_set(&st->timers, t, n->confirmed + REACHABLE_NS);
+		if (n->confirmed + reachable_time(st, n) > st->now)
+			timer_set(&st->timers, t, n->confirmed + reachable_time(st, n));
 		else
 			set_state(st, n, NEIGH_STALE, STALE_NS);
 		break;
 	case NEIGH_DELAY:
 		if (n->confirmed >= n->updated) {
-			set_state(st, n, NEIGH_REACHABLE, REACHABLE_NS);
+			set_state(st, n, NEIGH_REACHABLE, reachable_time(st, n));
 		} else {
 			n->state = NEIGH_PROBE;
 			n->probes = 0;

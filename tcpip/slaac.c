@@ -21,6 +21,12 @@
 #define TWO_HOURS    (7200 * SEC)
 #define METRIC_RA    1024u /* Linux's, for routes of routers */
 #define FOR_EVER_S   0xffffffffu
+/* ms: RFC 4861 10's times, and what a router may set: the most of 6.2.1, the least of Linux. */
+#define REACHABLE     30000u
+#define REACHABLE_MAX 3600000u
+#define RETRANS	      1000u
+#define RETRANS_MAX   10000u
+#define TIMES_MIN     100u
 
 static const uint8_t link_local_net[16] = {0xfe, 0x80};
 
@@ -119,6 +125,49 @@ void slaac_port_down(struct stack *st, struct ip6_port *i)
 {
 	timer_cancel(&st->timers, &i->rs);
 	i->port = NULL;
+}
+
+/* ---- times of neighbour discovery --------------------------------------------------------- */
+
+/* Between half and one and a half of the base, lest hosts that started together ask together; made
+ * anew "every few hours". */
+uint64_t slaac_reachable(struct stack *st, const struct port *port)
+{
+	struct ip6_port *i = ip6_port(st, port);
+	uint64_t base = i && i->base_reachable ? i->base_reachable : REACHABLE;
+
+	if (!i)
+		return base * MS;
+	if (i->reachable_until <= st->now) {
+		i->reachable = base * MS / 1000 * (500 + stack_random(st) % 1001);
+		i->reachable_until = st->now + TWO_HOURS;
+	}
+	return i->reachable;
+}
+
+uint64_t slaac_retrans(struct stack *st, const struct port *port)
+{
+	const struct ip6_port *i = ip6_port(st, port);
+
+	return (i && i->retrans ? i->retrans : RETRANS) * MS;
+}
+
+static uint32_t within(uint32_t v, uint32_t least, uint32_t most)
+{
+	return v < least ? least : v > most ? most : v;
+}
+
+/* RFC 4861 6.3.4: 0 says nothing. */
+static void take_times(struct ip6_port *i, const struct nd_msg *m)
+{
+	uint32_t base = within(m->reachable, TIMES_MIN, REACHABLE_MAX);
+
+	if (m->retrans)
+		i->retrans = within(m->retrans, TIMES_MIN, RETRANS_MAX);
+	if (!m->reachable || base == i->base_reachable)
+		return;
+	i->base_reachable = base;
+	i->reachable_until = 0;
 }
 
 /* ---- what a router says ------------------------------------------------------------------- */
@@ -241,6 +290,7 @@ void slaac_ra(struct stack *st, struct port *port, const struct ip6_hdr *h, cons
 		i->hop_limit = m->hop_limit;
 	if (m->mtu >= IP6_MTU_MIN && m->mtu <= port->mtu)
 		i->mtu = (uint16_t)m->mtu;
+	take_times(i, m);
 	if (m->has_slla)
 		neigh_learn(st, port, router, m->slla, false, true);
 	default_router(st, port, router, m->lifetime);

@@ -274,6 +274,113 @@ START_TEST(hop_limit_and_mtu_are_the_routers)
 }
 END_TEST
 
+/* RFC 4861 6.3.4: how often a neighbour is asked, how long it is believed. */
+START_TEST(times_of_neighbour_discovery_are_the_routers)
+{
+	struct nd_msg m = router(1800), na = {.type = ICMP6_NA, .flags = ND_NA_SOLICITED};
+	struct socket *so = socket6(&d, SOCK_DGRAM, 0);
+	struct sock_addr to = name6("fe80::9", 53);
+	struct neigh_row row;
+	uint8_t us[16];
+	unsigned i;
+
+	link_local(&d, us);
+	m.has_slla = false;
+	m.reachable = 4000;
+	m.retrans = 200;
+	desk6_nd(&d, 99, "fe80::99", ip6_all_nodes, &m);
+	desk_drop_sent(&d, 0);
+	ck_assert_int_eq(desk_send(&d, so, "hi", 2, &to), 2);
+	desk_pass(&d, 500 * MS_NS);
+	for (i = 0; desk6_sent(&d, &pk); i++)
+		ck_assert_uint_eq(pk.nd.type, ICMP6_NS);
+	ck_assert_uint_eq(i, 3);
+	ip6(na.target, "fe80::9");
+	na.has_tlla = true;
+	mac6(na.tlla, 9);
+	desk6_nd(&d, 9, "fe80::9", us, &na);
+	desk_neighbours(&d, &row);
+	ck_assert_uint_eq(row.state, NEIGH_REACHABLE);
+	desk_pass(&d, 1990 * MS_NS);
+	desk_neighbours(&d, &row);
+	ck_assert_uint_eq(row.state, NEIGH_REACHABLE);
+	desk_pass(&d, 4100 * MS_NS);
+	desk_neighbours(&d, &row);
+	ck_assert_uint_eq(row.state, NEIGH_STALE);
+}
+END_TEST
+
+/* RFC 4862 5.4: the time between probes is the same. */
+START_TEST(an_address_is_asked_for_as_long_as_the_router_says)
+{
+	struct nd_msg m = router(0);
+	struct addr_row a;
+
+	desk_close(&d);
+	desk6_open_conf(&d, 1, true);
+	desk_pass(&d, 3 * SEC_NS);
+	m.retrans = 5000;
+	add_prefix(&m, "2001:db8:1::", 7200, 3600);
+	desk6_nd(&d, 99, "fe80::99", ip6_all_nodes, &m);
+	desk_pass(&d, 4900 * MS_NS);
+	ck_assert_uint_eq(addrs(&a), 1);
+	ck_assert(a.tentative);
+	desk_pass(&d, 1200 * MS_NS);
+	ck_assert_uint_eq(addrs(&a), 1);
+	ck_assert(!a.tentative);
+}
+END_TEST
+
+/* 6.3.2. */
+START_TEST(the_reachable_time_is_half_to_one_and_a_half_of_the_base_and_made_anew)
+{
+	struct nd_msg m = router(1800);
+	const struct port *port = &d.port[0].port;
+	uint64_t t, least = UINT64_MAX, most = 0;
+	unsigned i;
+
+	for (i = 0; i < 100; i++) {
+		m.reachable = 100000 + i % 2;
+		desk6_nd(&d, 99, "fe80::99", ip6_all_nodes, &m);
+		t = slaac_reachable(d.st, port);
+		least = t < least ? t : least;
+		most = t > most ? t : most;
+	}
+	ck_assert_uint_ge(least, 50 * SEC_NS);
+	ck_assert_uint_lt(least, 60 * SEC_NS);
+	ck_assert_uint_le(most, 151 * SEC_NS);
+	ck_assert_uint_gt(most, 140 * SEC_NS);
+	t = slaac_reachable(d.st, port);
+	desk6_nd(&d, 99, "fe80::99", ip6_all_nodes, &m);
+	ck_assert_uint_eq(slaac_reachable(d.st, port), t);
+	m.lifetime = 0;
+	desk_pass(&d, 7201 * SEC_NS);
+	ck_assert_uint_ne(slaac_reachable(d.st, port), t);
+}
+END_TEST
+
+START_TEST(times_that_make_no_sense_are_bounded_and_none_changes_nothing)
+{
+	struct nd_msg m = router(1800);
+	const struct port *port = &d.port[0].port;
+
+	ck_assert_uint_eq(slaac_retrans(d.st, port), SEC_NS);
+	m.reachable = m.retrans = 1;
+	desk6_nd(&d, 99, "fe80::99", ip6_all_nodes, &m);
+	ck_assert_uint_eq(slaac_retrans(d.st, port), 100 * MS_NS);
+	ck_assert_uint_ge(slaac_reachable(d.st, port), 50 * MS_NS);
+	m.reachable = m.retrans = UINT32_MAX;
+	desk6_nd(&d, 99, "fe80::99", ip6_all_nodes, &m);
+	ck_assert_uint_eq(slaac_retrans(d.st, port), 10 * SEC_NS);
+	ck_assert_uint_ge(slaac_reachable(d.st, port), 1800 * SEC_NS);
+	ck_assert_uint_le(slaac_reachable(d.st, port), 5400 * SEC_NS);
+	m.reachable = m.retrans = 0;
+	desk6_nd(&d, 99, "fe80::99", ip6_all_nodes, &m);
+	ck_assert_uint_eq(slaac_retrans(d.st, port), 10 * SEC_NS);
+	ck_assert_uint_ge(slaac_reachable(d.st, port), 1800 * SEC_NS);
+}
+END_TEST
+
 /* Longer than the timing wheel reaches: 12 days. */
 START_TEST(a_life_of_thirty_days_lasts_thirty_days)
 {
@@ -305,18 +412,23 @@ END_TEST
 
 int main(void)
 {
-	return run_cases("slaac",
-			 CASES(routers_are_asked_for_three_times_and_not_after_one_answered,
-			       a_prefix_becomes_an_address_and_a_route_and_the_router_a_gateway,
-			       an_address_is_the_same_on_its_net_and_tells_nothing_on_another,
-			       an_address_ends_with_its_life_and_a_route_with_its_router,
-			       a_router_that_resigns_is_no_gateway_any_more,
-			       one_message_shortens_a_life_to_two_hours_and_not_further,
-			       a_router_by_a_global_address_or_with_a_bad_prefix_is_not_believed,
-			       a_flood_of_routers_and_prefixes_ends_at_the_limits,
-			       a_net_that_does_not_listen_to_routers_does_not,
-			       hop_limit_and_mtu_are_the_routers,
-			       a_life_of_thirty_days_lasts_thirty_days,
-			       a_link_that_is_too_narrow_gets_no_ipv6),
-			 setup, teardown);
+	return run_cases(
+		"slaac",
+		CASES(routers_are_asked_for_three_times_and_not_after_one_answered,
+		      a_prefix_becomes_an_address_and_a_route_and_the_router_a_gateway,
+		      an_address_is_the_same_on_its_net_and_tells_nothing_on_another,
+		      an_address_ends_with_its_life_and_a_route_with_its_router,
+		      a_router_that_resigns_is_no_gateway_any_more,
+		      one_message_shortens_a_life_to_two_hours_and_not_further,
+		      a_router_by_a_global_address_or_with_a_bad_prefix_is_not_believed,
+		      a_flood_of_routers_and_prefixes_ends_at_the_limits,
+		      a_net_that_does_not_listen_to_routers_does_not,
+		      hop_limit_and_mtu_are_the_routers,
+		      times_of_neighbour_discovery_are_the_routers,
+		      an_address_is_asked_for_as_long_as_the_router_says,
+		      the_reachable_time_is_half_to_one_and_a_half_of_the_base_and_made_anew,
+		      times_that_make_no_sense_are_bounded_and_none_changes_nothing,
+		      a_life_of_thirty_days_lasts_thirty_days,
+		      a_link_that_is_too_narrow_gets_no_ipv6),
+		setup, teardown);
 }
