@@ -6,7 +6,7 @@
  * this is in a route's `rank`, so a lookup compares one number. A gateway is dead as long as its
  * neighbour's entry says so; neigh.c asks for it again, for what is not used does not show that it
  * is back. A gateway without an alternative is left as it is.
- * Called by neigh.c; calls route.c, route6.c, neigh.c.
+ * Called by neigh.c; calls route.c, route6.c, redirect.c, neigh.c.
  */
 #include <string.h>
 
@@ -110,6 +110,7 @@ void gateway_resigned(struct stack *st, const struct port *port, uint32_t ip)
 	for (r = st->ip6->route; r < st->ip6->route + IP6_ROUTE_MAX; r++)
 		if (by6(r, port, ip) && r->from_ra)
 			route6_remove(st, r);
+	(void)redirect_lost(st, port, ip, true);
 }
 
 /* ---- what waited for it ------------------------------------------------------------------- */

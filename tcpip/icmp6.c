@@ -167,12 +167,13 @@ void icmp6_in(struct stack *st, struct port *port, struct pktbuf *p, const struc
 	case ICMP6_RA:
 	case ICMP6_NS:
 	case ICMP6_NA:
+	case ICMP6_REDIRECT:
 		nd_in(st, port, p, h);
 		return;
 	case ICMP6_MLD_QUERY:
 		mld_query_in(st, port, p, h);
 		break;
-	default: /* informational ones unknown are dropped: RFC 4443 2.4 b; RS, redirect: nd.c */
+	default: /* informational ones unknown are dropped: RFC 4443 2.4 b; RS is for routers */
 		break;
 	}
 out:

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Neighbour discovery's messages (RFC 4861), beside arp.c: solicitations and advertisements in and
- * out, router solicitations out; advertisements of routers go to slaac.c. It keeps no state:
- * neigh.c and addr6.c do. Redirects are ignored, as IPv4's are (4861 8.3 is a SHOULD).
- * Called by icmp6.c (nd_in), neigh.c (nd_solicit), addr6.c, slaac.c; calls neigh.c, ip6.c.
+ * out, router solicitations out, redirects in; advertisements of routers go to slaac.c. It keeps no
+ * state: neigh.c, addr6.c and redirect.c do.
+ * Called by icmp6.c (nd_in), neigh.c (nd_solicit), addr6.c, slaac.c; calls neigh.c, redirect.c,
+ * ip6.c.
  */
 #include <string.h>
 
@@ -153,6 +154,30 @@ static void advertised(struct stack *st, struct port *port, const struct ip6_hdr
 		neigh_advert(st, port, ip, m->has_tlla ? m->tlla : NULL, m->flags);
 }
 
+/* RFC 4861 8.1, 8.3. A target other than the destination is a router, whom one knows by his
+ * link-local address. */
+static void redirected(struct stack *st, struct port *port, const struct ip6_hdr *h,
+		       const struct nd_msg *m)
+{
+	uint32_t from, dst, target;
+
+	COUNT(st, NdInRedirects);
+	if (!ip6_is_link_local(h->src) ||
+	    (!ip6_is_link_local(m->target) && memcmp(m->target, m->dst, 16) != 0) ||
+	    ip6_is_unspecified(m->dst) || ip6_is_martian(m->dst))
+		goto bad;
+	from = ip6_handle(st, h->src, ip6_scope(h->src, port));
+	dst = ip6_handle(st, m->dst, ip6_scope(m->dst, port));
+	target = ip6_handle(st, m->target, ip6_scope(m->target, port));
+	if (!from || !dst || !target || !redirect_learn(st, port, dst, from, target))
+		goto bad;
+	if (m->has_tlla)
+		neigh_learn(st, port, target, m->tlla, false, true);
+	return;
+bad:
+	COUNT(st, NdInErrors);
+}
+
 /* Takes over p, whose data is the ICMPv6 message, its checksum right. */
 void nd_in(struct stack *st, struct port *port, struct pktbuf *p, const struct ip6_hdr *h)
 {
@@ -168,5 +193,7 @@ void nd_in(struct stack *st, struct port *port, struct pktbuf *p, const struct i
 		advertised(st, port, h, &m);
 	else if (m.type == ICMP6_RA)
 		slaac_ra(st, port, h, &m);
+	else if (m.type == ICMP6_REDIRECT)
+		redirected(st, port, h, &m);
 	pktbuf_free(p);
 }

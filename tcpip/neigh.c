@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Neighbours: which MAC a next hop has, found by ARP or ND, kept true by RFC 4861 7.3's states.
- * Called by ip4.c on output, arp.c and nd.c on input; calls arp.c, nd.c, eth.c, icmp.c, gateway.c.
+ * Called by ip4.c on output, arp.c and nd.c on input; calls arp.c, nd.c, eth.c, icmp.c, gateway.c,
+ * redirect.c.
  *
  *	   neigh_out		  answer		    30 s *
  *	(none) ---> INCOMPLETE ----------> REACHABLE --------------> STALE ---> (none) after 10 min
@@ -377,7 +378,8 @@ static void fail(struct stack *st, struct neigh *n)
 	struct port *port = n->port;
 	uint32_t ip = n->ip;
 	unsigned i, count = 0;
-	bool another = gateway_dead(st, port, ip);
+	bool lost = redirect_lost(st, port, ip, false);
+	bool another = gateway_dead(st, port, ip) || lost;
 
 	COUNT(st, NeighFailed);
 	set_state(st, n, NEIGH_FAILED, gateway_is_dead(st, port, ip) ? GATEWAY_NS : FAILED_NS);

@@ -2,7 +2,7 @@
 /*
  * Which port and next hop a destination has, and which addresses are ours. Called by ip4.c, arp.c,
  * the transports when they choose a source, and the daemon (stack_addr_*, stack_route_*); calls
- * nothing. RFC 1122 3.3.1 (routing), 3.2.1.3 (addresses); strict host model (3.3.4.2).
+ * redirect.c. RFC 1122 3.3.1 (routing), 3.2.1.3 (addresses); strict host model (3.3.4.2).
  * An address brings the route to its subnet with it, as in Linux.
  */
 #include "tcpip/group.h"
@@ -146,6 +146,8 @@ int route_lookup4(struct stack *st, uint32_t dst, struct route_hit *hit)
 	} else {
 		return -ENETUNREACH;
 	}
+	if (st->n_redirects)
+		redirect_apply(st, dst, hit);
 	hit->src = source_on(st, hit->port, hit->next_hop);
 	return hit->src ? 0 : -ENETUNREACH;
 }
@@ -341,6 +343,7 @@ void route_flush_port(struct stack *st, struct port *port)
 		if (st->routes[i].port == port)
 			remove_route(st, &st->routes[i]);
 	ip6_flush_port(st, port);
+	redirect_flush_port(st, port);
 }
 
 /* ---- either family ------------------------------------------------------------------------ */

@@ -3,7 +3,7 @@
  * Which port and next hop an IPv6 destination has: link-local by its scope, else the longest
  * prefix, then a gateway that answers, then the metric (RFC 4861 5.2, 6.3.6). Strict host model: a
  * packet leaves with an address of the port it leaves by. Routes from routers end by themselves.
- * Called by route.c for handles, addr6.c, slaac.c; calls name6.c, addr6.c.
+ * Called by route.c for handles, addr6.c, slaac.c; calls name6.c, addr6.c, redirect.c.
  */
 #include <errno.h>
 #include <string.h>
@@ -69,6 +69,8 @@ int route6_lookup(struct stack *st, uint32_t dst, struct route_hit *hit)
 	}
 	if (!hit->port)
 		return -ENETUNREACH;
+	if (st->n_redirects)
+		redirect_apply(st, dst, hit);
 	hit->src = addr6_source(st, hit->port, n->addr);
 	return hit->src ? 0 : -EADDRNOTAVAIL;
 }

@@ -30,7 +30,7 @@ static int make_tables(struct stack *st, uint32_t max_sockets, uint32_t max_pcbs
 	if (r == 0)
 		r = neigh_create(st);
 	if (r == 0) /* each may hold one address of its own, and those of neighbours */
-		r = ip6_create(st, max_sockets + max_pcbs + 1024 + 256);
+		r = ip6_create(st, max_sockets + max_pcbs + 1024 + 256 + 3 * STACK_REDIRECTS);
 	if (r == 0)
 		r = group_create(st);
 	if (r == 0)

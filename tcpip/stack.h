@@ -18,6 +18,7 @@
 #define STACK_ROUTE_MAX 128u
 #define STACK_IP_IDS	256u
 #define STACK_PMTUS	256u
+#define STACK_REDIRECTS 128u
 
 /* X-macro: one counter each; names as in RFC 4293 (IP), 4022 (TCP), 4113 (UDP), Linux's TcpExt. */
 #define STACK_COUNTERS(X)                                                                          \
@@ -135,6 +136,7 @@
 	X(NdInSolicits)                                                                            \
 	X(NdInAdverts)                                                                             \
 	X(NdInRouterAdverts)                                                                       \
+	X(NdInRedirects)                                                                           \
 	X(NdInErrors)                                                                              \
 	X(NdOutSolicits)                                                                           \
 	X(NdOutAdverts)                                                                            \
@@ -180,6 +182,15 @@ struct pmtu {
 	uint64_t until; /* ns */
 };
 
+/* To whom a host's packets go instead: redirect.c. Addresses or handles, held. */
+struct redirect {
+	uint32_t dst;	  /* 0: free */
+	uint32_t from;	  /* the next hop that it has by the routes */
+	uint32_t gateway; /* dst: it is on the link */
+	struct port *port;
+	uint64_t until; /* ns */
+};
+
 /* A user's account: quota.c. */
 struct quota_user {
 	uint32_t uid;
@@ -208,6 +219,11 @@ struct stack {
 	struct route routes[STACK_ROUTE_MAX];
 	uint32_t n_addrs, n_routes;
 	uint64_t gateway_deaths; /* gateway.c */
+	uint32_t n_redirects;	 /* in use */
+	uint32_t redirect_asked; /* and its place, or any with 0: redirect.c */
+	struct redirect *redirect_place;
+	struct redirect redirects[STACK_REDIRECTS];
+	struct timer redirect_timer;
 	struct neigh_table *neigh;
 	struct acd *acds;	  /* addresses being asked for */
 	struct dhcp_client *dhcp; /* by index of the port */
@@ -367,6 +383,18 @@ struct port *addr_port4(const struct stack *st, uint32_t addr);
 bool addr_broadcast4(const struct stack *st, uint32_t addr);
 bool addr_multicast4(uint32_t addr);
 void route_flush_port(struct stack *st, struct port *port);
+
+/*
+ * redirect.c: `from`, where packets for dst go now, says that they better go to `gateway`, a
+ * neighbour on the port, or dst itself: RFC 1122 3.2.2.2, RFC 4861 8. False: it is not believed.
+ * redirect_lost: gateway `ip` is dead, or (as_router) a host; true: something went by it.
+ */
+bool redirect_learn(struct stack *st, struct port *port, uint32_t dst, uint32_t from,
+		    uint32_t gateway);
+bool redirect_lost(struct stack *st, const struct port *port, uint32_t ip, bool as_router);
+void redirect_flush_port(struct stack *st, const struct port *port);
+/* For lookups, while n_redirects is not 0: of a next hop found by the routes. */
+void redirect_apply(struct stack *st, uint32_t dst, struct route_hit *hit);
 
 /*
  * ip4.c: ip4_out prepends the IP header (p's data starts at the transport header), finds the

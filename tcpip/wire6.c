@@ -214,6 +214,8 @@ static unsigned fixed_len(uint8_t type)
 	case ICMP6_NS:
 	case ICMP6_NA:
 		return 24;
+	case ICMP6_REDIRECT:
+		return 40;
 	default:
 		return 0;
 	}
@@ -238,13 +240,13 @@ static void take_option(struct nd_msg *m, const uint8_t *o, size_t size)
 {
 	switch (o[0]) {
 	case ND_SLLA:
-		if (size == 8 && m->type != ICMP6_NA) {
+		if (size == 8 && m->type != ICMP6_NA && m->type != ICMP6_REDIRECT) {
 			m->has_slla = true;
 			memcpy(m->slla, o + 2, 6);
 		}
 		break;
 	case ND_TLLA:
-		if (size == 8 && m->type == ICMP6_NA) {
+		if (size == 8 && (m->type == ICMP6_NA || m->type == ICMP6_REDIRECT)) {
 			m->has_tlla = true;
 			memcpy(m->tlla, o + 2, 6);
 		}
@@ -281,7 +283,9 @@ int nd_parse(struct nd_msg *m, const uint8_t *data, size_t len)
 	} else if (m->type != ICMP6_RS) {
 		m->flags = m->type == ICMP6_NA ? data[4] & 0xe0 : 0;
 		memcpy(m->target, data + 8, 16);
-		if (m->target[0] == 0xff)
+		if (m->type == ICMP6_REDIRECT)
+			memcpy(m->dst, data + 24, 16);
+		if (m->target[0] == 0xff || m->dst[0] == 0xff)
 			return -EBADMSG;
 	}
 	for (; at < len; at += size) {
@@ -330,6 +334,8 @@ unsigned nd_build(uint8_t *data, const struct nd_msg *m)
 	} else if (m->type != ICMP6_RS) {
 		data[4] = m->flags;
 		memcpy(data + 8, m->target, 16);
+		if (m->type == ICMP6_REDIRECT)
+			memcpy(data + 24, m->dst, 16);
 	}
 	if (m->has_slla)
 		at += put_lladdr(data + at, ND_SLLA, m->slla);

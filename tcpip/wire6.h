@@ -90,11 +90,12 @@ struct nd_prefix {
 
 enum nd_na_flags { ND_NA_OVERRIDE = 0x20, ND_NA_SOLICITED = 0x40, ND_NA_ROUTER = 0x80 };
 
-/* One struct for RS, RA, NS, NA; a field the type has not is 0. */
+/* One struct for RS, RA, NS, NA, redirects; a field the type has not is 0. */
 struct nd_msg {
 	uint8_t type;
 	uint8_t flags; /* NA: enum nd_na_flags */
 	uint8_t target[16];
+	uint8_t dst[16];    /* redirect: whose better first hop is the target */
 	uint8_t hop_limit;  /* RA: 0: does not say */
 	uint16_t lifetime;  /* RA: seconds as default router */
 	uint32_t reachable; /* RA: ms; 0: does not say */
@@ -130,7 +131,7 @@ bool ip6_chain_whole(const struct ip6_ext *e, const uint8_t *data, size_t len);
 /* data: the ICMPv6 message from its type on; checks what RFC 4861 6.1 and 7.1 ask of lengths,
  * codes and options (the hop limit and addresses are the caller's). */
 int nd_parse(struct nd_msg *m, const uint8_t *data, size_t len);
-/* RS, NS and NA, for test peers RA too: its length; the checksum field is zero. */
+/* RS, NS and NA, for test peers RA and redirects too: its length; the checksum field is zero. */
 unsigned nd_build(uint8_t *data, const struct nd_msg *m);
 int mld_query_parse(struct mld_query *q, const uint8_t *data, size_t len);
 /* Version 2 reports: the header with room for n records, and record i of them (no sources). */

@@ -222,10 +222,13 @@ static struct nd_msg whole(uint8_t type)
 {
 	struct nd_msg m = {.type = type};
 
-	if (type == ICMP6_NS || type == ICMP6_NA)
+	if (type == ICMP6_NS || type == ICMP6_NA || type == ICMP6_REDIRECT)
 		memset(m.target, 0x33, 16);
-	if (type == ICMP6_NA) {
+	if (type == ICMP6_REDIRECT)
+		memset(m.dst, 0x22, 16);
+	if (type == ICMP6_NA)
 		m.flags = ND_NA_SOLICITED | ND_NA_OVERRIDE;
+	if (type == ICMP6_NA || type == ICMP6_REDIRECT) {
 		m.has_tlla = true;
 		memset(m.tlla, 0x44, 6);
 		return m;
@@ -245,7 +248,7 @@ static struct nd_msg whole(uint8_t type)
 	return m;
 }
 
-static const uint8_t nd_types[] = {ICMP6_RS, ICMP6_RA, ICMP6_NS, ICMP6_NA};
+static const uint8_t nd_types[] = {ICMP6_RS, ICMP6_RA, ICMP6_NS, ICMP6_NA, ICMP6_REDIRECT};
 
 START_TEST(neighbour_messages_come_back_as_they_were_built)
 {
@@ -254,6 +257,7 @@ START_TEST(neighbour_messages_come_back_as_they_were_built)
 
 	ck_assert_int_eq(nd_parse(&r, buf, len), 0);
 	ck_assert_mem_eq(r.target, m.target, 16);
+	ck_assert_mem_eq(r.dst, m.dst, 16);
 	ck_assert_uint_eq(r.flags, m.flags);
 	ck_assert(r.has_slla == m.has_slla && r.has_tlla == m.has_tlla);
 	ck_assert_mem_eq(r.slla, m.slla, 6);
@@ -275,9 +279,9 @@ END_TEST
 START_TEST(neighbour_messages_cut_short_are_refused)
 {
 	struct nd_msg m = whole(nd_types[_i]), r;
-	unsigned len = nd_build(buf, &m), cut, fixed = len;
+	static const unsigned fixed_len[] = {8, 16, 24, 24, 40};
+	unsigned len = nd_build(buf, &m), cut, fixed = fixed_len[_i];
 
-	fixed = nd_types[_i] == ICMP6_RS ? 8 : nd_types[_i] == ICMP6_RA ? 16 : 24;
 	for (cut = 0; cut < len; cut++)
 		if (cut < fixed || cut % 8)
 			ck_assert_int_eq(nd_parse(&r, buf, cut), -EBADMSG);
@@ -297,6 +301,9 @@ START_TEST(a_neighbour_message_with_an_empty_option_or_a_code_or_a_group_is_refu
 	buf[1] = 0;
 	buf[8] = 0xff;
 	ck_assert_int_eq(nd_parse(&r, buf, len), -EBADMSG);
+	m = whole(ICMP6_REDIRECT);
+	m.dst[0] = 0xff;
+	ck_assert_int_eq(nd_parse(&r, buf, nd_build(buf, &m)), -EBADMSG);
 }
 END_TEST
 
@@ -373,8 +380,8 @@ int main(void)
 	tcase_add_test(tc, options_that_lie_about_their_length_or_are_too_many_are_refused);
 	tcase_add_test(tc, a_router_alert_is_seen);
 	tcase_add_test(tc, a_fragment_header_ends_the_walk);
-	tcase_add_loop_test(tc, neighbour_messages_come_back_as_they_were_built, 0, 4);
-	tcase_add_loop_test(tc, neighbour_messages_cut_short_are_refused, 0, 4);
+	tcase_add_loop_test(tc, neighbour_messages_come_back_as_they_were_built, 0, 5);
+	tcase_add_loop_test(tc, neighbour_messages_cut_short_are_refused, 0, 5);
 	tcase_add_test(tc,
 		       a_neighbour_message_with_an_empty_option_or_a_code_or_a_group_is_refused);
 	tcase_add_test(tc, a_router_with_many_prefixes_fills_what_there_is);
