@@ -86,13 +86,6 @@ static bool sender_bad(struct stack *st, struct port *port, const struct arp_msg
 	       addr_broadcast4(st, m->spa) || addr_multicast4(m->spa);
 }
 
-static bool on_link(struct stack *st, struct port *port, uint32_t addr)
-{
-	struct route_hit hit;
-
-	return route_lookup4(st, addr, &hit) == 0 && hit.port == port && hit.next_hop == addr;
-}
-
 /*
  * RFC 826, "Packet Reception": merge first, then answer. An entry is made only for a neighbour who
  * asks for us, so that noise on the wire cannot fill the table (a gratuitous ARP only updates).
@@ -118,7 +111,7 @@ void arp_in(struct stack *st, struct port *port, struct pktbuf *p)
 		COUNT(st, ArpInRequests);
 		if (m.spa != 0) /* 0: a probe, RFC 5227 2.1.1 */
 			neigh_learn(st, port, m.spa, m.sha, false,
-				    for_us && on_link(st, port, m.spa));
+				    for_us && route4_on_link(st, port, m.spa));
 		if (for_us)
 			arp_reply(st, port, &m);
 	} else {

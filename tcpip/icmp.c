@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * ICMP (RFC 792, 1122 3.2.2): echo answered, errors made for bad packets and handed to the flow
- * they quote, echo replies handed to echo sockets. Called by ip4.c, udp.c, neigh.c; calls
- * udp_icmp_error, tcp_icmp_error, ping_deliver, ip4_out. Redirect and source quench are ignored
- * (RFC 1122 3.2.2.2 for a host that routes by table; RFC 6633).
+ * they quote, echo replies handed to echo sockets, redirects to redirect.c. Called by ip4.c, udp.c,
+ * neigh.c; calls udp_icmp_error, tcp_icmp_error, ping_deliver, redirect.c, ip4_out. Source quench
+ * is ignored (RFC 6633).
  */
 #include "tcpip/ip6.h"
 #include "tcpip/socket.h"
@@ -52,10 +52,12 @@ int icmp_errno(uint8_t type, uint8_t code, bool *hard)
 	}
 }
 
-/* data: the quoted packet, of which RFC 792 promises the IP header and 8 bytes. */
-static void hand_to_flow(struct stack *st, uint32_t from, const uint8_t *data, size_t len,
-			 const struct icmp_hdr *h)
+/* data: the quoted packet, of which RFC 792 promises the IP header and 8 bytes. Whom it was for; 0:
+ * it was none of ours. */
+static uint32_t hand_to_flow(struct stack *st, uint32_t from, const uint8_t *data, size_t len,
+			     const struct icmp_hdr *h)
 {
+	bool ours = false;
 	struct ip4_hdr ip;
 	struct icmp_quote q = {
 		.ip = &ip,
@@ -70,18 +72,19 @@ static void hand_to_flow(struct stack *st, uint32_t from, const uint8_t *data, s
 	if (ip4_parse_quoted(&ip, data, len) < 0 || len < (size_t)ip.hdr_len + 8 || ip.frag_off ||
 	    !addr_local4(st, ip.src) || ip_is6(ip.dst)) {
 		COUNT(st, IcmpInErrors);
-		return;
+		return 0;
 	}
 	q.l4 = data + ip.hdr_len;
 	q.l4_len = len - ip.hdr_len;
 	if (q.l4_len > (size_t)(ip.total_len - ip.hdr_len)) /* what follows is not ours */
 		q.l4_len = (size_t)(ip.total_len - ip.hdr_len);
 	if (q.l4_len < 8)
-		return;
+		return 0;
 	if (ip.protocol == IPPROTO_TCP)
-		tcp_icmp_error(st, &q);
+		ours = tcp_icmp_error(st, &q);
 	else if (ip.protocol == IPPROTO_UDP || ip.protocol == IPPROTO_ICMP)
-		udp_icmp_error(st, &q);
+		ours = udp_icmp_error(st, &q);
+	return ours ? ip.dst : 0;
 }
 
 void icmp_local_error(struct stack *st, struct pktbuf *p, uint8_t type, uint8_t code)
@@ -90,7 +93,29 @@ void icmp_local_error(struct stack *st, struct pktbuf *p, uint8_t type, uint8_t 
 		icmp6_local_error(st, p, ICMP6_UNREACH, ICMP6_NO_ADDRESS);
 		return;
 	}
-	hand_to_flow(st, 0, pktbuf_data(p), p->len, &(struct icmp_hdr){.type = type, .code = code});
+	(void)hand_to_flow(st, 0, pktbuf_data(p), p->len,
+			   &(struct icmp_hdr){.type = type, .code = code});
+}
+
+/* RFC 1122 3.2.2.2. What is said of a net is taken for the host alone, as its mask is not known
+ * (3.3.1.2). That the packet quoted is one of ours is more than the RFC asks: an address is easily
+ * forged. */
+static void redirected(struct stack *st, struct port *port, const struct pktbuf *p, uint32_t from,
+		       const struct icmp_hdr *h)
+{
+	uint32_t dst =
+		hand_to_flow(st, from, pktbuf_data(p) + ICMP_HDR_LEN, p->len - ICMP_HDR_LEN, h);
+	uint32_t gateway;
+	uint8_t b[4];
+
+	wire_put32(b, h->rest);
+	memcpy(&gateway, b, 4);
+	COUNT(st, IcmpInRedirects);
+	if (!dst)
+		return;
+	if (h->code > ICMP4_REDIRECT_LAST || ip_is6(gateway) || addr_to_many(st, gateway) ||
+	    !route4_on_link(st, port, gateway) || !redirect_learn(st, port, dst, from, gateway))
+		COUNT(st, IcmpInErrors);
 }
 
 /* ---- input -------------------------------------------------------------------------------- */
@@ -149,7 +174,11 @@ void icmp_in(struct stack *st, struct port *port, struct pktbuf *p, const struct
 		/* fall through */
 	case ICMP4_TIME_EXCEEDED:
 	case ICMP4_PARAM_PROBLEM:
-		hand_to_flow(st, ip->src, pktbuf_data(p) + ICMP_HDR_LEN, p->len - ICMP_HDR_LEN, &h);
+		(void)hand_to_flow(st, ip->src, pktbuf_data(p) + ICMP_HDR_LEN,
+				   p->len - ICMP_HDR_LEN, &h);
+		break;
+	case ICMP4_REDIRECT:
+		redirected(st, port, p, ip->src, &h);
 		break;
 	default:
 		break;

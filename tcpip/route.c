@@ -152,6 +152,13 @@ int route_lookup4(struct stack *st, uint32_t dst, struct route_hit *hit)
 	return hit->src ? 0 : -ENETUNREACH;
 }
 
+bool route4_on_link(struct stack *st, const struct port *port, uint32_t addr)
+{
+	struct route_hit hit;
+
+	return route_lookup4(st, addr, &hit) == 0 && hit.port == port && hit.next_hop == addr;
+}
+
 int route_group4(struct stack *st, uint32_t group, uint32_t via, struct route_hit *hit)
 {
 	hit->port = via ? addr_port4(st, via) : NULL;

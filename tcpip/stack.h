@@ -56,6 +56,7 @@
 	X(IcmpInEchos)                                                                             \
 	X(IcmpInEchoReps)                                                                          \
 	X(IcmpInDestUnreachs)                                                                      \
+	X(IcmpInRedirects)                                                                         \
 	X(IcmpOutMsgs)                                                                             \
 	X(IcmpOutEchoReps)                                                                         \
 	X(IcmpOutDestUnreachs)                                                                     \
@@ -365,6 +366,8 @@ struct route_hit {
  */
 enum route_local { ROUTE_WIRE, ROUTE_LOCAL, ROUTE_BOTH, ROUTE_GROUP };
 int route_lookup4(struct stack *st, uint32_t dst, struct route_hit *hit);
+/* Is it a neighbour on that port, not somebody behind a gateway? */
+bool route4_on_link(struct stack *st, const struct port *port, uint32_t addr);
 /* To a group: by the port that has the address `via`, if not 0, else as the routes say. */
 int route_group4(struct stack *st, uint32_t group, uint32_t via, struct route_hit *hit);
 /* The address to speak from on a port when nobody is spoken to; network byte order, 0: none. */
@@ -513,8 +516,9 @@ struct icmp_quote {
 	uint8_t wire_type, wire_code; /* as it came: ICMPv6 has others */
 	uint32_t from;		      /* who says so; 0: this host */
 };
-void udp_icmp_error(struct stack *st, const struct icmp_quote *q);
-void tcp_icmp_error(struct stack *st, const struct icmp_quote *q);
+/* False: no socket of ours sent that. */
+bool udp_icmp_error(struct stack *st, const struct icmp_quote *q);
+bool tcp_icmp_error(struct stack *st, const struct icmp_quote *q);
 /* pmtu.c: what the path to a host of IPv4 takes, bytes; 0: the link's. pmtu_learn: of either
  * family, in ip4_mtu's measure; false: it is not less than was known. */
 uint16_t pmtu_of(const struct stack *st, uint32_t dst);

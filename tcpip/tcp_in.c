@@ -442,7 +442,7 @@ void tcp_in(struct stack *st, struct port *port, struct pktbuf *p, const struct 
 /* An error quoted one of our segments (RFC 1122 4.2.3.9, RFC 5927): believed only if the sequence
  * number is one in flight. Hard errors end an attempt to connect; on an established connection they
  * are remembered and told if it dies. */
-void tcp_icmp_error(struct stack *st, const struct icmp_quote *q)
+bool tcp_icmp_error(struct stack *st, const struct icmp_quote *q)
 {
 	uint16_t sport = wire_get16(q->l4), dport = wire_get16(q->l4 + 2);
 	uint32_t seq = wire_get32(q->l4 + 4);
@@ -451,15 +451,15 @@ void tcp_icmp_error(struct stack *st, const struct icmp_quote *q)
 	int err;
 
 	if (!pcb || pcb->state == TCPS_TIME_WAIT)
-		return;
+		return false;
 	if (seq_lt(seq, pcb->snd_una) || seq_gt(seq, pcb->snd_nxt))
-		return;
+		return false;
 	if (q->type == ICMP4_DEST_UNREACH &&
 	    q->code == ICMP4_FRAG_NEEDED) { /* RFC 1191; a host of 68 bytes would be an attack */
 		uint16_t mtu = q->rest & 0xffff;
 
 		if (pcb->mtu_discover >= PMTUDISC_INTERFACE)
-			return;
+			return true;
 		if (mtu < 552)
 			mtu = 552;
 		pmtu_learn(st, q->ip->dst, mtu);
@@ -470,11 +470,11 @@ void tcp_icmp_error(struct stack *st, const struct icmp_quote *q)
 			tcp_lost_to_mtu(pcb);
 		}
 		tcp_reap(st);
-		return;
+		return true;
 	}
 	err = icmp_errno(q->type, q->code, &hard);
 	if (!err)
-		return;
+		return true;
 	if (pcb->state == TCPS_SYN_SENT || (pcb->state == TCPS_SYN_RCVD && pcb->passive)) {
 		/* Linux ends an attempt on any unreachable; a SYN of a stranger just goes. */
 		COUNT(st, TcpAttemptFails);
@@ -483,4 +483,5 @@ void tcp_icmp_error(struct stack *st, const struct icmp_quote *q)
 		pcb->soft_error = err;
 	}
 	tcp_reap(st);
+	return true;
 }

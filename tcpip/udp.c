@@ -408,7 +408,7 @@ bool ping_deliver(struct stack *st, struct port *port, struct pktbuf *p, const s
 
 /* RFC 1122 4.1.3.3, with Linux's reserve: what may pass by itself (a net that does not answer for
  * a moment) is told only to who asked for it with IP_RECVERR. */
-void udp_icmp_error(struct stack *st, const struct icmp_quote *q)
+bool udp_icmp_error(struct stack *st, const struct icmp_quote *q)
 {
 	struct flow f = {SOCK_KIND_UDP, q->ip->src, q->ip->dst, wire_get16(q->l4),
 			 wire_get16(q->l4 + 2)};
@@ -419,18 +419,18 @@ void udp_icmp_error(struct stack *st, const struct icmp_quote *q)
 
 	if (q->ip->protocol == IPPROTO_ICMP) {
 		if (q->l4[0] != (ip_is6(q->ip->src) ? ICMP6_ECHO_ASK : ICMP4_ECHO))
-			return;
+			return false;
 		f = (struct flow){SOCK_KIND_PING, q->ip->src, q->ip->dst, wire_get16(q->l4 + 4), 0};
 	}
 	so = lookup(st, &f);
 	err = icmp_errno(q->type, q->code, &hard);
 	if (!so || err == 0)
-		return;
+		return so != NULL;
 	if (err == EMSGSIZE) {
 		if (so->mtu_discover == IP_PMTUDISC_DONT ||
 		    so->mtu_discover >= IP_PMTUDISC_INTERFACE ||
 		    !pmtu_learn(st, q->ip->dst, q->rest & 0xffff))
-			return;
+			return true;
 		hard = true;
 	}
 	if (so->recverr) {
@@ -439,6 +439,7 @@ void udp_icmp_error(struct stack *st, const struct icmp_quote *q)
 	}
 	if (so->recverr || (hard && so->connected))
 		sock_set_error(so, err);
+	return true;
 }
 
 /* ---- receiving ---------------------------------------------------------------------------- */

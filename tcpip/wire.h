@@ -80,6 +80,7 @@ struct icmp_hdr {
 enum icmp_type { /* RFC 792; not <netinet/ip_icmp.h>'s names, those are macros */
 		 ICMP4_ECHO_REPLY = 0,
 		 ICMP4_DEST_UNREACH = 3,
+		 ICMP4_REDIRECT = 5,
 		 ICMP4_ECHO = 8,
 		 ICMP4_TIME_EXCEEDED = 11,
 		 ICMP4_PARAM_PROBLEM = 12,
@@ -107,6 +108,10 @@ struct igmp_query {
 	uint8_t version; /* 1..3, of who asks: RFC 3376 7.1 */
 	uint32_t group;	 /* network byte order; 0: general */
 	uint32_t max_ms; /* answer within */
+};
+
+enum icmp_redirect_code { /* of a net or a host, of one TOS or all */
+			  ICMP4_REDIRECT_LAST = 3,
 };
 
 enum icmp_time_code { ICMP4_REASS_TIME = 1 };

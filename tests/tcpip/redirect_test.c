@@ -11,6 +11,8 @@
 
 static struct desk d;
 static struct packet6 pk6;
+static struct packet pk;
+static struct socket *so4;
 
 /* ---- IPv6 --------------------------------------------------------------------------------- */
 
@@ -81,6 +83,7 @@ START_TEST(a_redirect_that_is_not_sound_is_not_believed)
 {
 	struct nd_msg m = {.type = ICMP6_REDIRECT};
 	struct ip6_hdr h = {.next = IP6_ICMP, .hop_limit = 254};
+	struct ip_addr net = {AF_INET6, 16, {0x2b}}, via = {.family = AF_INET6, .prefix = 128};
 	uint8_t own[16], l4[64];
 	char text[64];
 
@@ -92,6 +95,9 @@ START_TEST(a_redirect_that_is_not_sound_is_not_believed)
 	redirect6(10, "fe80::a", "2001:db8::1", "fe80::b", 11); /* us */
 	redirect6(10, "fe80::a", "::ffff:8.8.8.8", "fe80::b", 11);
 	redirect6(10, "fe80::a", "ff0e::1", "fe80::b", 11);
+	ip6(via.bytes, "2001:db8::a");
+	ck_assert_int_eq(stack_route_add(d.st, &net, &via, &d.port[0].port, 0), 0);
+	redirect6(10, "2001:db8::a", "2b00::1", "fe80::b", 11); /* a gateway that was set */
 	link_local(&d, own);
 	snprintf(text, sizeof(text), "fe80::%x:%x:%x:%x", own[8] << 8 | own[9],
 		 own[10] << 8 | own[11], own[12] << 8 | own[13], own[14] << 8 | own[15]);
@@ -101,7 +107,7 @@ START_TEST(a_redirect_that_is_not_sound_is_not_believed)
 	ip6(m.dst, "2a00::1");
 	ip6(m.target, "fe80::b");
 	desk6_packet(&d, 10, &h, l4, nd_build(l4, &m));
-	ck_assert_uint_eq(desk_count(&d, "NdInErrors"), 10);
+	ck_assert_uint_eq(desk_count(&d, "NdInErrors"), 11);
 	ck_assert_uint_eq(sent_by("2a00::1"), 10);
 	ck_assert_uint_eq(d.st->n_redirects, 0);
 }
@@ -197,9 +203,137 @@ START_TEST(a_flood_of_redirects_ends_at_the_limit_and_the_port_takes_them_along)
 }
 END_TEST
 
+/* ---- IPv4 --------------------------------------------------------------------------------- */
+
+#define FAR	ip(8, 8, 8, 8)
+#define GATEWAY ip(10, 0, 0, 254)
+#define BETTER	ip(10, 0, 0, 253)
+
+static void setup4(void)
+{
+	struct ip_addr any = {.family = AF_INET}, via = {AF_INET, 32, {10, 0, 0, 254}};
+
+	desk_open(&d);
+	ck_assert_int_eq(stack_route_add(d.st, &any, &via, NULL, 0), 0);
+	desk_know(&d, GATEWAY);
+	desk_know(&d, BETTER);
+	so4 = desk_socket(&d, SOCK_DGRAM, 0);
+}
+
+/* The gateway that a datagram to dst goes to; it is in pk. */
+static uint32_t sent_by4(uint32_t dst)
+{
+	struct sock_addr to = name(dst, 7);
+	uint32_t gateway;
+
+	desk_drop_sent(&d, 0);
+	ck_assert_int_eq(desk_send(&d, so4, "hi", 2, &to), 2);
+	ck_assert(desk_sent(&d, 0, &pk));
+	memcpy(&gateway, pk.eth.dst + 2, 4); /* as mac_of() has it */
+	return gateway;
+}
+
+/* `from` says that what is quoted, 28 bytes of it, better goes to `gateway`. */
+static void redirect4(uint8_t code, uint32_t from, uint32_t gateway, const uint8_t *quote)
+{
+	struct icmp_hdr h = {
+		.type = 5, .code = code, .rest = wire_get32((const uint8_t *)&gateway)};
+
+	desk_icmp(&d, from, ip(10, 0, 0, 1), &h, quote, 28);
+}
+
+START_TEST(a_gateway_may_name_a_better_one_for_a_host_whatever_the_code)
+{
+	uint8_t code;
+
+	for (code = 0; code <= 3; code++) { /* also the host's last byte */
+		ck_assert_uint_eq(sent_by4(ip(8, 8, 8, code)), GATEWAY);
+		redirect4(code, GATEWAY, BETTER, pk.l3);
+		ck_assert_uint_eq(sent_by4(ip(8, 8, 8, code)), BETTER);
+		ck_assert_uint_eq(pk.ip.dst, ip(8, 8, 8, code));
+	}
+	ck_assert_uint_eq(sent_by4(ip(8, 8, 8, code)),
+			  GATEWAY); /* a net's, too, is for the host alone */
+	ck_assert_uint_eq(desk_count(&d, "IcmpInRedirects"), 4);
+	ck_assert_uint_eq(desk_count(&d, "IcmpInErrors"), 0);
+}
+END_TEST
+
+START_TEST(a_redirect_of_ipv4_that_is_not_sound_is_not_believed)
+{
+	uint8_t quote[28], bad[28];
+
+	ck_assert_uint_eq(sent_by4(FAR), GATEWAY);
+	memcpy(quote, pk.l3, 28);
+	redirect4(1, BETTER, ip(10, 0, 0, 7), quote);	      /* he is not asked */
+	redirect4(1, GATEWAY, ip(192, 168, 5, 7), quote);     /* on the other port */
+	redirect4(1, GATEWAY, ip(77, 0, 0, 1), quote);	      /* far away */
+	redirect4(1, GATEWAY, ip(10, 0, 0, 1), quote);	      /* us */
+	redirect4(1, GATEWAY, GATEWAY, quote);		      /* where it goes anyway */
+	redirect4(1, GATEWAY, ip(10, 0, 0, 255), quote);      /* everybody */
+	redirect4(1, GATEWAY, ip(224, 0, 0, 2), quote);	      /* a group */
+	redirect4(1, GATEWAY, ip(240, 255, 255, 255), quote); /* nobody */
+	redirect4(4, GATEWAY, BETTER, quote);		      /* no such code */
+	memcpy(bad, quote, 28);
+	bad[12] ^= 1; /* not from us */
+	redirect4(1, GATEWAY, BETTER, bad);
+	memcpy(bad, quote, 28);
+	bad[20] ^= 1; /* nobody here has that port */
+	redirect4(1, GATEWAY, BETTER, bad);
+	ck_assert_uint_eq(desk_count(&d, "IcmpInErrors"), 10);
+	ck_assert_uint_eq(d.st->n_redirects, 0);
+	ck_assert_uint_eq(sent_by4(FAR), GATEWAY);
+}
+END_TEST
+
+START_TEST(a_neighbour_is_not_sent_elsewhere)
+{
+	desk_know(&d, ip(10, 0, 0, 9));
+	ck_assert_uint_eq(sent_by4(ip(10, 0, 0, 9)), ip(10, 0, 0, 9));
+	redirect4(1, GATEWAY, BETTER, pk.l3);
+	redirect4(1, ip(10, 0, 0, 9), BETTER, pk.l3);
+	ck_assert_uint_eq(sent_by4(ip(10, 0, 0, 9)), ip(10, 0, 0, 9));
+}
+END_TEST
+
+/* As RFC 5927 has it for errors. */
+START_TEST(a_redirect_must_quote_a_segment_in_flight_and_tcp_follows_it)
+{
+	struct socket *tcp = desk_socket(&d, SOCK_STREAM, 0);
+	uint8_t quote[28], mac[6];
+
+	ck_assert_int_eq(desk_connect(tcp, FAR, 80), -EINPROGRESS);
+	desk_flush(&d);
+	ck_assert(desk_sent(&d, 0, &pk));
+	memcpy(quote, pk.l3, 28);
+	quote[24] ^= 0x40; /* another sequence number */
+	redirect4(1, GATEWAY, BETTER, quote);
+	ck_assert_uint_eq(d.st->n_redirects, 0);
+	quote[24] ^= 0x40;
+	redirect4(1, GATEWAY, BETTER, quote);
+	desk_pass(&d, 1100 * MS_NS); /* the SYN goes again */
+	ck_assert(desk_sent(&d, 0, &pk));
+	mac_of(BETTER, mac);
+	ck_assert_uint_eq(pk.ip.dst, FAR);
+	ck_assert_mem_eq(pk.eth.dst, mac, 6);
+}
+END_TEST
+
+START_TEST(a_better_gateway_that_is_dead_is_forgotten)
+{
+	ck_assert_uint_eq(sent_by4(FAR), GATEWAY);
+	redirect4(1, GATEWAY, BETTER, pk.l3);
+	ck_assert_uint_eq(sent_by4(FAR), BETTER);
+	desk_pass(&d, 9 * SEC_NS); /* DELAY, PROBE; the gateway fails as well, as nobody answers */
+	ck_assert_uint_eq(d.st->n_redirects, 0);
+	desk_know(&d, GATEWAY);
+	ck_assert_uint_eq(sent_by4(FAR), GATEWAY);
+}
+END_TEST
+
 int main(void)
 {
-	return run_cases(
+	int r6 = run_cases(
 		"redirect6",
 		CASES(a_router_may_name_a_better_one_for_a_host,
 		      a_router_may_say_that_a_host_is_a_neighbour,
@@ -211,4 +345,13 @@ int main(void)
 		      a_better_router_that_says_it_is_a_host_is_forgotten,
 		      a_flood_of_redirects_ends_at_the_limit_and_the_port_takes_them_along),
 		setup6, teardown);
+	int r4 = run_cases("redirect4",
+			   CASES(a_gateway_may_name_a_better_one_for_a_host_whatever_the_code,
+				 a_redirect_of_ipv4_that_is_not_sound_is_not_believed,
+				 a_neighbour_is_not_sent_elsewhere,
+				 a_redirect_must_quote_a_segment_in_flight_and_tcp_follows_it,
+				 a_better_gateway_that_is_dead_is_forgotten),
+			   setup4, teardown);
+
+	return r6 ? r6 : r4;
 }
