@@ -222,6 +222,29 @@ static unsigned scope_of(const uint8_t a[16])
 	return ip6_is_link_local(a) ? 2 : 14;
 }
 
+/* The default policy table of RFC 6724 2.1; the longest prefixes first. */
+static unsigned label_of(const uint8_t a[16])
+{
+	static const struct {
+		uint8_t prefix[16], bits, label;
+	} policy[] = {
+		{{[15] = 1}, 128, 0},		     /* this host */
+		{{[10] = 0xff, [11] = 0xff}, 96, 4}, /* IPv4 */
+		{{0}, 96, 3},			     /* "IPv4-compatible" */
+		{{0x20, 0x01}, 32, 5},		     /* Teredo */
+		{{0x20, 0x02}, 16, 2},		     /* 6to4 */
+		{{0x3f, 0xfe}, 16, 12},		     /* the 6bone of old */
+		{{0xfe, 0xc0}, 10, 11},		     /* site-local, of old */
+		{{0xfc}, 7, 13},		     /* unique local, RFC 4193 */
+	};
+	unsigned i;
+
+	for (i = 0; i < sizeof(policy) / sizeof(policy[0]); i++)
+		if (ip6_prefix_match(a, policy[i].prefix, policy[i].bits))
+			return policy[i].label;
+	return 1;
+}
+
 static unsigned common_bits(const uint8_t a[16], const uint8_t b[16])
 {
 	unsigned i, n = 0;
@@ -239,11 +262,17 @@ static bool better(const struct stack *st, const struct ip6_addr *a, const struc
 {
 	unsigned sa = scope_of(a->bytes), sb = scope_of(b->bytes), sd = scope_of(dst);
 	bool da = a->preferred <= st->now, db = b->preferred <= st->now;
+	unsigned la, lb, ld;
 
 	if (sa != sb) /* rule 2 */
 		return sa < sb ? sa >= sd : sb < sd;
 	if (da != db) /* rule 3 */
 		return db;
+	la = label_of(a->bytes);
+	lb = label_of(b->bytes);
+	ld = label_of(dst);
+	if ((la == ld) != (lb == ld)) /* rule 6 */
+		return la == ld;
 	return common_bits(a->bytes, dst) > common_bits(b->bytes, dst); /* rule 8 */
 }
 

@@ -146,6 +146,35 @@ START_TEST(the_address_to_send_from_has_the_destinations_scope_then_the_longest_
 }
 END_TEST
 
+/* RFC 6724's labels: Teredo's, 6to4's, unique local ones are for their like. */
+START_TEST(the_address_to_send_from_has_the_destinations_label_before_the_longest_prefix)
+{
+	static const char *const pairs[][2] = {
+		{"2001:db8::9", "2600::1"}, /* by its bits Teredo's is nearer */
+		{"2001:0:9::9", "2001:0:5::1"}, {"2002:c058::1", "2002:a00::1"},
+		{"fd12::9", "fd99::1"},		{"fb00::1", "2600::1"},
+	};
+	struct ip_addr any = {.family = AF_INET6}, via = {.family = AF_INET6, .prefix = 128};
+	struct ip_addr src, dst = {.family = AF_INET6, .prefix = 128};
+	uint8_t want[16];
+	unsigned i;
+
+	ip6(via.bytes, "fe80::a");
+	ck_assert_int_eq(stack_route_add(d.st, &any, &via, &d.port[0].port, 0), 0);
+	ck_assert_int_eq(desk6_addr(&d, "2001:0:5::1", 64), 0);
+	ck_assert_int_eq(desk6_addr(&d, "fd99::1", 64), 0);
+	ck_assert_int_eq(desk6_addr(&d, "2002:a00::1", 64), 0);
+	ck_assert_int_eq(desk6_addr(&d, "2600::1", 64), 0);
+	desk_pass(&d, 3 * SEC_NS);
+	for (i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		ip6(dst.bytes, pairs[i][0]);
+		ck_assert_int_eq(stack_route_lookup(d.st, &dst, &src), 0);
+		ip6(want, pairs[i][1]);
+		ck_assert_mem_eq(src.bytes, want, 16);
+	}
+}
+END_TEST
+
 START_TEST(addresses_that_no_host_can_have_are_refused)
 {
 	ck_assert_int_eq(desk6_addr(&d, "ff02::5", 64), -EINVAL);
@@ -187,6 +216,7 @@ int main(void)
 		      two_who_probe_for_one_address_both_give_it_up,
 		      a_link_local_address_that_somebody_has_is_made_anew_three_times_at_most,
 		      the_address_to_send_from_has_the_destinations_scope_then_the_longest_prefix,
+		      the_address_to_send_from_has_the_destinations_label_before_the_longest_prefix,
 		      addresses_that_no_host_can_have_are_refused,
 		      the_table_is_bounded_and_empty_after_the_port_went),
 		setup, teardown);
