@@ -27,13 +27,13 @@ static uint8_t first_byte(uint32_t addr)
 }
 
 /* RFC 1122 3.2.1.3, RFC 1812 5.3.7: no host may send with this source. Ours only comes by way of
- * the loop. 0.0.0.0 is for a client of DHCP, which this net does not serve. */
+ * the loop. 0.0.0.0 is for a client of DHCP, which this net does not serve; of 0/8 is nobody. */
 static bool martian_source(const struct stack *st, uint32_t src, bool looped)
 {
 	uint8_t top = first_byte(src);
 
 	/* 224 and above: groups, and what is reserved (RFC 1112 4), which holds IPv6's handles */
-	if (src == 0 || top == 127 || top >> 4 >= 14 || addr_broadcast4(st, src))
+	if (top == 0 || top == 127 || top >> 4 >= 14 || addr_broadcast4(st, src))
 		return true;
 	return !looped && addr_local4(st, src);
 }

@@ -163,8 +163,7 @@ static void redirected(struct stack *st, struct port *port, const struct ip6_hdr
 
 	COUNT(st, NdInRedirects);
 	if (!ip6_is_link_local(h->src) ||
-	    (!ip6_is_link_local(m->target) && memcmp(m->target, m->dst, 16) != 0) ||
-	    ip6_is_unspecified(m->dst) || ip6_is_martian(m->dst))
+	    (!ip6_is_link_local(m->target) && memcmp(m->target, m->dst, 16) != 0))
 		goto bad;
 	from = ip6_handle(st, h->src, ip6_scope(h->src, port));
 	dst = ip6_handle(st, m->dst, ip6_scope(m->dst, port));

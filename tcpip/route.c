@@ -123,6 +123,14 @@ static const struct route *best_route(const struct stack *st, uint32_t dst)
 	return best;
 }
 
+/* RFC 1122 3.2.1.3 a, g: 0/8 is this net, 127/8 this host; neither is anywhere else. */
+static bool never_leaves(uint32_t dst)
+{
+	uint8_t top = (uint8_t)dst; /* its first byte: network byte order */
+
+	return top == 0 || top == 127;
+}
+
 int route_lookup4(struct stack *st, uint32_t dst, struct route_hit *hit)
 {
 	const struct route *r;
@@ -133,7 +141,7 @@ int route_lookup4(struct stack *st, uint32_t dst, struct route_hit *hit)
 	hit->local = hit->port != NULL;
 	if (hit->local)
 		return 0;
-	if (dst == 0)
+	if (never_leaves(dst))
 		return -ENETUNREACH;
 	r = best_route(st, dst);
 	if (r) {

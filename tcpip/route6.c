@@ -53,8 +53,8 @@ int route6_lookup(struct stack *st, uint32_t dst, struct route_hit *hit)
 	hit->local = own ? ROUTE_LOCAL : ROUTE_WIRE;
 	if (own)
 		return 0;
-	if (ip6_is_unspecified(n->addr))
-		return -ENETUNREACH;
+	if (n->addr[0] == 0 && (ip6_is_unspecified(n->addr) || ip6_is_martian(n->addr)))
+		return -ENETUNREACH; /* RFC 4291 2.5.2, 2.5.3 */
 	if (n->scope) {
 		hit->port = ip6_port_by_scope(st, n->scope);
 	} else {

@@ -82,14 +82,20 @@ END_TEST
 START_TEST(sources_no_host_may_have_are_dropped)
 {
 	const uint32_t bad[] = {
-		0,  ip(127, 0, 0, 1),  ip(224, 0, 0, 1), ip(255, 255, 255, 255), ip(10, 0, 0, 255),
-		US, ip(192, 168, 5, 1)};
+		0,  ip(127, 0, 0, 1),	ip(224, 0, 0, 1), ip(255, 255, 255, 255), ip(10, 0, 0, 255),
+		US, ip(192, 168, 5, 1), ip(0, 0, 0, 9),	  ip(240, 0, 0, 1)};
 	struct ip4_hdr h = good();
 
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		h.src = bad[i];
 		ck_assert_msg(!arrives(&h), "source number %u", i);
 	}
+	h.protocol = 253; /* nor answered */
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		h.src = bad[i];
+		desk_ip4(&d, &h, datagram, sizeof(datagram));
+	}
+	ck_assert(!desk_sent(&d, 0, &pk));
 }
 END_TEST
 
@@ -123,6 +129,26 @@ START_TEST(options_are_skipped)
 	desk_frame(&d, 0, frame, build(frame, 40));
 	ck_assert_int_eq(desk_recv(so, buf, 8, 0, NULL, NULL), 4);
 	ck_assert_mem_eq(buf, "data", 4);
+}
+END_TEST
+
+/* RFC 1122 3.2.1.7. */
+START_TEST(a_packet_at_the_end_of_its_ttl_is_delivered)
+{
+	uint8_t frame[200], ttl;
+	char buf[8];
+
+	for (ttl = 0; ttl < 2; ttl++) {
+		size_t len = build(frame, 0);
+		uint16_t sum;
+
+		frame[ETH_HDR_LEN + 8] = ttl;
+		memset(frame + ETH_HDR_LEN + 10, 0, 2);
+		sum = csum_fold(csum_add(0, frame + ETH_HDR_LEN, IP4_HDR_LEN));
+		memcpy(frame + ETH_HDR_LEN + 10, &sum, 2);
+		desk_frame(&d, 0, frame, len);
+		ck_assert_int_eq(desk_recv(so, buf, 8, 0, NULL, NULL), 4);
+	}
 }
 END_TEST
 
@@ -167,11 +193,19 @@ START_TEST(a_unicast_packet_in_a_broadcast_frame_is_dropped)
 {
 	uint8_t frame[200];
 	size_t len = build(frame, 0);
+	uint16_t sum;
 	char buf[8];
 
 	memset(frame, 0xff, 6);
 	desk_frame(&d, 0, frame, len);
 	ck_assert_int_eq(desk_recv(so, buf, 8, 0, NULL, NULL), -EAGAIN);
+	frame[ETH_HDR_LEN + 9] = 253; /* nor is it answered: RFC 1122 3.2.2 */
+	frame[ETH_HDR_LEN + 11] = 0;
+	frame[ETH_HDR_LEN + 10] = 0;
+	sum = csum_fold(csum_add(0, frame + ETH_HDR_LEN, IP4_HDR_LEN));
+	memcpy(frame + ETH_HDR_LEN + 10, &sum, 2);
+	desk_frame(&d, 0, frame, len);
+	ck_assert(!desk_sent(&d, 0, &pk));
 }
 END_TEST
 
@@ -382,8 +416,9 @@ int main(void)
 		CASES(a_packet_that_fills_its_buffer_is_copied_into_one,
 		      a_packet_for_us_is_delivered, packets_for_others_are_not_forwarded,
 		      another_ports_address_is_not_ours_here, sources_no_host_may_have_are_dropped,
-		      options_are_skipped, a_wrong_header_checksum_is_dropped,
-		      every_truncation_of_a_packet_is_dropped, ethernets_padding_is_cut_off,
+		      options_are_skipped, a_packet_at_the_end_of_its_ttl_is_delivered,
+		      a_wrong_header_checksum_is_dropped, every_truncation_of_a_packet_is_dropped,
+		      ethernets_padding_is_cut_off,
 		      a_unicast_packet_in_a_broadcast_frame_is_dropped,
 		      an_unknown_protocol_is_answered_with_protocol_unreachable,
 		      random_packets_neither_crash_nor_leak, a_sent_packet_has_its_header_right,

@@ -210,6 +210,26 @@ START_TEST(what_is_sent_to_ourselves_comes_back_without_the_wire)
 }
 END_TEST
 
+/* RFC 4291 2.5.2, 2.5.3. */
+START_TEST(this_host_is_nowhere_else_whatever_the_routes_say)
+{
+	struct ip_addr any = {.family = AF_INET6}, via = {.family = AF_INET6, .prefix = 128};
+	struct route_hit hit;
+	uint8_t to[16];
+
+	ip6(via.bytes, "fe80::9");
+	ck_assert_int_eq(stack_route_add(d.st, &any, &via, &d.port[0].port, 0), 0);
+	ip6(to, "2a00::1");
+	ck_assert_int_eq(route_lookup(d.st, ip6_handle(d.st, to, 0), &hit), 0);
+	ip6(to, "::1");
+	ck_assert_int_eq(route_lookup(d.st, ip6_handle(d.st, to, 0), &hit), -ENETUNREACH);
+	ip6(to, "::ffff:8.8.8.8");
+	ck_assert_int_eq(route_lookup(d.st, ip6_handle(d.st, to, 0), &hit), -ENETUNREACH);
+	ip6(to, "::");
+	ck_assert_int_eq(route_lookup(d.st, ip6_handle(d.st, to, 0), &hit), -ENETUNREACH);
+}
+END_TEST
+
 START_TEST(noise_does_no_harm)
 {
 	uint8_t frame[200];
@@ -249,6 +269,7 @@ int main(void)
 			       a_datagram_without_a_checksum_or_with_a_wrong_one_is_dropped,
 			       a_flow_has_one_label_and_another_flow_another,
 			       what_is_sent_to_ourselves_comes_back_without_the_wire,
+			       this_host_is_nowhere_else_whatever_the_routes_say,
 			       noise_does_no_harm),
 			 setup, teardown);
 }

@@ -198,6 +198,16 @@ START_TEST(the_public_lookup_says_what_the_net_does_not_route)
 }
 END_TEST
 
+START_TEST(this_net_and_this_host_are_nowhere_else_whatever_the_routes_say)
+{
+	ck_assert_int_eq(add(0, 0, ip(10, 0, 0, 254), p0, 0), 0);
+	ck_assert_int_eq(route_lookup4(d.st, ip(1, 0, 0, 1), &hit), 0);
+	ck_assert_int_eq(route_lookup4(d.st, ip(127, 0, 0, 1), &hit), -ENETUNREACH);
+	ck_assert_int_eq(route_lookup4(d.st, ip(127, 255, 3, 4), &hit), -ENETUNREACH);
+	ck_assert_int_eq(route_lookup4(d.st, ip(0, 0, 0, 9), &hit), -ENETUNREACH);
+}
+END_TEST
+
 START_TEST(removing_a_port_removes_its_addresses_and_routes)
 {
 	struct route_row r;
@@ -230,6 +240,7 @@ int main(void)
 			       a_shared_subnets_route_goes_with_its_last_address,
 			       broadcast_addresses_are_those_of_our_subnets,
 			       the_public_lookup_says_what_the_net_does_not_route,
+			       this_net_and_this_host_are_nowhere_else_whatever_the_routes_say,
 			       removing_a_port_removes_its_addresses_and_routes),
 			 setup, teardown);
 }
