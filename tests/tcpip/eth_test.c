@@ -110,6 +110,17 @@ START_TEST(what_a_port_in_a_vlan_sends_is_tagged)
 }
 END_TEST
 
+/* RFC 1042's, as Linux. */
+START_TEST(a_frame_of_802_3_is_dropped)
+{
+	wire_put16(frame + 12, 46);
+	memcpy(frame + 14, "\xaa\xaa\3\0\0\0\x8\0", 8);
+	desk_frame(&d, 0, frame, sizeof(frame));
+	ck_assert_uint_eq(desk_count(&d, "EthInUnknown"), 1);
+	ck_assert_uint_eq(desk_count(&d, "IpInReceives"), 0);
+}
+END_TEST
+
 START_TEST(frames_too_short_for_a_header_are_dropped)
 {
 	for (size_t len = 0; len < ETH_HDR_LEN; len++)
@@ -135,7 +146,7 @@ int main(void)
 			       a_tagged_frame_is_dropped_and_counted,
 			       a_port_in_a_vlan_hears_that_alone, a_priority_alone_is_no_vlan,
 			       a_tag_that_is_cut_off_is_dropped,
-			       what_a_port_in_a_vlan_sends_is_tagged,
+			       what_a_port_in_a_vlan_sends_is_tagged, a_frame_of_802_3_is_dropped,
 			       frames_too_short_for_a_header_are_dropped,
 			       a_group_address_or_ours_as_source_is_dropped),
 			 setup, teardown);

@@ -210,10 +210,10 @@ END_TEST
 /* ---- errors that come in */
 
 /* An error from PEER about a datagram the stack sent it from `sport` to port 7. */
-static void unreachable(uint8_t code, uint32_t quoted_src, uint16_t sport, uint16_t dport,
-			unsigned len)
+static void error(uint8_t type, uint8_t code, uint32_t quoted_src, uint16_t sport, uint16_t dport,
+		  unsigned len)
 {
-	struct icmp_hdr h = {.type = 3, .code = code};
+	struct icmp_hdr h = {.type = type, .code = code};
 	struct ip4_hdr q = {.protocol = IPPROTO_UDP,
 			    .ttl = 60,
 			    .total_len = 500,
@@ -225,6 +225,12 @@ static void unreachable(uint8_t code, uint32_t quoted_src, uint16_t sport, uint1
 	ip4_build(quote, &q);
 	udp_build(quote + 20, &u);
 	desk_icmp(&d, PEER, US, &h, quote, len);
+}
+
+static void unreachable(uint8_t code, uint32_t quoted_src, uint16_t sport, uint16_t dport,
+			unsigned len)
+{
+	error(3, code, quoted_src, sport, dport, len);
 }
 
 static struct socket *connected(void)
@@ -279,6 +285,46 @@ START_TEST(passing_trouble_is_not_told_to_who_did_not_ask)
 }
 END_TEST
 
+/* RFC 1122 3.2.2.4, 3.2.2.5. */
+START_TEST(time_exceeded_and_parameter_problem_reach_the_socket)
+{
+	struct socket *so = connected();
+	char buf[4];
+	int one = 1;
+
+	error(12, 0, US, 4000, 7, 28);
+	ck_assert_int_eq(desk_recv(so, buf, 4, 0, NULL, NULL), -EPROTO);
+	error(11, 0, US, 4000, 7, 28); /* that may pass by itself */
+	ck_assert_int_eq(desk_recv(so, buf, 4, 0, NULL, NULL), -EAGAIN);
+	ck_assert_int_eq(sock_setopt(so, IPPROTO_IP, 11 /* IP_RECVERR */, &one, 4), 0);
+	error(11, 0, US, 4000, 7, 28);
+	ck_assert_int_eq(desk_recv(so, buf, 4, 0, NULL, NULL), -EHOSTUNREACH);
+}
+END_TEST
+
+/* RFC 1122 3.2.2. A half datagram is told of after a minute; a half error is not. */
+START_TEST(an_error_is_not_answered_with_an_error)
+{
+	struct ip4_hdr h = {.protocol = IPPROTO_ICMP, .src = PEER, .dst = US, .mf = true};
+	static const uint8_t types[] = {3, 4, 5, 11, 12, 8};
+	uint8_t l4[64] = {0};
+	unsigned i;
+
+	for (i = 0; i < sizeof(types); i++) {
+		h.id = (uint16_t)i;
+		l4[0] = types[i];
+		desk_ip4(&d, &h, l4, sizeof(l4));
+	}
+	desk_pass(&d, 61 * SEC_NS);
+	while (desk_sent(&d, 0, &pk) && pk.eth.type != ETH_TYPE_IP4)
+		;
+	ck_assert_uint_eq(pk.icmp.type, 11);
+	ck_assert_uint_eq(pk.payload[20], 8); /* of the echo, and no other */
+	while (desk_sent(&d, 0, &pk))
+		ck_assert_uint_ne(pk.eth.type, ETH_TYPE_IP4);
+}
+END_TEST
+
 START_TEST(an_unconnected_socket_hears_no_errors)
 {
 	struct socket *so = desk_socket(&d, SOCK_DGRAM, 0);
@@ -305,6 +351,8 @@ int main(void)
 		      port_unreachable_refuses_a_connected_socket_once,
 		      an_error_that_quotes_no_packet_of_ours_changes_nothing,
 		      passing_trouble_is_not_told_to_who_did_not_ask,
+		      time_exceeded_and_parameter_problem_reach_the_socket,
+		      an_error_is_not_answered_with_an_error,
 		      an_unconnected_socket_hears_no_errors),
 		setup, teardown);
 }

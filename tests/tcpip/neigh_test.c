@@ -113,6 +113,21 @@ START_TEST(three_requests_a_second_apart_then_it_has_failed)
 }
 END_TEST
 
+/* RFC 1122 2.3.2.1: no flood of requests. */
+START_TEST(however_many_packets_there_are_a_host_is_asked_for_once_a_second)
+{
+	unsigned i, asked = 0;
+
+	for (i = 0; i < 1000; i++) {
+		send_to(PEER, 'a');
+		desk_pass(&d, 10 * MS_NS);
+		asked += desk_drop_sent(&d, 0);
+	}
+	ck_assert_uint_ge(asked, 8);
+	ck_assert_uint_le(asked, 11);
+}
+END_TEST
+
 START_TEST(failure_is_told_to_a_socket_that_asked_for_errors)
 {
 	int one = 1, err = 0;
@@ -298,6 +313,7 @@ int main(void)
 		      the_answer_releases_what_waited_in_order,
 		      forty_eight_packets_wait_and_the_oldest_is_dropped,
 		      three_requests_a_second_apart_then_it_has_failed,
+		      however_many_packets_there_are_a_host_is_asked_for_once_a_second,
 		      failure_is_told_to_a_socket_that_asked_for_errors,
 		      a_packet_to_a_failed_neighbour_asks_anew, a_failed_entry_goes_away_by_itself,
 		      reachable_ages_to_stale_and_stale_to_nothing,
