@@ -1,29 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Groups a port hears, and when they are reported to routers (RFC 3376, RFC 3810): joins and leaves
- * are said twice, a query is answered once, after a random while, with all there is. No source
- * lists: a group is heard from everybody (EXCLUDE of nobody) or not at all. While a router of an
- * older version is there, its messages are used (RFC 3376 7.2.1, RFC 3810 8.2.1); what other
- * members report is not listened to: that suppression is a saving, not a duty of version 3. Called
- * by route.c, addr6.c, slaac.c, member.c, igmp.c, mld.c; calls the latter two and the port's
- * filter.
+ * Groups a port hears, and from whom: the filters of all who asked, made one (RFC 3376 3.2, RFC
+ * 3810 4.2), and the port's filter of MACs. Called by route.c, addr6.c, slaac.c, member.c, which
+ * ask, ip4.c and ip6.c, which look, igmp.c, mld.c; calls group_report.c, which tells routers what
+ * changed.
  */
 #include <errno.h>
-#include <stddef.h>
 #include <string.h>
 
 #include "tcpip/group.h"
 #include "tcpip/ip6.h"
-
-#define MS	   1000000ull
-#define ROBUSTNESS 2u		    /* RFC 3376 8.1 */
-#define UNASKED_MS 1000u	    /* 8.11 */
-#define OLD_ROUTER (260000ull * MS) /* 8.12, 8.13: two query intervals and a response's */
-
-static const struct group_ops *const families[GROUP_FAMILIES] = {
-	[GROUP_4] = &igmp_groups,
-	[GROUP_6] = &mld_groups,
-};
 
 /* ---- addresses ---------------------------------------------------------------------------- */
 
@@ -32,6 +18,14 @@ void group_of4(uint8_t group[16], uint32_t addr)
 	memset(group, 0, 16);
 	group[10] = group[11] = 0xff;
 	memcpy(group + 12, &addr, 4);
+}
+
+void group_of(const struct stack *st, uint8_t group[16], uint32_t ip)
+{
+	if (ip_is6(ip))
+		memcpy(group, ip6_name(st, ip)->addr, 16);
+	else
+		group_of4(group, ip);
 }
 
 uint32_t group_addr4(const uint8_t group[16])
@@ -61,7 +55,7 @@ int group_create(struct stack *st)
 	return st->groups ? 0 : -ENOMEM;
 }
 
-static struct group *find(const struct stack *st, const struct port *port, const uint8_t group[16])
+struct group *group_find(const struct stack *st, const struct port *port, const uint8_t group[16])
 {
 	struct group *g;
 
@@ -71,11 +65,28 @@ static struct group *find(const struct stack *st, const struct port *port, const
 	return NULL;
 }
 
+/* NULL: all are in use. */
+static struct group *find_or_make(struct stack *st, struct port *port, const uint8_t group[16])
+{
+	struct group *g = group_find(st, port, group), *all = st->groups->group;
+
+	if (g)
+		return g;
+	for (g = all; g < all + GROUP_MAX && g->port; g++)
+		;
+	if (g == all + GROUP_MAX)
+		return NULL;
+	*g = (struct group){.port = port};
+	memcpy(g->addr, group, 16);
+	memset(group_sources(st, g), 0, sizeof(st->groups->source[0]));
+	return g;
+}
+
 bool group_heard(const struct stack *st, const struct port *port, const uint8_t group[16])
 {
-	const struct group *g = find(st, port, group);
+	const struct group *g = group_find(st, port, group);
 
-	return g && g->refs > 0;
+	return g && group_open(g);
 }
 
 /* The card's filter holds a MAC once, and groups can have the same. */
@@ -85,7 +96,7 @@ static bool mac_shared(const struct stack *st, const struct group *g, const uint
 	uint8_t other[6];
 
 	for (o = st->groups->group; o < st->groups->group + GROUP_MAX; o++) {
-		if (o == g || o->port != g->port || o->refs == 0)
+		if (o == g || o->port != g->port || !group_open(o))
 			continue;
 		group_mac(other, o->addr);
 		if (memcmp(other, mac, 6) == 0)
@@ -104,157 +115,259 @@ static void filter(const struct stack *st, const struct group *g, bool on)
 	(void)g->port->ops->filter(g->port, mac, on); /* full: that of the driver says what then */
 }
 
-/* ---- reports ------------------------------------------------------------------------------ */
+/* ---- sources ------------------------------------------------------------------------------ */
 
-/* Newer than the oldest router heard of late: RFC 3376 7.2.1's table. */
-static enum group_version version_of(const struct stack *st, const struct group_link *l)
+struct group_source *group_sources(struct stack *st, const struct group *g)
 {
-	if (st->now < l->old_until[GROUP_V1])
-		return GROUP_V1;
-	return st->now < l->old_until[GROUP_V2] ? GROUP_V2 : GROUP_V3;
+	return st->groups->source[g - st->groups->group];
 }
 
-/* The record `g` needs now, or 0. */
-static uint8_t due(struct group *g, bool all)
+static bool used(const struct group_source *s)
 {
-	if (g->reports) {
-		g->reports--;
-		return g->refs ? CHANGE_TO_EXCLUDE : CHANGE_TO_INCLUDE;
+	return s->listed || s->asked || s->reports;
+}
+
+struct group_source *group_source_put(struct stack *st, const struct group *g,
+				      const uint8_t addr[16])
+{
+	struct group_source *all = group_sources(st, g), *s, *empty = NULL;
+
+	for (s = all; s < all + GROUP_SOURCE_MAX; s++) {
+		if (!used(s))
+			empty = empty ? empty : s;
+		else if (memcmp(s->addr, addr, 16) == 0)
+			return s;
 	}
-	return all && g->refs ? MODE_IS_EXCLUDE : 0;
+	if (empty)
+		memcpy(empty->addr, addr, 16);
+	return empty;
 }
 
-/* A report being filled. */
-struct draft {
-	struct pktbuf *p;
+bool group_hears(const struct stack *st, const struct port *port, const uint8_t group[16],
+		 const uint8_t source[16])
+{
+	const struct group *g = group_find(st, port, group);
+	const struct group_source *s;
+
+	if (!g || !g->listed)
+		return g && g->exclude;
+	s = st->groups->source[g - st->groups->group];
+	for (; s < st->groups->source[g - st->groups->group] + GROUP_SOURCE_MAX; s++)
+		if (s->listed && memcmp(s->addr, source, 16) == 0)
+			return !g->exclude;
+	return g->exclude;
+}
+
+bool member_filter_passes(const struct member_filter *f, const uint8_t source[16])
+{
+	unsigned i;
+
+	for (i = 0; i < f->n; i++)
+		if (memcmp(f->source[i], source, 16) == 0)
+			return !f->exclude;
+	return f->exclude;
+}
+
+/* ---- what all want together --------------------------------------------------------------- */
+
+struct wish {
+	bool exclude;
 	unsigned n;
+	const uint8_t *source[GROUP_SOURCE_MAX]; /* in members' filters */
 };
 
-static void send_draft(struct stack *st, const struct group_link *l, const struct group_ops *ops,
-		       struct draft *d)
+static bool wish_has(const struct wish *w, const uint8_t source[16])
 {
-	if (d->p)
-		ops->send(st, l->port, d->p, d->n);
-	*d = (struct draft){NULL, 0};
+	unsigned i;
+
+	for (i = 0; i < w->n; i++)
+		if (memcmp(w->source[i], source, 16) == 0)
+			return true;
+	return false;
 }
 
-static void say(struct stack *st, const struct group_link *l, const struct group_ops *ops,
-		struct draft *d, uint8_t type, const uint8_t group[16])
+static int wish_add(struct wish *w, const uint8_t source[16])
 {
-	enum group_version version = version_of(st, l);
+	if (wish_has(w, source))
+		return 0;
+	if (w->n == GROUP_SOURCE_MAX)
+		return -ENOBUFS;
+	w->source[w->n++] = source;
+	return 0;
+}
 
-	if (version != GROUP_V3) {
-		ops->send_old(st, l->port, version, type, group);
-		return;
+/* The filter of the next membership of the group from *m on; NULL: that was the last. */
+static const struct member_filter *next_filter(const struct stack *st, const struct group *g,
+					       const struct group_member **m)
+{
+	const struct group_member *at = *m;
+
+	for (; at < st->groups->member + GROUP_MEMBER_MAX; at++)
+		if (at->port == g->port && memcmp(at->group, g->addr, 16) == 0) {
+			*m = at + 1;
+			return &st->groups->filter[at - st->groups->member];
+		}
+	return NULL;
+}
+
+static bool wanted(const struct stack *st, const struct group *g, const uint8_t source[16])
+{
+	const struct group_member *m = st->groups->member;
+	const struct member_filter *f;
+
+	while ((f = next_filter(st, g, &m)))
+		if (member_filter_passes(f, source))
+			return true;
+	return false;
+}
+
+/*
+ * Where somebody excludes, what nobody wants is excluded: one such list has all of it. Else what
+ * anybody includes is included. That list is made, and refused, also where it is not needed now: so
+ * that nobody who leaves or says less can be refused.
+ */
+static int merge(const struct stack *st, const struct group *g, struct wish *w)
+{
+	const struct group_member *m = st->groups->member;
+	const struct member_filter *f, *excluding = NULL;
+	unsigned i;
+
+	*w = (struct wish){.exclude = g->refs > 0};
+	while ((f = next_filter(st, g, &m))) {
+		if (f->exclude)
+			excluding = f;
+		for (i = 0; !f->exclude && i < f->n; i++)
+			if (wish_add(w, f->source[i]) < 0)
+				return -ENOBUFS;
 	}
-	if (!d->p)
-		d->p = pktbuf_alloc(st->pool);
-	if (!d->p)
-		return;
-	ops->record(pktbuf_data(d->p), d->n++, type, group);
-	if (d->n == ops->records)
-		send_draft(st, l, ops, d);
+	if (!excluding && !w->exclude)
+		return 0;
+	*w = (struct wish){.exclude = true};
+	for (i = 0; excluding && g->refs == 0 && i < excluding->n; i++)
+		if (!wanted(st, g, excluding->source[i]))
+			(void)wish_add(w, excluding->source[i]); /* there is room for a filter's */
+	return 0;
 }
 
-/* One round over the groups of a port; true: some have more to say. */
-static bool report(struct stack *st, struct group_link *l, enum group_family family)
-{
-	const struct group_ops *ops = families[family];
-	struct draft d = {NULL, 0};
-	struct group *g;
-	bool more = false;
-	uint8_t type;
+/* ---- from the one filter to the next ------------------------------------------------------ */
 
-	for (g = st->groups->group; g < st->groups->group + GROUP_MAX; g++) {
-		if (g->port != l->port || group_family(g->addr) != family ||
-		    !ops->reported(st, l->port, g->addr))
-			continue;
-		type = due(g, l->all);
-		more |= g->reports > 0;
-		if (type)
-			say(st, l, ops, &d, type, g->addr);
-		if (g->refs == 0 && g->reports == 0)
-			g->port = NULL;
+/* Routers are told of the whole list, so of no source by itself. */
+static void tell_all(struct stack *st, struct group *g)
+{
+	struct group_source *s = group_sources(st, g), *end = s + GROUP_SOURCE_MAX;
+
+	g->reports = GROUP_ROBUSTNESS;
+	for (; s < end; s++)
+		s->reports = 0;
+}
+
+static void list(struct group *g, struct group_source *s, bool on)
+{
+	s->listed = on;
+	if (g->reports) /* the whole list is being told: that takes it along, from the start */
+		g->reports = GROUP_ROBUSTNESS;
+	else
+		s->reports = GROUP_ROBUSTNESS;
+}
+
+/* There is always room for what is listed; what a full table held besides is told as a whole. */
+static struct group_source *put_listed(struct stack *st, struct group *g, const uint8_t addr[16])
+{
+	struct group_source *all = group_sources(st, g), *s = group_source_put(st, g, addr);
+
+	if (s)
+		return s;
+	for (s = all; s < all + GROUP_SOURCE_MAX; s++)
+		g->asked |= s->asked, s->asked = false;
+	tell_all(st, g);
+	return group_source_put(st, g, addr);
+}
+
+/* True: it was another one. */
+static bool apply(struct stack *st, struct group *g, const struct wish *w)
+{
+	struct group_source *all = group_sources(st, g), *s;
+	bool changed = g->exclude != w->exclude;
+	unsigned i;
+
+	g->exclude = w->exclude;
+	if (changed)
+		tell_all(st, g);
+	for (s = all; s < all + GROUP_SOURCE_MAX; s++)
+		if (s->listed && !wish_has(w, s->addr)) {
+			list(g, s, false);
+			changed = true;
+		}
+	for (i = 0; i < w->n; i++) {
+		s = put_listed(st, g, w->source[i]);
+		if (!s->listed) {
+			list(g, s, true);
+			changed = true;
+		}
 	}
-	send_draft(st, l, ops, &d);
-	l->all = false;
-	return more;
+	g->listed = (uint8_t)w->n;
+	return changed;
 }
 
-static void soon(struct stack *st, struct group_link *l, uint32_t within_ms)
+void group_settle(struct stack *st, struct group *g)
 {
-	uint64_t at = st->now + (within_ms ? stack_random(st) % within_ms : 0) * MS;
+	struct group_source *all = group_sources(st, g), *s;
 
-	if (!timer_armed(&l->timer) || at < l->timer.expires)
-		timer_set(&st->timers, &l->timer, at);
-}
-
-static void report_timer(struct stack *st, struct timer *t)
-{
-	struct group_link *l =
-		(struct group_link *)((uint8_t *)t - offsetof(struct group_link, timer));
-
-	if (report(st, l, l < st->groups->link[GROUP_6] ? GROUP_4 : GROUP_6))
-		soon(st, l, UNASKED_MS);
-}
-
-static struct group_link *link_of(struct stack *st, struct port *port, enum group_family family)
-{
-	struct group_link *l = &st->groups->link[family][port->index];
-
-	l->port = port;
-	l->timer.fn = report_timer;
-	return l;
-}
-
-static void changed(struct stack *st, struct group *g)
-{
-	enum group_family family = group_family(g->addr);
-
-	if (!families[family]->reported(st, g->port, g->addr)) {
-		if (g->refs == 0)
-			g->port = NULL;
+	if (g->refs || group_open(g) || g->reports)
 		return;
-	}
-	g->reports = ROBUSTNESS;
-	soon(st, link_of(st, g->port, family), 1);
+	for (s = all; s < all + GROUP_SOURCE_MAX; s++)
+		if (s->reports)
+			return;
+	g->port = NULL;
 }
 
-/* ---- members ------------------------------------------------------------------------------ */
+static int update(struct stack *st, struct group *g)
+{
+	bool heard = group_open(g);
+	struct wish w;
+	int r = merge(st, g, &w);
+
+	if (r == 0 && apply(st, g, &w)) {
+		if (heard != group_open(g))
+			filter(st, g, !heard);
+		group_changed(st, g);
+	}
+	group_settle(st, g);
+	return r;
+}
+
+/* ---- who asks ----------------------------------------------------------------------------- */
 
 int group_join(struct stack *st, struct port *port, const uint8_t group[16])
 {
-	struct group *g = find(st, port, group), *all = st->groups->group;
+	struct group *g = find_or_make(st, port, group);
 
-	if (g && g->refs++)
-		return 0; /* else it was being left: said anew */
-	if (!g) {
-		for (g = all; g < all + GROUP_MAX && g->port; g++)
-			;
-		if (g == all + GROUP_MAX)
-			return -ENOBUFS;
-		*g = (struct group){.port = port, .refs = 1};
-		memcpy(g->addr, group, 16);
-	}
-	filter(st, g, true);
-	changed(st, g);
-	return 0;
+	if (!g)
+		return -ENOBUFS;
+	g->refs++;
+	return update(st, g); /* this asks for no source: it is not refused */
 }
 
 void group_leave(struct stack *st, struct port *port, const uint8_t group[16])
 {
-	struct group *g = find(st, port, group);
+	struct group *g = group_find(st, port, group);
 
-	if (!g || g->refs == 0 || --g->refs)
+	if (!g || g->refs == 0)
 		return;
-	filter(st, g, false);
-	changed(st, g);
+	g->refs--;
+	(void)update(st, g);
+}
+
+int group_update(struct stack *st, struct port *port, const uint8_t group[16])
+{
+	struct group *g = find_or_make(st, port, group);
+
+	return g ? update(st, g) : -ENOBUFS;
 }
 
 void group_flush(struct stack *st, struct port *port, enum group_family family)
 {
 	struct group_table *t = st->groups;
-	struct group_link *l = &t->link[family][port->index];
 	struct group_member *m;
 	struct group *g;
 
@@ -264,21 +377,7 @@ void group_flush(struct stack *st, struct port *port, enum group_family family)
 	for (g = t->group; g < t->group + GROUP_MAX; g++)
 		if (g->port == port && group_family(g->addr) == family)
 			g->port = NULL;
-	timer_cancel(&st->timers, &l->timer);
-	*l = (struct group_link){.port = NULL};
-}
-
-void group_query(struct stack *st, struct port *port, enum group_family family,
-		 const uint8_t *group, enum group_version version, uint32_t within_ms)
-{
-	struct group_link *l = link_of(st, port, family);
-
-	if (version != GROUP_V3)
-		l->old_until[version] = st->now + OLD_ROUTER;
-	if (group && !group_heard(st, port, group))
-		return;
-	l->all = true;
-	soon(st, l, within_ms);
+	group_quiet(st, &t->link[family][port->index]);
 }
 
 /* ---- our own ------------------------------------------------------------------------------ */

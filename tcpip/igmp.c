@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * IGMPv3 (RFC 3376), and versions 2 (RFC 2236) and 1 (RFC 1112) where a router speaks only those:
- * reports of the IPv4 groups that ports hear, and routers' queries. When to report is group.c's
- * business, which calls this; ip4.c calls igmp_in; calls neigh.c.
+ * reports of the IPv4 groups that ports hear, and routers' queries. When to report what is
+ * group_report.c's business, which calls this; ip4.c calls igmp_in; calls neigh.c.
  */
 #include "tcpip/group.h"
 
 #include <string.h>
 
-#define RECORDS	    180u /* a report: fits the smallest Ethernet frame's 1,500 bytes */
 #define TOS_CONTROL 0xc0 /* RFC 3376 4: internetwork control */
 
 static uint32_t all_hosts(void)
@@ -46,14 +45,19 @@ static void send_message(struct stack *st, struct port *port, struct pktbuf *p, 
 	neigh_out(st, port, dst, p);
 }
 
-static void record(uint8_t *data, unsigned i, uint8_t type, const uint8_t group[16])
+static unsigned record(uint8_t *data, uint8_t type, const uint8_t group[16])
 {
-	igmp_record_build(data, i, type, group_addr4(group));
+	return igmp_record_build(data, type, group_addr4(group));
+}
+
+static unsigned source(uint8_t *data, const uint8_t source[16])
+{
+	return igmp_record_source(data, group_addr4(source));
 }
 
 static void send_report(struct stack *st, struct port *port, struct pktbuf *p, unsigned n)
 {
-	p->len = (uint16_t)igmp_report_build(pktbuf_data(p), n);
+	igmp_report_build(pktbuf_data(p), n);
 	send_message(st, port, p, wire_addr4(224, 0, 0, 22));
 }
 
@@ -89,20 +93,33 @@ static bool query_ok(const struct pktbuf *p, const struct ip4_hdr *ip, struct ig
 	return q->group ? addr_multicast4(q->group) : ip->dst == all_hosts();
 }
 
-void igmp_in(struct stack *st, struct port *port, struct pktbuf *p, const struct ip4_hdr *ip)
+static void query_in(struct stack *st, struct port *port, const uint8_t *data,
+		     const struct igmp_query *q)
 {
 	static const enum group_version versions[] = {GROUP_V1, GROUP_V1, GROUP_V2, GROUP_V3};
-	struct igmp_query q;
+	struct group_query gq = {
+		.version = versions[q->version], .within_ms = q->max_ms, .n_sources = q->n_sources};
 	uint8_t group[16];
+	unsigned i;
+
+	group_of4(group, q->group);
+	if (q->group)
+		gq.group = group;
+	for (i = 0; i < q->n_sources && i < GROUP_SOURCE_MAX; i++)
+		group_of4(gq.source[i], igmp_query_source(data, i));
+	group_queried(st, port, GROUP_4, &gq);
+}
+
+void igmp_in(struct stack *st, struct port *port, struct pktbuf *p, const struct ip4_hdr *ip)
+{
+	struct igmp_query q;
 
 	if (p->more || p->len < IGMP_LEN || csum_fold(csum_add(0, pktbuf_data(p), p->len)) != 0) {
 		COUNT(st, IgmpInErrors);
 	} else if (pktbuf_data(p)[0] == IGMP_QUERY) { /* what other members say is their business */
 		if (query_ok(p, ip, &q)) {
 			COUNT(st, IgmpInQueries);
-			group_of4(group, q.group);
-			group_query(st, port, GROUP_4, q.group ? group : NULL, versions[q.version],
-				    q.max_ms);
+			query_in(st, port, pktbuf_data(p), &q);
 		} else {
 			COUNT(st, IgmpInErrors);
 		}
@@ -111,9 +128,12 @@ void igmp_in(struct stack *st, struct port *port, struct pktbuf *p, const struct
 }
 
 const struct group_ops igmp_groups = {
-	.records = RECORDS,
+	.headers = IP4_ALERT_HDR_LEN + IGMP_LEN,
+	.record_len = IGMP_RECORD_LEN,
+	.source_len = IGMP_SOURCE_LEN,
 	.reported = reported,
 	.record = record,
+	.source = source,
 	.send = send_report,
 	.send_old = send_old,
 };

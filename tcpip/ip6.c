@@ -55,6 +55,13 @@ static uint32_t for_us(struct stack *st, const struct incoming *in)
 	return a && a->port == in->port ? ip : 0;
 }
 
+/* To a group of ours, but nobody here hears it from there. What routers ask has an alert. */
+static bool unwanted(const struct stack *st, const struct incoming *in)
+{
+	return ip6_is_multicast(in->h.dst) && !in->e.router_alert &&
+	       !group_hears(st, in->port, in->h.dst, in->h.src);
+}
+
 /* csum_add over the first `len` bytes of a packet in pieces. */
 static uint64_t csum_first(uint64_t sum, const struct pktbuf *p, uint32_t len)
 {
@@ -255,6 +262,10 @@ static void receive(struct stack *st, struct incoming *in)
 	}
 	if (r < 0) {
 		COUNT(st, Ip6InHdrErrors);
+		goto drop;
+	}
+	if (unwanted(st, in)) {
+		COUNT(st, Ip6InAddrErrors);
 		goto drop;
 	}
 	if (!whole(st, in, src, dst))

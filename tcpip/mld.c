@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * MLDv2 (RFC 3810), and version 1 (RFC 2710) where a router speaks only that: reports of the groups
- * that ports hear, and routers' queries. When to report is group.c's business, which calls this;
- * icmp6.c calls mld_query_in; calls ip6.c.
+ * that ports hear, and routers' queries. When to report what is group_report.c's business, which
+ * calls this; icmp6.c calls mld_query_in; calls ip6.c.
  */
 #include <string.h>
 
 #include "tcpip/group.h"
 #include "tcpip/ip6.h"
 
-#define RECORDS 50u /* a report: fits 1280 bytes */
+#define ALERT_LEN 8u /* the hop-by-hop header with the router alert option */
 
 static const uint8_t all_routers[16] = {0xff, 2, [15] = 2};
 static const uint8_t all_mld_routers[16] = {0xff, 2, [15] = 0x16};
@@ -25,7 +25,7 @@ static void send_message(struct stack *st, struct port *port, struct pktbuf *p,
 			 const uint8_t dst[16])
 {
 	struct ip6_hdr h = {.next = IP6_HOPOPTS, .hop_limit = 1};
-	static const uint8_t alert[8] = {IP6_ICMP, 0, 5, 2, 0, 0, 1, 0};
+	static const uint8_t alert[ALERT_LEN] = {IP6_ICMP, 0, 5, 2, 0, 0, 1, 0};
 	uint32_t src = addr6_source(st, port, all_mld_routers);
 	uint16_t sum;
 
@@ -36,14 +36,14 @@ static void send_message(struct stack *st, struct port *port, struct pktbuf *p,
 	sum = csum_fold(
 		csum_add(csum_pseudo6(h.src, h.dst, IP6_ICMP, p->len), pktbuf_data(p), p->len));
 	memcpy(pktbuf_data(p) + 2, &sum, 2);
-	memcpy(pktbuf_push(p, 8), alert, 8);
+	memcpy(pktbuf_push(p, ALERT_LEN), alert, ALERT_LEN);
 	COUNT(st, MldOutReports);
 	ip6_send(st, port, p, &h, NULL);
 }
 
 static void send_report(struct stack *st, struct port *port, struct pktbuf *p, unsigned n)
 {
-	p->len = (uint16_t)mld_report_build(pktbuf_data(p), n);
+	mld_report_build(pktbuf_data(p), n);
 	send_message(st, port, p, all_mld_routers);
 }
 
@@ -66,8 +66,10 @@ static void send_old(struct stack *st, struct port *port, enum group_version ver
 void mld_query_in(struct stack *st, struct port *port, const struct pktbuf *p,
 		  const struct ip6_hdr *h)
 {
+	struct group_query gq;
 	struct mld_query q;
 	struct ip6_ext e;
+	unsigned i;
 
 	if (!ip6_port(st, port) || h->hop_limit != 1 || !ip6_is_link_local(h->src) ||
 	    ip6_walk(&e, h, p->buf + p->l3_off, (size_t)(p->off - p->l3_off) + p->len) < 0 ||
@@ -76,14 +78,22 @@ void mld_query_in(struct stack *st, struct port *port, const struct pktbuf *p,
 		return;
 	}
 	COUNT(st, MldInQueries);
-	group_query(st, port, GROUP_6, ip6_is_unspecified(q.group) ? NULL : q.group,
-		    q.old ? GROUP_V2 : GROUP_V3, q.max_ms);
+	gq = (struct group_query){.version = q.old ? GROUP_V2 : GROUP_V3,
+				  .within_ms = q.max_ms,
+				  .group = ip6_is_unspecified(q.group) ? NULL : q.group,
+				  .n_sources = q.n_sources};
+	for (i = 0; i < q.n_sources && i < GROUP_SOURCE_MAX; i++)
+		memcpy(gq.source[i], mld_query_source(pktbuf_data(p), i), 16);
+	group_queried(st, port, GROUP_6, &gq);
 }
 
 const struct group_ops mld_groups = {
-	.records = RECORDS,
+	.headers = IP6_HDR_LEN + ALERT_LEN + 8,
+	.record_len = MLD_RECORD_LEN,
+	.source_len = MLD_SOURCE_LEN,
 	.reported = reported,
 	.record = mld_record_build,
+	.source = mld_record_source,
 	.send = send_report,
 	.send_old = send_old,
 };

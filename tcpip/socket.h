@@ -85,8 +85,23 @@ int member_join6(struct socket *so, const void *value, uint32_t len);
 int member_leave6(struct socket *so, const void *value, uint32_t len);
 int member_join(struct socket *so, const void *value, uint32_t len);
 int member_leave(struct socket *so, const void *value, uint32_t len);
-/* Shall it hear what came to a group of a port? */
-bool member_wants(const struct socket *so, struct port *port, const uint8_t group[16]);
+/* Sources of a membership: struct ip_mreq_source; struct group_source_req. */
+int member_join_source4(struct socket *so, const void *value, uint32_t len);
+int member_leave_source4(struct socket *so, const void *value, uint32_t len);
+int member_block4(struct socket *so, const void *value, uint32_t len);
+int member_unblock4(struct socket *so, const void *value, uint32_t len);
+int member_join_source(struct socket *so, const void *value, uint32_t len);
+int member_leave_source(struct socket *so, const void *value, uint32_t len);
+int member_block(struct socket *so, const void *value, uint32_t len);
+int member_unblock(struct socket *so, const void *value, uint32_t len);
+/* All of them: struct ip_msfilter; struct group_filter. What get is asked for comes in value. */
+int member_set_filter4(struct socket *so, const void *value, uint32_t len);
+int member_get_filter4(struct socket *so, void *value, uint32_t *len);
+int member_set_filter(struct socket *so, const void *value, uint32_t len);
+int member_get_filter(struct socket *so, void *value, uint32_t *len);
+/* Shall it hear what came to a group of a port from this source? */
+bool member_wants(const struct socket *so, struct port *port, const uint8_t group[16],
+		  const uint8_t source[16]);
 void member_close(struct socket *so);
 
 /* ready.c: recomputes the poll bits and publishes them. `wake`: see struct stack_env. */

@@ -472,6 +472,16 @@ static const struct option options[] = {
 	{IP = IP_DROP_MEMBERSHIP, RAW(member_leave4, NULL)},
 	{IP = MCAST_JOIN_GROUP, RAW(member_join, NULL)},
 	{IP = MCAST_LEAVE_GROUP, RAW(member_leave, NULL)},
+	{IP = IP_ADD_SOURCE_MEMBERSHIP, RAW(member_join_source4, NULL)},
+	{IP = IP_DROP_SOURCE_MEMBERSHIP, RAW(member_leave_source4, NULL)},
+	{IP = IP_BLOCK_SOURCE, RAW(member_block4, NULL)},
+	{IP = IP_UNBLOCK_SOURCE, RAW(member_unblock4, NULL)},
+	{IP = IP_MSFILTER, RAW(member_set_filter4, member_get_filter4)},
+	{IP = MCAST_JOIN_SOURCE_GROUP, RAW(member_join_source, NULL)},
+	{IP = MCAST_LEAVE_SOURCE_GROUP, RAW(member_leave_source, NULL)},
+	{IP = MCAST_BLOCK_SOURCE, RAW(member_block, NULL)},
+	{IP = MCAST_UNBLOCK_SOURCE, RAW(member_unblock, NULL)},
+	{IP = MCAST_MSFILTER, RAW(member_set_filter, member_get_filter)},
 	{IP6 = IPV6_V6ONLY, CALL(set_v6only, get_v6only)},
 	{IP6 = IPV6_UNICAST_HOPS, CALL(set_ttl, get_ttl)},
 	{IP6 = IPV6_MULTICAST_HOPS, CALL(set_mcast_ttl, get_mcast_ttl)},
@@ -489,6 +499,11 @@ static const struct option options[] = {
 	{IP6 = IPV6_LEAVE_GROUP, RAW(member_leave6, NULL)},
 	{IP6 = MCAST_JOIN_GROUP, RAW(member_join, NULL)},
 	{IP6 = MCAST_LEAVE_GROUP, RAW(member_leave, NULL)},
+	{IP6 = MCAST_JOIN_SOURCE_GROUP, RAW(member_join_source, NULL)},
+	{IP6 = MCAST_LEAVE_SOURCE_GROUP, RAW(member_leave_source, NULL)},
+	{IP6 = MCAST_BLOCK_SOURCE, RAW(member_block, NULL)},
+	{IP6 = MCAST_UNBLOCK_SOURCE, RAW(member_unblock, NULL)},
+	{IP6 = MCAST_MSFILTER, RAW(member_set_filter, member_get_filter)},
 };
 
 static const struct option *find(int level, int name)

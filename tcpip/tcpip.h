@@ -284,7 +284,8 @@ void sock_recv_note(struct socket *so, const struct pktbuf *p, int flags, struct
 int64_t sock_send_noted(struct socket *so, struct pktbuf *list, uint64_t len,
 			const struct sock_addr *to, int flags, const struct sock_note *note);
 
-/* Values are as in Linux. getsockopt: *len in: room; out: bytes written. */
+/* Values are as in Linux. getsockopt: *len in: room, value: what some ask with; out: bytes written.
+ */
 int sock_setopt(struct socket *so, int level, int name, const void *value, uint32_t len);
 int sock_getopt(struct socket *so, int level, int name, void *value, uint32_t *len);
 int64_t sock_readable(struct socket *so);   /* FIONREAD: bytes */

@@ -325,15 +325,13 @@ static void deliver_all(struct stack *st, struct port *port, const struct flow *
 {
 	bool group = addr_multicast(st, f->local_ip);
 	struct socket *so, *last = NULL;
-	uint8_t name[16];
+	uint8_t name[16], source[16];
 	struct pktbuf *c;
 
-	if (ip_is6(f->local_ip))
-		memcpy(name, ip6_name(st, f->local_ip)->addr, 16);
-	else
-		group_of4(name, f->local_ip);
+	group_of(st, name, f->local_ip);
+	group_of(st, source, f->remote_ip);
 	for (so = *bucket_of(st, f->local_port); so; so = so->hash_next) {
-		if (score(so, f) < 0 || (group && !member_wants(so, port, name)))
+		if (score(so, f) < 0 || (group && !member_wants(so, port, name, source)))
 			continue;
 		c = last ? copy_of(st, p) : NULL;
 		if (c)

@@ -18,7 +18,6 @@
 #define IP4_OPT_NOP   1u
 #define IP4_OPT_ALERT 148u /* RFC 2113 2.1 */
 #define IP4_ALERT_LEN 4u
-#define IGMP_RECORD   8u /* bytes, without sources */
 #define IGMP_V3_QUERY 12u
 #define IGMP_V1_MS    10000u /* RFC 3376 7.2.1: version 1 does not say */
 
@@ -311,10 +310,18 @@ int igmp_query_parse(struct igmp_query *q, const uint8_t *data, size_t len)
 		return -EBADMSG;
 	q->group = get_addr(data + 4);
 	q->version = len > IGMP_LEN ? 3 : data[1] ? 2 : 1;
+	q->n_sources = q->version == 3 ? wire_get16(data + 10) : 0;
+	if (q->n_sources && IGMP_V3_QUERY + q->n_sources * IGMP_SOURCE_LEN > len)
+		return -EBADMSG;
 	q->max_ms = q->version == 3   ? max_response(data[1])
 		    : q->version == 2 ? data[1] * 100u
 				      : IGMP_V1_MS;
 	return 0;
+}
+
+uint32_t igmp_query_source(const uint8_t *data, unsigned i)
+{
+	return get_addr(data + IGMP_V3_QUERY + i * IGMP_SOURCE_LEN);
 }
 
 unsigned igmp_report_build(uint8_t *data, unsigned n)
@@ -322,16 +329,24 @@ unsigned igmp_report_build(uint8_t *data, unsigned n)
 	memset(data, 0, IGMP_LEN);
 	data[0] = IGMP_V3_REPORT;
 	wire_put16(data + 6, (uint16_t)n);
-	return IGMP_LEN + n * IGMP_RECORD;
+	return IGMP_LEN;
 }
 
-void igmp_record_build(uint8_t *data, unsigned i, uint8_t type, uint32_t group)
+unsigned igmp_record_build(uint8_t *record, uint8_t type, uint32_t group)
 {
-	uint8_t *r = data + IGMP_LEN + i * IGMP_RECORD;
+	memset(record, 0, 4); /* no auxiliary data, no sources */
+	record[0] = type;
+	memcpy(record + 4, &group, 4);
+	return IGMP_RECORD_LEN;
+}
 
-	memset(r, 0, 4); /* no auxiliary data, no sources */
-	r[0] = type;
-	memcpy(r + 4, &group, 4);
+unsigned igmp_record_source(uint8_t *record, uint32_t source)
+{
+	uint16_t n = wire_get16(record + 2);
+
+	memcpy(record + IGMP_RECORD_LEN + n * IGMP_SOURCE_LEN, &source, IGMP_SOURCE_LEN);
+	wire_put16(record + 2, n + 1);
+	return IGMP_SOURCE_LEN;
 }
 
 unsigned igmp_old_build(uint8_t *data, uint8_t type, uint32_t group)

@@ -11,17 +11,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ETH_HDR_LEN   14u
-#define ETH_TYPE_IP4  0x0800u
-#define ETH_TYPE_ARP  0x0806u
-#define ETH_TYPE_VLAN 0x8100u
-#define ETH_TYPE_IP6  0x86ddu
-#define IP4_HDR_LEN   20u
-#define UDP_HDR_LEN   8u
-#define TCP_HDR_LEN   20u
-#define ICMP_HDR_LEN  8u
-#define ARP_LEN	      28u
-#define IGMP_LEN      8u
+#define ETH_HDR_LEN	14u
+#define ETH_TYPE_IP4	0x0800u
+#define ETH_TYPE_ARP	0x0806u
+#define ETH_TYPE_VLAN	0x8100u
+#define ETH_TYPE_IP6	0x86ddu
+#define IP4_HDR_LEN	20u
+#define UDP_HDR_LEN	8u
+#define TCP_HDR_LEN	20u
+#define ICMP_HDR_LEN	8u
+#define ARP_LEN		28u
+#define IGMP_LEN	8u
+#define IGMP_RECORD_LEN 8u /* of version 3's report, without sources */
+#define IGMP_SOURCE_LEN 4u
 
 #define IP4_ALERT_HDR_LEN 24u /* with the router alert option, RFC 2113 */
 
@@ -105,9 +107,10 @@ enum igmp_type {
 };
 
 struct igmp_query {
-	uint8_t version; /* 1..3, of who asks: RFC 3376 7.1 */
-	uint32_t group;	 /* network byte order; 0: general */
-	uint32_t max_ms; /* answer within */
+	uint8_t version;    /* 1..3, of who asks: RFC 3376 7.1 */
+	uint32_t group;	    /* network byte order; 0: general */
+	uint32_t max_ms;    /* answer within */
+	uint16_t n_sources; /* they are there: igmp_query_source */
 };
 
 enum icmp_redirect_code { /* of a net or a host, of one TOS or all */
@@ -176,11 +179,15 @@ void ip4_build(uint8_t *data, const struct ip4_hdr *h); /* 20 bytes, checksum in
 /* With the router alert option, IP4_ALERT_HDR_LEN bytes; and whether a header has it. */
 void ip4_build_alert(uint8_t *data, const struct ip4_hdr *h);
 bool ip4_router_alert(const uint8_t *data, uint8_t hdr_len);
-/* data: the message from its type on. Reports and leaves are built with a zero checksum and their
- * length returned: version 3's with room for n records, and record i of them (no sources). */
+/* data: the message from its type on. Reports and leaves are built with a zero checksum: what was
+ * written is returned. Version 3's report is its header, for n records, then each of them at its
+ * place; a record begins without sources and grows by one at a time. Addresses: network byte order.
+ */
 int igmp_query_parse(struct igmp_query *q, const uint8_t *data, size_t len);
+uint32_t igmp_query_source(const uint8_t *data, unsigned i);
 unsigned igmp_report_build(uint8_t *data, unsigned n);
-void igmp_record_build(uint8_t *data, unsigned i, uint8_t type, uint32_t group);
+unsigned igmp_record_build(uint8_t *record, uint8_t type, uint32_t group);
+unsigned igmp_record_source(uint8_t *record, uint32_t source);
 unsigned igmp_old_build(uint8_t *data, uint8_t type, uint32_t group);
 int udp_parse(struct udp_hdr *h, const uint8_t *data, size_t len);
 void udp_build(uint8_t *data, const struct udp_hdr *h); /* checksum field as given */

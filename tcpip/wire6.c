@@ -355,6 +355,10 @@ unsigned nd_build(uint8_t *data, const struct nd_msg *m)
 
 /* ---- MLD ---------------------------------------------------------------------------------- */
 
+#define MLD1_LEN   24u
+#define MLD2_QUERY 28u /* without sources */
+#define MLD2_LEN   8u
+
 /* RFC 3810 5.1.3: a code of 15 bits and more is a floating point number. */
 static uint32_t max_response(uint16_t code)
 {
@@ -366,29 +370,43 @@ static uint32_t max_response(uint16_t code)
 /* 24 bytes: version 1; 28 and more: version 2 (RFC 3810 8.1). */
 int mld_query_parse(struct mld_query *q, const uint8_t *data, size_t len)
 {
-	if (len < 24 || (len > 24 && len < 28) || data[0] != ICMP6_MLD_QUERY)
+	if (len < MLD1_LEN || (len > MLD1_LEN && len < MLD2_QUERY) || data[0] != ICMP6_MLD_QUERY)
 		return -EBADMSG;
-	q->old = len == 24;
+	q->old = len == MLD1_LEN;
 	q->max_ms = q->old ? wire_get16(data + 4) : max_response(wire_get16(data + 4));
 	memcpy(q->group, data + 8, 16);
-	return 0;
+	q->n_sources = q->old ? 0 : wire_get16(data + 26);
+	return MLD2_QUERY + q->n_sources * MLD_SOURCE_LEN > len && !q->old ? -EBADMSG : 0;
+}
+
+const uint8_t *mld_query_source(const uint8_t *data, unsigned i)
+{
+	return data + MLD2_QUERY + i * MLD_SOURCE_LEN;
 }
 
 unsigned mld_report_build(uint8_t *data, unsigned n)
 {
-	memset(data, 0, 8);
+	memset(data, 0, MLD2_LEN);
 	data[0] = ICMP6_MLD2_REPORT;
 	wire_put16(data + 6, (uint16_t)n);
-	return 8 + n * MLD_RECORD_LEN;
+	return MLD2_LEN;
 }
 
-void mld_record_build(uint8_t *data, unsigned i, uint8_t type, const uint8_t group[16])
+unsigned mld_record_build(uint8_t *record, uint8_t type, const uint8_t group[16])
 {
-	uint8_t *r = data + 8 + i * MLD_RECORD_LEN;
+	memset(record, 0, 4); /* no auxiliary data, no sources */
+	record[0] = type;
+	memcpy(record + 4, group, 16);
+	return MLD_RECORD_LEN;
+}
 
-	memset(r, 0, 4); /* no auxiliary data, no sources */
-	r[0] = type;
-	memcpy(r + 4, group, 16);
+unsigned mld_record_source(uint8_t *record, const uint8_t source[16])
+{
+	uint16_t n = wire_get16(record + 2);
+
+	memcpy(record + MLD_RECORD_LEN + n * MLD_SOURCE_LEN, source, MLD_SOURCE_LEN);
+	wire_put16(record + 2, n + 1);
+	return MLD_SOURCE_LEN;
 }
 
 unsigned mld1_build(uint8_t *data, uint8_t type, const uint8_t group[16])
@@ -396,5 +414,5 @@ unsigned mld1_build(uint8_t *data, uint8_t type, const uint8_t group[16])
 	memset(data, 0, 8);
 	data[0] = type;
 	memcpy(data + 8, group, 16);
-	return 24;
+	return MLD1_LEN;
 }

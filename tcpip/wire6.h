@@ -17,7 +17,8 @@
 #define IP6_EXT_LEN_MAX 512u  /* bytes of them all */
 #define IP6_OPT_MAX	8u    /* options of one header, padding left out: RFC 8504 5.3 */
 #define ND_PREFIX_MAX	4u
-#define MLD_RECORD_LEN	20u
+#define MLD_RECORD_LEN	20u /* without sources */
+#define MLD_SOURCE_LEN	16u
 
 enum ip6_next { /* RFC 8200 4.1, 4.7 */
 		IP6_HOPOPTS = 0,
@@ -109,9 +110,10 @@ struct nd_msg {
 };
 
 struct mld_query {
-	uint8_t group[16]; /* all zero: general */
-	uint32_t max_ms;   /* answer within */
-	bool old;	   /* of version 1, RFC 3810 8.1 */
+	uint8_t group[16];  /* all zero: general */
+	uint32_t max_ms;    /* answer within */
+	bool old;	    /* of version 1, RFC 3810 8.1 */
+	uint16_t n_sources; /* they are there: mld_query_source */
 };
 
 /* Parsers: 0 or -EBADMSG; `len` is what is there. ip6_parse_quoted: cut short, as in an error. */
@@ -134,9 +136,12 @@ int nd_parse(struct nd_msg *m, const uint8_t *data, size_t len);
 /* RS, NS and NA, for test peers RA and redirects too: its length; the checksum field is zero. */
 unsigned nd_build(uint8_t *data, const struct nd_msg *m);
 int mld_query_parse(struct mld_query *q, const uint8_t *data, size_t len);
-/* Version 2 reports: the header with room for n records, and record i of them (no sources). */
+const uint8_t *mld_query_source(const uint8_t *data, unsigned i);
+/* Version 2 reports: the header, for n records; a record without sources; one more source at its
+ * end. What was written is returned. */
 unsigned mld_report_build(uint8_t *data, unsigned n);
-void mld_record_build(uint8_t *data, unsigned i, uint8_t type, const uint8_t group[16]);
+unsigned mld_record_build(uint8_t *record, uint8_t type, const uint8_t group[16]);
+unsigned mld_record_source(uint8_t *record, const uint8_t source[16]);
 /* Version 1's report or "done": its length. */
 unsigned mld1_build(uint8_t *data, uint8_t type, const uint8_t group[16]);
 uint64_t csum_pseudo6(const uint8_t src[16], const uint8_t dst[16], uint8_t next, uint32_t len);

@@ -334,19 +334,30 @@ START_TEST(group_queries_are_read_in_both_versions)
 	ck_assert_int_eq(mld_query_parse(&q, buf, 28), 0);
 	ck_assert_uint_eq(q.max_ms, 0x1abc << 4);
 	ck_assert_uint_eq(q.group[15], 0xff);
+	buf[27] = 2, buf[44] = 0xfe; /* two sources */
+	ck_assert_int_eq(mld_query_parse(&q, buf, 59), -EBADMSG);
+	ck_assert_int_eq(mld_query_parse(&q, buf, 60), 0);
+	ck_assert_uint_eq(q.n_sources, 2);
+	ck_assert_uint_eq(mld_query_source(buf, 1)[0], 0xfe);
+	ck_assert_int_eq(mld_query_parse(&q, buf, 24), 0);
+	ck_assert_uint_eq(q.n_sources, 0);
 }
 END_TEST
 
 START_TEST(a_group_report_has_its_records_where_they_belong)
 {
-	uint8_t g[16] = {0xff, 2, [15] = 5};
+	uint8_t g[16] = {0xff, 2, [15] = 5}, s[16] = {0xfe, 0x80, [15] = 9};
 
-	ck_assert_uint_eq(mld_report_build(buf, 2), 48);
-	mld_record_build(buf, 1, 4, g);
+	ck_assert_uint_eq(mld_report_build(buf, 2), 8);
+	ck_assert_uint_eq(mld_record_build(buf + 8, 4, g), 20);
+	ck_assert_uint_eq(mld_record_source(buf + 8, g), 16);
+	ck_assert_uint_eq(mld_record_source(buf + 8, s), 16);
 	ck_assert_uint_eq(buf[0], ICMP6_MLD2_REPORT);
 	ck_assert_uint_eq(wire_get16(buf + 6), 2);
-	ck_assert_uint_eq(buf[28], 4);
-	ck_assert_mem_eq(buf + 32, g, 16);
+	ck_assert_uint_eq(buf[8], 4);
+	ck_assert_uint_eq(wire_get16(buf + 10), 2);
+	ck_assert_mem_eq(buf + 12, g, 16);
+	ck_assert_mem_eq(buf + 44, s, 16);
 }
 END_TEST
 

@@ -218,7 +218,7 @@ static void expect_opts(const struct tcp_hdr *h, const uint8_t *want, unsigned l
 
 START_TEST(group_queries_are_read_in_three_versions)
 {
-	uint8_t m[14] = {IGMP_QUERY, 100, 0, 0, 239, 1, 2, 3};
+	uint8_t m[20] = {IGMP_QUERY, 100, 0, 0, 239, 1, 2, 3};
 	struct igmp_query q;
 
 	ck_assert_int_eq(igmp_query_parse(&q, m, 8), 0);
@@ -230,6 +230,11 @@ START_TEST(group_queries_are_read_in_three_versions)
 	m[1] = 0xff; /* RFC 3376 4.1.1: the largest */
 	ck_assert_int_eq(igmp_query_parse(&q, m, 14), 0);
 	ck_assert_uint_eq(q.max_ms, 3174400);
+	m[11] = 2, m[16] = 10; /* two sources */
+	ck_assert_int_eq(igmp_query_parse(&q, m, 19), -EBADMSG);
+	ck_assert_int_eq(igmp_query_parse(&q, m, 20), 0);
+	ck_assert_uint_eq(q.n_sources, 2);
+	ck_assert_uint_eq(igmp_query_source(m, 1), wire_addr4(10, 0, 0, 0));
 	m[1] = 0;
 	ck_assert_int_eq(igmp_query_parse(&q, m, 8), 0);
 	ck_assert_uint_eq(q.version, 1);
@@ -238,6 +243,43 @@ START_TEST(group_queries_are_read_in_three_versions)
 	ck_assert_int_eq(igmp_query_parse(&q, m, 11), -EBADMSG);
 	m[0] = IGMP_V2_REPORT;
 	ck_assert_int_eq(igmp_query_parse(&q, m, 8), -EBADMSG);
+}
+END_TEST
+
+START_TEST(a_group_report_has_its_records_and_their_sources_where_they_belong)
+{
+	static const uint8_t want[] = {IGMP_V3_REPORT,
+				       0,
+				       0,
+				       0,
+				       0,
+				       0,
+				       0,
+				       1,
+				       5,
+				       0,
+				       0,
+				       2,
+				       239,
+				       1,
+				       2,
+				       3,
+				       10,
+				       0,
+				       0,
+				       9,
+				       10,
+				       0,
+				       0,
+				       8};
+	unsigned at = igmp_report_build(buf, 1);
+	uint8_t *record = buf + at;
+
+	at += igmp_record_build(record, 5, wire_addr4(239, 1, 2, 3));
+	at += igmp_record_source(record, wire_addr4(10, 0, 0, 9));
+	at += igmp_record_source(record, wire_addr4(10, 0, 0, 8));
+	ck_assert_uint_eq(at, sizeof(want));
+	ck_assert_mem_eq(buf, want, sizeof(want));
 }
 END_TEST
 
@@ -459,6 +501,7 @@ int main(void)
 		      ipv4_round_trips, ipv4_with_wrong_lengths_is_refused,
 		      udp_round_trips_and_checks_its_length, icmp_round_trips,
 		      group_queries_are_read_in_three_versions,
+		      a_group_report_has_its_records_and_their_sources_where_they_belong,
 		      the_router_alert_is_found_among_options_that_may_lie,
 		      a_syns_options_come_in_linuxs_order,
 		      time_stamps_and_sack_blocks_are_preceded_by_two_nops,
