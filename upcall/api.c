@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "upcall/client.h"
+#include "upcall/filter.h"
 #include "upcall/sandwire.h"
 
 /* ---- the course of a call ------------------------------------------------------------------ */
@@ -233,7 +234,7 @@ int sandwire_getpeername(int fd, struct sockaddr *addr, socklen_t *len)
 	return call_for_addr(fd, CALL_GETPEERNAME, addr, len);
 }
 
-int sandwire_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+static int set_option(int fd, int level, int name, const void *value, socklen_t len)
 {
 	struct call c;
 	int64_t ret = call_begin(&c, fd, CALL_SETSOCKOPT);
@@ -256,14 +257,29 @@ int sandwire_setsockopt(int fd, int level, int name, const void *value, socklen_
 	return (int)ret;
 }
 
-int sandwire_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+int sandwire_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+	struct call_filter filter;
+	int ret;
+
+	if (!filter_option(level, name))
+		return set_option(fd, level, name, value, len);
+	ret = filter_in(&filter, value, len, true);
+	return ret ? ret : set_option(fd, level, name, &filter, sizeof(filter));
+}
+
+/* Of the program's memory crosses only what an option asks with. */
+static bool asks(int level, int name)
+{
+	return filter_option(level, name) || (level == IPPROTO_IP && name == IP_MSFILTER);
+}
+
+static int get_option(int fd, int level, int name, void *value, socklen_t *len)
 {
 	struct call c;
 	socklen_t room;
 	int64_t ret;
 
-	if (!len)
-		return -EFAULT;
 	room = *len < CHANNEL_INLINE ? *len : CHANNEL_INLINE;
 	ret = call_begin(&c, fd, CALL_GETSOCKOPT);
 	if (ret)
@@ -271,6 +287,8 @@ int sandwire_getsockopt(int fd, int level, int name, void *value, socklen_t *len
 	c.slot->arg[0] = (uint64_t)level;
 	c.slot->arg[1] = (uint64_t)name;
 	c.slot->arg[2] = room;
+	if (asks(level, name))
+		memcpy(c.slot->inl, value, room);
 	ret = call_go(&c);
 	if (ret >= 0) {
 		*len = ret < room ? (socklen_t)ret : room;
@@ -279,6 +297,24 @@ int sandwire_getsockopt(int fd, int level, int name, void *value, socklen_t *len
 	}
 	call_end(&c);
 	return (int)ret;
+}
+
+int sandwire_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+	struct call_filter filter;
+	socklen_t filter_len = sizeof(filter);
+	int ret;
+
+	if (!len)
+		return -EFAULT;
+	if (!filter_option(level, name))
+		return get_option(fd, level, name, value, len);
+	ret = filter_in(&filter, value, *len, false);
+	if (!ret)
+		ret = get_option(fd, level, name, &filter, &filter_len);
+	if (!ret)
+		filter_out(value, len, &filter);
+	return ret;
 }
 
 int sandwire_readable(int fd)

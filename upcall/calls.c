@@ -9,6 +9,7 @@
 #include "upcall/calls.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stddef.h>
 #include <string.h>
@@ -152,6 +153,96 @@ static int64_t call_is_local(struct call *c)
 	return local;
 }
 
+/* ---- whole filters of sources -------------------------------------------------------------- */
+
+/* Linux's form of struct call_filter. */
+struct whole_filter {
+	struct group_filter head;
+	struct sockaddr_storage more[CALL_FILTER_MAX - 1];
+};
+
+static bool is_filter(const struct call *c)
+{
+	int level = (int)c->in.arg[0];
+
+	return (int)c->in.arg[1] == MCAST_MSFILTER &&
+	       (level == IPPROTO_IP || level == IPPROTO_IPV6);
+}
+
+static void put_name(void *to, uint32_t family, const uint8_t addr[16])
+{
+	struct sockaddr_in6 sin6 = {.sin6_family = AF_INET6};
+	struct sockaddr_in sin = {.sin_family = (sa_family_t)family};
+
+	memcpy(&sin6.sin6_addr, addr, 16);
+	memcpy(&sin.sin_addr, addr, 4);
+	if (family == AF_INET6)
+		memcpy(to, &sin6, sizeof(sin6));
+	else
+		memcpy(to, &sin, sizeof(sin));
+}
+
+static void take_name(uint8_t addr[16], const void *from)
+{
+	struct sockaddr_in6 sin6;
+	struct sockaddr_in sin;
+
+	memcpy(&sin6, from, sizeof(sin6));
+	memcpy(&sin, from, sizeof(sin));
+	if (sin.sin_family == AF_INET6)
+		memcpy(addr, &sin6.sin6_addr, 16);
+	else
+		memcpy(addr, &sin.sin_addr, 4);
+}
+
+static int64_t set_filter(struct call *c)
+{
+	struct call_filter f;
+	struct whole_filter w;
+
+	if (c->in.arg[2] != sizeof(f))
+		return -EINVAL;
+	memcpy(&f, c->in.inl, sizeof(f));
+	if (f.n > CALL_FILTER_MAX)
+		return -ENOBUFS;
+	memset(&w, 0, sizeof(w));
+	w.head.gf_interface = f.interface;
+	w.head.gf_fmode = f.mode;
+	w.head.gf_numsrc = f.n;
+	put_name(&w.head.gf_group, f.family, f.group);
+	for (uint32_t i = 0; i < f.n; i++)
+		put_name((uint8_t *)&w + GROUP_FILTER_SIZE(i), f.family, f.source[i]);
+	return sock_setopt(c->so, (int)c->in.arg[0], (int)c->in.arg[1], &w,
+			   (uint32_t)GROUP_FILTER_SIZE(f.n));
+}
+
+static int64_t get_filter(struct call *c)
+{
+	struct call_filter f;
+	struct whole_filter w;
+	uint32_t len = sizeof(w);
+	int ret;
+
+	if (c->in.arg[2] != sizeof(f))
+		return -EINVAL;
+	memcpy(&f, c->in.inl, sizeof(f));
+	memset(&w, 0, sizeof(w));
+	w.head.gf_interface = f.interface;
+	w.head.gf_numsrc = CALL_FILTER_MAX;
+	put_name(&w.head.gf_group, f.family, f.group);
+	ret = sock_getopt(c->so, (int)c->in.arg[0], (int)c->in.arg[1], &w, &len);
+	if (ret)
+		return ret;
+	f.mode = w.head.gf_fmode;
+	f.n = w.head.gf_numsrc;
+	memset(f.source, 0, sizeof(f.source));
+	for (uint32_t i = 0; i < f.n && i < CALL_FILTER_MAX; i++)
+		take_name(f.source[i], (uint8_t *)&w + GROUP_FILTER_SIZE(i));
+	memcpy(c->in.inl, &f, sizeof(f));
+	c->inl_out = sizeof(f);
+	return sizeof(f);
+}
+
 /* ---- calls on a socket, between call_begin and call_end ------------------------------------ */
 
 static int64_t call_bind(struct call *c)
@@ -224,25 +315,26 @@ static int64_t call_setsockopt(struct call *c)
 {
 	if (c->in.arg[2] > CHANNEL_INLINE)
 		return -EINVAL;
+	if (is_filter(c))
+		return set_filter(c);
 	return sock_setopt(c->so, (int)c->in.arg[0], (int)c->in.arg[1], c->in.inl,
 			   (uint32_t)c->in.arg[2]);
 }
 
 static int64_t call_getsockopt(struct call *c)
 {
-	uint8_t value[CHANNEL_INLINE] __attribute__((aligned(16)));
 	uint32_t len = (uint32_t)c->in.arg[2];
 	int ret;
 
 	if (c->in.arg[2] > CHANNEL_INLINE)
 		return -EINVAL;
-	memset(value, 0, sizeof(value));
-	ret = sock_getopt(c->so, (int)c->in.arg[0], (int)c->in.arg[1], value, &len);
+	if (is_filter(c))
+		return get_filter(c);
+	ret = sock_getopt(c->so, (int)c->in.arg[0], (int)c->in.arg[1], c->in.inl, &len);
 	if (ret)
 		return ret;
 	if (len > CHANNEL_INLINE)
 		len = CHANNEL_INLINE;
-	memcpy(c->in.inl, value, len);
 	c->inl_out = len;
 	return len;
 }
@@ -292,7 +384,7 @@ static const struct {
 	[CALL_GETSOCKNAME] = {call_getsockname, true, 0},
 	[CALL_GETPEERNAME] = {call_getpeername, true, 0},
 	[CALL_SETSOCKOPT] = {call_setsockopt, true, CHANNEL_INLINE},
-	[CALL_GETSOCKOPT] = {call_getsockopt, true, 0},
+	[CALL_GETSOCKOPT] = {call_getsockopt, true, CHANNEL_INLINE},
 	[CALL_READABLE] = {call_readable, true, 0},
 	[CALL_UNSENT] = {call_unsent, true, 0},
 	[CALL_EVENTS] = {call_events, true, 0},

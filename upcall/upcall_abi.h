@@ -48,10 +48,12 @@ enum call_nr {
 	CALL_SHUTDOWN,	  /* a0 how */
 	CALL_GETSOCKNAME, /* inline out: call_addr */
 	CALL_GETPEERNAME, /* inline out: call_addr */
-	CALL_SETSOCKOPT,  /* a0 level, a1 name, a2 length <= CHANNEL_INLINE; inline: value */
-	CALL_GETSOCKOPT, /* a0 level, a1 name, a2 room <= CHANNEL_INLINE; inline out; ret: length */
-	CALL_READABLE,	 /* FIONREAD */
-	CALL_UNSENT,	 /* SIOCOUTQ */
+	CALL_SETSOCKOPT,  /* a0 level, a1 name, a2 length <= CHANNEL_INLINE; inline: value, as
+			     Linux's but for call_filter */
+	CALL_GETSOCKOPT,  /* a0 level, a1 name, a2 room <= CHANNEL_INLINE; inline in: what some
+			     options ask with, and out; ret: length */
+	CALL_READABLE,	  /* FIONREAD */
+	CALL_UNSENT,	  /* SIOCOUTQ */
 	CALL_EVENTS, /* ret: poll(2) bits now, after a turn; those also in a0 wake sleepers again
 			(upcall/pair_fd.h) */
 	CALL_ROUTE, /* inline: call_addr of a destination; ret 0 and inline: source, or -ENETUNREACH
@@ -147,6 +149,15 @@ struct call_io {
 };
 _Static_assert(sizeof(struct call_note) <= 5 * sizeof(struct call_iov), "a note fits");
 _Static_assert(sizeof(struct call_io) <= CHANNEL_INLINE, "call_io fits");
+
+/* The value of MCAST_MSFILTER. Out: of all `n` sources those that fit; asked for: none. */
+#define CALL_FILTER_MAX 16u /* as many as a membership may name */
+struct call_filter {
+	uint32_t interface, mode, n; /* as in Linux's struct group_filter */
+	uint32_t family;	     /* of the addresses; IPv4's are four bytes, then zeros */
+	uint8_t group[16], source[CALL_FILTER_MAX][16];
+};
+_Static_assert(sizeof(struct call_filter) <= CHANNEL_INLINE, "call_filter fits");
 
 /*
  * A service's blocks are here if they fit, each for itself; else at the two places: addresses in

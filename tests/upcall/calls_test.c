@@ -6,8 +6,10 @@
  */
 #include <check.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -644,6 +646,59 @@ START_TEST(options_fit_the_slot)
 }
 END_TEST
 
+/* The fake keeps what was set, and gives it back. */
+START_TEST(a_filter_of_sources_crosses_in_a_form_of_its_own)
+{
+	struct call_filter f = {.interface = 2, .mode = MCAST_EXCLUDE, .n = 16, .family = AF_INET6};
+	struct group_filter *made = (struct group_filter *)fake.so[0].opt;
+	struct call_filter *back = (struct call_filter *)slot.inl;
+	struct sockaddr_in6 last;
+
+	f.group[0] = 0xff;
+	f.source[15][15] = 9;
+	slot.arg[0] = IPPROTO_IPV6;
+	slot.arg[1] = MCAST_MSFILTER;
+	slot.arg[2] = sizeof(f);
+	memcpy(slot.inl, &f, sizeof(f));
+	ck_assert_int_eq(call(CALL_SETSOCKOPT), 0);
+	ck_assert_uint_eq(fake.so[0].opt_len, GROUP_FILTER_SIZE(16));
+	ck_assert_uint_eq(made->gf_interface, 2);
+	memcpy(&last, fake.so[0].opt + GROUP_FILTER_SIZE(15), sizeof(last));
+	ck_assert_uint_eq(last.sin6_family, AF_INET6);
+	ck_assert_uint_eq(last.sin6_addr.s6_addr[15], 9);
+	memset(slot.inl + offsetof(struct call_filter, source), 7, 256);
+	ck_assert_int_eq(call(CALL_GETSOCKOPT), sizeof(f));
+	ck_assert_mem_eq(back, &f, sizeof(f));
+	f.family = AF_INET;
+	memcpy(f.source[15], "\x0a\0\0\x09", 4);
+	f.source[15][15] = 0;
+	memcpy(slot.inl, &f, sizeof(f));
+	ck_assert_int_eq(call(CALL_SETSOCKOPT), 0);
+	ck_assert_int_eq(call(CALL_GETSOCKOPT), sizeof(f));
+	ck_assert_mem_eq(back, &f, sizeof(f));
+	f.n = 17;
+	memcpy(slot.inl, &f, sizeof(f));
+	ck_assert_int_eq(call(CALL_SETSOCKOPT), -ENOBUFS);
+	made->gf_numsrc = UINT32_MAX; /* whatever the stack says: not more than there is room for */
+	ck_assert_int_eq(call(CALL_GETSOCKOPT), sizeof(f));
+	slot.arg[2] = sizeof(f) - 1;
+	ck_assert_int_eq(call(CALL_SETSOCKOPT), -EINVAL);
+	ck_assert_int_eq(call(CALL_GETSOCKOPT), -EINVAL);
+}
+END_TEST
+
+START_TEST(an_option_that_asks_with_its_value_has_it)
+{
+	slot.arg[0] = IPPROTO_IP;
+	slot.arg[1] = IP_MSFILTER;
+	slot.arg[2] = 16;
+	fake.echo = true;
+	memset(slot.inl, 5, 16);
+	ck_assert_int_eq(call(CALL_GETSOCKOPT), 16);
+	ck_assert_uint_eq(slot.inl[15], 6);
+}
+END_TEST
+
 START_TEST(listen_and_shutdown_take_any_number_without_harm)
 {
 	slot.arg[0] = UINT64_MAX;
@@ -725,6 +780,8 @@ int main(void)
 	tcase_add_test(c, a_new_socket_takes_its_flags_along);
 	tcase_add_test(c, accept_makes_a_socket_and_tells_the_peer);
 	tcase_add_test(c, options_fit_the_slot);
+	tcase_add_test(c, a_filter_of_sources_crosses_in_a_form_of_its_own);
+	tcase_add_test(c, an_option_that_asks_with_its_value_has_it);
 	tcase_add_test(c, listen_and_shutdown_take_any_number_without_harm);
 	tcase_add_test(c, events_wake_sleepers_again_when_asked);
 	tcase_add_test(c, routes_are_told);

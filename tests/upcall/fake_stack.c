@@ -184,6 +184,10 @@ int sock_setopt(struct socket *so, int level, int name, const void *value, uint3
 
 int sock_getopt(struct socket *so, int level, int name, void *value, uint32_t *len)
 {
+	for (uint32_t i = 0; fake.echo && i < *len; i++)
+		so->opt[i] = ((uint8_t *)value)[i] + 1;
+	if (fake.echo)
+		so->opt_len = *len;
 	if (*len > so->opt_len)
 		*len = so->opt_len;
 	memcpy(value, so->opt, *len);

@@ -24,7 +24,7 @@ struct socket {
 	bool had_to;
 	int flags, backlog;
 	uint32_t opt_len;
-	uint8_t opt[512];
+	uint8_t opt[2304];
 };
 
 struct fake_stack {
@@ -32,6 +32,7 @@ struct fake_stack {
 	struct socket so[FAKE_SOCKETS];
 	int64_t answer;	    /* of verbs without data, and of reserve and take when negative */
 	uint64_t full;	    /* what sock_recv_take says of a datagram's length; 0: the result */
+	bool echo;	    /* sock_getopt: one more than the byte asked with */
 	bool close_between; /* the socket goes away after reserve or take */
 	unsigned reserved, committed, taken, done, undone, turns, faults;
 	struct pktbuf_pool pool;
