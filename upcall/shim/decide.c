@@ -92,12 +92,15 @@ int decide_bind(const struct decider *d, const struct sockaddr *addr, socklen_t 
 	return d->strict ? -EADDRNOTAVAIL : GOES_KERNEL;
 }
 
-/* A group, or an address of the interface that is meant (with no number: that is the kernel's). */
+/* A group, or an address of the interface that is meant (with no number: that is the kernel's).
+ * What names a source besides begins the same. */
 static int decide_mreq(const struct decider *d, int name, const void *value, socklen_t len)
 {
 	struct sockaddr_in sin = {.sin_family = AF_INET};
 	struct ip_mreqn req = {.imr_ifindex = 0};
 
+	if (name == IP_ADD_SOURCE_MEMBERSHIP && len > sizeof(struct ip_mreq))
+		len = sizeof(struct ip_mreq);
 	if (name == IP_MULTICAST_IF && len >= sizeof(req.imr_address) &&
 	    len < sizeof(struct ip_mreq))
 		memcpy(&req.imr_address, value, sizeof(req.imr_address));
@@ -146,9 +149,10 @@ int decide_option(const struct decider *d, int level, int name, const void *valu
 
 	if (!d->accelerated || !value || (level != IPPROTO_IP && level != IPPROTO_IPV6))
 		return GOES_LATER;
-	if (name == MCAST_JOIN_GROUP)
+	if (name == MCAST_JOIN_GROUP || name == MCAST_JOIN_SOURCE_GROUP)
 		ret = decide_group_req(d, value, len);
-	else if (level == IPPROTO_IP && (name == IP_ADD_MEMBERSHIP || name == IP_MULTICAST_IF))
+	else if (level == IPPROTO_IP && (name == IP_ADD_MEMBERSHIP || name == IP_MULTICAST_IF ||
+					 name == IP_ADD_SOURCE_MEMBERSHIP))
 		ret = decide_mreq(d, name, value, len);
 	else if (level == IPPROTO_IPV6 && name == IPV6_JOIN_GROUP)
 		ret = decide_mreq6(d, value, len);

@@ -205,6 +205,34 @@ START_TEST(who_joins_a_group_of_the_net_belongs_to_it)
 }
 END_TEST
 
+START_TEST(who_joins_a_source_in_a_group_of_the_net_belongs_to_it)
+{
+	struct ip_mreq_source one = {
+		in4("239.1.1.1", 0).sin_addr, {0}, in4("10.0.0.9", 0).sin_addr};
+	struct group_source_req req = {.gsr_interface = 0};
+	struct sockaddr_in group = in4("239.1.1.1", 0);
+
+	ck_assert_int_eq(
+		decide_option(&loose, IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, &one, sizeof(one)),
+		GOES_NET);
+	one.imr_interface = in4("10.0.0.1", 0).sin_addr;
+	ck_assert_int_eq(
+		decide_option(&loose, IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, &one, sizeof(one)),
+		GOES_KERNEL);
+	memcpy(&req.gsr_group, &group, sizeof(group));
+	ck_assert_int_eq(
+		decide_option(&loose, IPPROTO_IP, MCAST_JOIN_SOURCE_GROUP, &req, sizeof(req)),
+		GOES_NET);
+	req.gsr_interface = 2;
+	ck_assert_int_eq(
+		decide_option(&loose, IPPROTO_IP, MCAST_JOIN_SOURCE_GROUP, &req, sizeof(req)),
+		GOES_KERNEL);
+	/* That needs a membership, which has decided. */
+	ck_assert_int_eq(decide_option(&loose, IPPROTO_IP, IP_BLOCK_SOURCE, &one, sizeof(one)),
+			 GOES_LATER);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("decide");
@@ -220,6 +248,7 @@ int main(void)
 	tcase_add_test(tc, any_address_and_port_waits_for_a_destination);
 	tcase_add_test(tc, other_local_addresses_are_the_kernels_unless_strict);
 	tcase_add_test(tc, who_joins_a_group_of_the_net_belongs_to_it);
+	tcase_add_test(tc, who_joins_a_source_in_a_group_of_the_net_belongs_to_it);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);

@@ -351,6 +351,98 @@ static const char *who_joins_a_group_hears_it_and_who_left_does_not(void)
 	return NULL;
 }
 
+static int source(int fd, int option, const struct ip_mreq_source *req)
+{
+	return setsockopt(fd, IPPROTO_IP, option, req, sizeof(*req));
+}
+
+static const char *who_joins_a_source_hears_it_alone(void)
+{
+	struct sockaddr_in own = own_address(), at = {.sin_family = AF_INET}, to;
+	struct ip_mreq_source req = {{htonl(0xef070708)}, own.sin_addr, own.sin_addr};
+	struct ip_mreq_source other = req; /* 239.7.7.8, of somebody who does not speak */
+	struct ip_msfilter f = {req.imr_multiaddr, own.sin_addr, 9, 1, {{0}}};
+	struct ip_mreq whole = {req.imr_multiaddr, own.sin_addr};
+	socklen_t len = sizeof(at);
+	int in = udp(), out = udp();
+	unsigned char ttl = 0;
+	char buf[8];
+
+	other.imr_sourceaddr.s_addr ^= htonl(0x55);
+	NEED(source(in, IP_BLOCK_SOURCE, &req) == -1 && errno == EINVAL);
+	NEED(!source(in, IP_ADD_SOURCE_MEMBERSHIP, &other));
+	NEED(source(in, IP_ADD_SOURCE_MEMBERSHIP, &other) == -1 && errno == EADDRNOTAVAIL);
+	NEED(!bind(in, (struct sockaddr *)&at, sizeof(at)));
+	NEED(!getsockname(in, (struct sockaddr *)&at, &len));
+	to = (struct sockaddr_in){
+		.sin_family = AF_INET, .sin_port = at.sin_port, .sin_addr = req.imr_multiaddr};
+	NEED(!setsockopt(out, IPPROTO_IP, IP_MULTICAST_IF, &own.sin_addr, sizeof(own.sin_addr)));
+	NEED(!setsockopt(out, IPPROTO_IP, IP_MULTICAST_TTL, &ttl, sizeof(ttl)));
+	NEED(sendto(out, "lost", 4, 0, (struct sockaddr *)&to, sizeof(to)) == 4);
+	NEED(!source(in, IP_ADD_SOURCE_MEMBERSHIP, &req));
+	NEED(sendto(out, "got", 3, 0, (struct sockaddr *)&to, sizeof(to)) == 3);
+	NEED(recv(in, buf, sizeof(buf), 0) == 3);
+	NEED(!source(in, IP_DROP_SOURCE_MEMBERSHIP, &other));
+	len = sizeof(f);
+	NEED(!getsockopt(in, IPPROTO_IP, IP_MSFILTER, &f, &len) && len == IP_MSFILTER_SIZE(1));
+	NEED(f.imsf_fmode == MCAST_INCLUDE && f.imsf_numsrc == 1);
+	NEED(f.imsf_slist[0].s_addr == own.sin_addr.s_addr);
+	NEED(!source(in, IP_DROP_SOURCE_MEMBERSHIP, &req)); /* with the last, the group */
+	NEED(source(in, IP_DROP_SOURCE_MEMBERSHIP, &req) == -1 && errno == EINVAL);
+	NEED(!setsockopt(in, IPPROTO_IP, IP_ADD_MEMBERSHIP, &whole, sizeof(whole)));
+	NEED(!source(in, IP_BLOCK_SOURCE, &req));
+	NEED(source(in, IP_BLOCK_SOURCE, &req) == -1 && errno == EADDRNOTAVAIL);
+	NEED(source(in, IP_ADD_SOURCE_MEMBERSHIP, &other) == -1 && errno == EINVAL);
+	NEED(sendto(out, "lost", 4, 0, (struct sockaddr *)&to, sizeof(to)) == 4);
+	NEED(!source(in, IP_UNBLOCK_SOURCE, &req));
+	NEED(source(in, IP_UNBLOCK_SOURCE, &req) == -1 && errno == EADDRNOTAVAIL);
+	NEED(sendto(out, "got", 3, 0, (struct sockaddr *)&to, sizeof(to)) == 3);
+	NEED(recv(in, buf, sizeof(buf), 0) == 3);
+	close(in);
+	close(out);
+	return NULL;
+}
+
+static const char *a_filter_of_many_sources_comes_back_as_it_was_set(void)
+{
+	struct sockaddr_in own = own_address(), sin = {.sin_family = AF_INET};
+	struct ip_mreq whole = {{htonl(0xef070709)}, own.sin_addr}; /* 239.7.7.9 */
+	struct {
+		struct group_filter head;
+		struct sockaddr_storage more[2];
+	} f = {.head = {.gf_fmode = MCAST_EXCLUDE, .gf_numsrc = 3}}, back;
+	struct ip_msfilter few = {whole.imr_multiaddr, own.sin_addr, 9, 1, {{0}}};
+	socklen_t len = sizeof(few);
+	int in = udp();
+
+	sin.sin_addr = whole.imr_multiaddr;
+	memcpy(&f.head.gf_group, &sin, sizeof(sin));
+	for (unsigned i = 0; i < 3; i++) {
+		sin.sin_addr.s_addr = htonl(0x0a090901 + i);
+		memcpy((char *)&f + GROUP_FILTER_SIZE(i), &sin, sizeof(sin));
+	}
+	NEED(!setsockopt(in, IPPROTO_IP, IP_ADD_MEMBERSHIP, &whole, sizeof(whole)));
+	NEED(!getsockopt(in, IPPROTO_IP, IP_MSFILTER, &few, &len) && len == IP_MSFILTER_SIZE(0));
+	/* The interface by the number that the filter of the other option tells nothing of. */
+	for (f.head.gf_interface = 1; f.head.gf_interface < 100; f.head.gf_interface++)
+		if (!setsockopt(in, IPPROTO_IP, MCAST_MSFILTER, &f, sizeof(f)))
+			break;
+	NEED(f.head.gf_interface < 100);
+	back = f;
+	back.head.gf_fmode = 9;
+	memset(back.head.gf_slist, 0, sizeof(back.head.gf_slist));
+	len = sizeof(back);
+	NEED(!getsockopt(in, IPPROTO_IP, MCAST_MSFILTER, &back, &len));
+	NEED(len == GROUP_FILTER_SIZE(3) && back.head.gf_fmode == MCAST_EXCLUDE);
+	NEED(!memcmp((char *)&back + GROUP_FILTER_SIZE(2), &sin, sizeof(sin)));
+	few.imsf_numsrc = 1;
+	len = sizeof(few);
+	NEED(!getsockopt(in, IPPROTO_IP, IP_MSFILTER, &few, &len) && len == sizeof(few));
+	NEED(few.imsf_numsrc == 3 && few.imsf_slist[0].s_addr == htonl(0x0a090901));
+	close(in);
+	return NULL;
+}
+
 static const struct behave_case cases[] = {
 	{"a_datagram_comes_back_from_where_it_went", a_datagram_comes_back_from_where_it_went},
 	{"a_connected_socket_needs_no_address", a_connected_socket_needs_no_address},
@@ -366,6 +458,9 @@ static const struct behave_case cases[] = {
 	{"errors_queue_where_they_are_asked_for", errors_queue_where_they_are_asked_for},
 	{"who_joins_a_group_hears_it_and_who_left_does_not",
 	 who_joins_a_group_hears_it_and_who_left_does_not},
+	{"who_joins_a_source_hears_it_alone", who_joins_a_source_hears_it_alone},
+	{"a_filter_of_many_sources_comes_back_as_it_was_set",
+	 a_filter_of_many_sources_comes_back_as_it_was_set},
 	{NULL, NULL},
 };
 
