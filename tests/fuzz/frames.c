@@ -68,14 +68,37 @@ static void group_query(struct input *in)
 	net_frame(frame, len);
 }
 
+/* The filter of a member, all of it at once. */
+static void filter(struct input *in, struct socket *so, uint32_t group, uint8_t what)
+{
+	uint32_t f[4 + 17] = {group, fz_us, what & 2 ? MCAST_INCLUDE : MCAST_EXCLUDE, in8(in) % 18};
+	uint32_t i, first = in8(in), len = sizeof(f);
+
+	for (i = 0; i < 17; i++)
+		f[4 + i] = fz_peer + ((first + i) << 24);
+	(void)sock_setopt(so, IPPROTO_IP, IP_MSFILTER, f, len);
+	(void)sock_getopt(so, IPPROTO_IP, IP_MSFILTER, f, &len);
+}
+
 static void membership(struct input *in)
 {
-	struct ip_mreq req = {.imr_interface = {fz_us}};
+	static const int sources[] = {IP_ADD_SOURCE_MEMBERSHIP, IP_DROP_SOURCE_MEMBERSHIP,
+				      IP_BLOCK_SOURCE, IP_UNBLOCK_SOURCE};
 	uint8_t what = in8(in);
+	struct socket *so = what & 1 ? udp : connected;
+	struct ip_mreq_source one = {.imr_interface = {fz_us}};
+	struct ip_mreq req = {.imr_interface = {fz_us}};
 
-	req.imr_multiaddr.s_addr = wire_addr4(239, 0, 0, in8(in) % 4);
-	(void)sock_setopt(what & 1 ? udp : connected, IPPROTO_IP,
-			  what & 2 ? IP_ADD_MEMBERSHIP : IP_DROP_MEMBERSHIP, &req, sizeof(req));
+	one.imr_multiaddr.s_addr = req.imr_multiaddr.s_addr = wire_addr4(239, 0, 0, in8(in) % 4);
+	if (what & 8) {
+		filter(in, so, req.imr_multiaddr.s_addr, what);
+	} else if (what & 4) {
+		one.imr_sourceaddr.s_addr = fz_peer + ((uint32_t)(what >> 6) << 24);
+		(void)sock_setopt(so, IPPROTO_IP, sources[what >> 4 & 3], &one, sizeof(one));
+	} else {
+		(void)sock_setopt(so, IPPROTO_IP, what & 2 ? IP_ADD_MEMBERSHIP : IP_DROP_MEMBERSHIP,
+				  &req, sizeof(req));
+	}
 }
 
 static void call(struct input *in)
