@@ -88,6 +88,8 @@
 	X(TcpDelayedAcks)                                                                          \
 	X(TcpZeroWindowProbes)                                                                     \
 	X(TcpBlackHoles)                                                                           \
+	X(TcpMtuProbes)                                                                            \
+	X(TcpMtuProbesLost)                                                                        \
 	X(TcpKeepalives)                                                                           \
 	X(TcpListenDrops)                                                                          \
 	X(TcpListenOverflows)                                                                      \
@@ -519,10 +521,11 @@ struct icmp_quote {
 /* False: no socket of ours sent that. */
 bool udp_icmp_error(struct stack *st, const struct icmp_quote *q);
 bool tcp_icmp_error(struct stack *st, const struct icmp_quote *q);
-/* pmtu.c: what the path to a host of IPv4 takes, bytes; 0: the link's. pmtu_learn: of either
- * family, in ip4_mtu's measure; false: it is not less than was known. */
+/* pmtu.c: what the path to a host of either family takes, bytes in ip4_mtu's measure; 0: the
+ * link's. pmtu_learn: for ten minutes, or so many ns; false: it is not less than was known. */
 uint16_t pmtu_of(const struct stack *st, uint32_t dst);
 bool pmtu_learn(struct stack *st, uint32_t dst, uint32_t mtu);
+bool pmtu_learn_for(struct stack *st, uint32_t dst, uint32_t mtu, uint64_t ns);
 /* tcp_out.c: sends the ACKs and data held back for the end of a batch (stack_output). */
 void tcp_flush(struct stack *st);
 int udp_create_table(struct stack *st);

@@ -3,9 +3,9 @@
  * The TCP control block, field by field in RFC names, and the calls between the tcp_*.c files.
  * Private to tcpip/. Reading order: lookup.c (whose is it), tcp_in.c (a segment arrives),
  * tcp_ack.c, tcp_sack.c, tcp_recovery.c (what an ACK means), tcp_rcv.c (data), tcp_out.c (what may
- * be sent), tcp_tso.c, tcp_pace.c, tcp_timer.c, tcp_listen.c, tcp_syncookie.c, tcp_pcb.c (birth and
- *death), tcp_user.c, tcp_sockopt.c, tcp_settings.c; beside them tcp_ecn.c, tcp_urg.c and tcp_tune.c
- * (buffer sizes).
+ * be sent), tcp_tso.c, tcp_pace.c, tcp_mtu.c (in segments of which size), tcp_timer.c,
+ * tcp_listen.c, tcp_syncookie.c, tcp_pcb.c (birth and death), tcp_user.c, tcp_sockopt.c,
+ * tcp_settings.c; beside them tcp_ecn.c, tcp_urg.c and tcp_tune.c (buffer sizes).
  *
  * The send queue is one list of buffers in sequence order, one segment each:
  *
@@ -163,10 +163,11 @@ struct tcp_pcb {
 	uint32_t pushed;      /* snd_end at the last PSH */
 	uint16_t snd_mss;     /* payload bytes per segment: options already taken off */
 	uint16_t peer_mss;    /* the MSS option; 536 without */
-	uint16_t path_mtu;    /* what ICMP said, RFC 1191, or timeouts, RFC 4821; 0: nothing */
-	uint64_t path_mtu_at; /* ns: when; it may be raised again 10 minutes later */
+	uint16_t path_mtu;    /* bytes of a packet in IPv4's measure; 0: what the link takes */
+	uint64_t path_mtu_at; /* ns: then an ACK wakes the search for a larger one, tcp_mtu.c */
 	uint8_t snd_wscale, rcv_wscale;
 	bool wscale_ok, ts_ok, sack_ok;
+	bool mtu_search; /* a probe goes out when there is occasion */
 	struct pktbuf *snd_head, *snd_next, *snd_tail;
 	uint32_t snd_bufs;   /* buffers queued: memory is PKTBUF_SIZE each */
 	uint16_t tso_max;    /* full segments that the port cuts from one frame; below 2: none */
@@ -213,6 +214,16 @@ struct tcp_pcb {
 		uint8_t samples, css_round;   /* css_round 0: not in CSS */
 		bool running;
 	} hystart;
+
+	/* ---- The search for path_mtu, RFC 4821. Written by tcp_mtu.c. Sizes as path_mtu's. */
+	struct tcp_mtu {
+		uint32_t probe_seq, probe_end; /* of the probe in flight */
+		uint32_t sent, again; /* data_segs_out, total_retrans when path_mtu was raised */
+		uint16_t probe;	      /* size of the probe in flight; 0: none */
+		uint16_t high;	      /* greatest worth a probe; 0: what the link takes */
+		uint16_t before; /* path_mtu before it was raised; 0: the raise has proved good */
+		bool top;	 /* the next probe is of the greatest size, not the middle */
+	} mtu;
 
 	/* ---- ECN, RFC 3168. Written by tcp_ecn.c. */
 	bool ecn_ok;		/* both ends agreed */
@@ -297,11 +308,14 @@ struct tcp_pcb {
 
 /* What an administrator may turn, a stack; defaults are Linux's. See tcp_settings.c. */
 struct tcp_settings {
-	uint32_t syncookies;  /* 0: never, 1: when a SYN queue is full, 2: always */
-	uint32_t ecn;	      /* 0: no, 1: ask for it too, 2: when the peer asks */
-	uint32_t fastopen;    /* bit 0: clients, bit 1: servers; both only where the program asks */
-	uint32_t recovery_probes; /* 0: a lost retransmission may wait for the timeout, as in Linux */
-	uint32_t mtu_probing; /* 0: no, 1: after timeouts that look like a black hole */
+	uint32_t syncookies; /* 0: never, 1: when a SYN queue is full, 2: always */
+	uint32_t ecn;	     /* 0: no, 1: ask for it too, 2: when the peer asks */
+	uint32_t fastopen;   /* bit 0: clients, bit 1: servers; both only where the program asks */
+	uint32_t recovery_probes; /* 0: a lost retransmission may wait for RTO, as in Linux */
+	uint32_t mtu_probing; /* 0: no, 1: where something was too long, 2: from base_mss on up */
+	uint32_t base_mss;    /* bytes: what nearly every path takes, RFC 4821 7.2 */
+	uint32_t probe_interval;  /* s: until a larger size is tried again, RFC 4821 7.3 */
+	uint32_t probe_threshold; /* bytes: closer is not searched for */
 	uint32_t sack, timestamps, window_scaling;
 	uint32_t rmem_default, rmem_max, wmem_default, wmem_max; /* bytes */
 };
@@ -435,9 +449,8 @@ bool tcp_time_wait_recycle(struct stack *st);  /* the oldest goes; false: there 
 void tcp_reap(struct stack *st);	       /* frees what is dead; the end of every entry */
 void tcp_purge_send(struct tcp_pcb *pcb);
 void tcp_purge_rcv(struct tcp_pcb *pcb);
-void tcp_wake(struct tcp_pcb *pcb);	  /* sock_ready with wake, if there is a socket */
-void tcp_wake_later(struct tcp_pcb *pcb); /* once for all of a batch, by tcp_flush() */
-void tcp_sync_mss(struct tcp_pcb *pcb);
+void tcp_wake(struct tcp_pcb *pcb);	   /* sock_ready with wake, if there is a socket */
+void tcp_wake_later(struct tcp_pcb *pcb);  /* once for all of a batch, by tcp_flush() */
 bool tcp_pool_low(const struct stack *st); /* buffers are nearly out: the least useful go first */
 bool tcp_pool_out(const struct stack *st); /* the greedy lose even what is useful */
 
@@ -498,6 +511,18 @@ uint64_t tcp_pacing_rate(const struct tcp_pcb *pcb); /* bytes a second, as TCP_I
 bool tcp_pace_holds(struct tcp_pcb *pcb);	     /* not yet: the timer is armed */
 void tcp_pace_sent(struct tcp_pcb *pcb, uint32_t bytes);
 
+/* ---- tcp_mtu.c */
+void tcp_sync_mss(struct tcp_pcb *pcb);		  /* snd_mss, after what it follows from changed */
+uint32_t tcp_path_mtu(const struct tcp_pcb *pcb); /* bytes of a packet, of either family */
+void tcp_mtu_start(struct tcp_pcb *pcb);	  /* established: options are known */
+bool tcp_mtu_probe(struct tcp_pcb *pcb);	  /* mtu_search: true if a probe was sent */
+void tcp_mtu_acked(struct tcp_pcb *pcb, uint32_t ack); /* path_mtu: before the queue is cleaned */
+/* Something is lost and no recovery began: true if it was just the probe, which is seen to. */
+bool tcp_mtu_lost(struct tcp_pcb *pcb);
+void tcp_mtu_timeout(struct tcp_pcb *pcb); /* the head of the queue is lost */
+/* A router does not take the segment at seq: bytes of IPv4's, any value. */
+void tcp_mtu_icmp(struct tcp_pcb *pcb, uint32_t mtu, uint32_t seq);
+
 /* ---- tcp_settings.c */
 void tcp_settings_init(struct tcp_settings *set);
 
@@ -521,7 +546,6 @@ void tcp_recover(struct tcp_pcb *pcb, struct tcp_ack_result *r);
 void tcp_enter_loss(struct tcp_pcb *pcb);
 void tcp_send_recovery_probe(struct tcp_pcb *pcb);
 void tcp_rack_timeout(struct tcp_pcb *pcb);
-void tcp_lost_to_mtu(struct tcp_pcb *pcb); /* segments that no longer fit the path go again */
 void tcp_probe_acked(struct tcp_pcb *pcb, uint32_t ack, const struct tcp_ack_result *r);
 
 /* ---- tcp_rcv.c */
@@ -541,6 +565,7 @@ bool tcp_retransmit(struct tcp_pcb *pcb, struct pktbuf *p);
 void tcp_send_lost(struct tcp_pcb *pcb); /* what is marked lost, as cwnd allows */
 void tcp_send_tail_probe(struct tcp_pcb *pcb);
 void tcp_send_window_probe(struct tcp_pcb *pcb);
+void tcp_send_long(struct tcp_pcb *pcb); /* snd_next, whatever its length */
 /* Counts p, which is snd_next and about to be sent, as sent. */
 static inline void tcp_note_new(struct tcp_pcb *pcb, struct pktbuf *p)
 {

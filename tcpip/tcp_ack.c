@@ -6,8 +6,6 @@
  */
 #include "tcpip/tcp.h"
 
-#define PATH_MTU_AGE (600 * TCP_S)
-
 void tcp_set_rto(struct tcp_pcb *pcb)
 {
 	uint64_t var = 4ull * pcb->rttvar_us, rto;
@@ -152,6 +150,8 @@ static void progress(struct tcp_pcb *pcb, uint32_t ack, struct tcp_ack_result *r
 	pcb->soft_error = 0;
 	pcb->held = 0;
 	pcb->rec_probes = 0;
+	if (pcb->path_mtu)
+		tcp_mtu_acked(pcb, ack);
 	clean_queue(pcb, ack, r);
 	if (seq_lt(pcb->high_sacked, ack))
 		pcb->high_sacked = ack;
@@ -159,11 +159,6 @@ static void progress(struct tcp_pcb *pcb, uint32_t ack, struct tcp_ack_result *r
 		pcb->snd_sml = ack;
 	if (pcb->snd_urg && seq_le(pcb->snd_up, ack))
 		pcb->snd_urg = false;
-	/* RFC 1191 6.3: the path may have become better. */
-	if (pcb->path_mtu && pcb->st->now - pcb->path_mtu_at > PATH_MTU_AGE) {
-		pcb->path_mtu = 0;
-		tcp_sync_mss(pcb);
-	}
 }
 
 bool tcp_ack(struct tcp_pcb *pcb, struct tcp_seg *seg)

@@ -454,21 +454,8 @@ bool tcp_icmp_error(struct stack *st, const struct icmp_quote *q)
 		return false;
 	if (seq_lt(seq, pcb->snd_una) || seq_gt(seq, pcb->snd_nxt))
 		return false;
-	if (q->type == ICMP4_DEST_UNREACH &&
-	    q->code == ICMP4_FRAG_NEEDED) { /* RFC 1191; a host of 68 bytes would be an attack */
-		uint16_t mtu = q->rest & 0xffff;
-
-		if (pcb->mtu_discover >= PMTUDISC_INTERFACE)
-			return true;
-		if (mtu < 552)
-			mtu = 552;
-		pmtu_learn(st, q->ip->dst, mtu);
-		if (!pcb->path_mtu || mtu < pcb->path_mtu) {
-			pcb->path_mtu = mtu;
-			pcb->path_mtu_at = st->now;
-			tcp_sync_mss(pcb);
-			tcp_lost_to_mtu(pcb);
-		}
+	if (q->type == ICMP4_DEST_UNREACH && q->code == ICMP4_FRAG_NEEDED) {
+		tcp_mtu_icmp(pcb, q->rest & 0xffff, seq);
 		tcp_reap(st);
 		return true;
 	}

@@ -284,13 +284,17 @@ static void send_data(struct tcp_pcb *pcb)
 	bool limited = false, sent = false, first = pcb->packets_out == 0;
 	struct pktbuf *p;
 
-	if (pcb->snd_next)
+	if (pcb->snd_next) {
 		restart_after_idle(pcb);
+		if (pcb->mtu_search)
+			sent = tcp_mtu_probe(pcb);
+	}
 	if (pcb->tso_max > 1) {
 		budget -= tcp_send_trains(pcb, budget);
-		sent = budget < TCP_OUT_BURST;
-		if (sent)
+		if (budget < TCP_OUT_BURST) {
+			sent = true;
 			after_new(pcb, first, pcb->st->now);
+		}
 	}
 	while ((p = pcb->snd_next)) {
 		if (budget == 0) {
@@ -438,4 +442,11 @@ void tcp_send_window_probe(struct tcp_pcb *pcb)
 		return;
 	}
 	tcp_send_probe(pcb);
+}
+
+void tcp_send_long(struct tcp_pcb *pcb)
+{
+	pcb->snd_mss = pcb->snd_next->tcp.payload_len;
+	send_new(pcb, pcb->snd_next);
+	tcp_sync_mss(pcb);
 }

@@ -86,44 +86,6 @@ void tcp_wake_later(struct tcp_pcb *pcb)
 	tcp_mark_pending(pcb);
 }
 
-/* The payload of a segment: what the path, the peer and the application allow (RFC 9293 3.7.1),
- * less the options every segment carries (RFC 6691), in one buffer. */
-/* By number: it may be gone before the connection is. What ip4_out sends by another, as the route
- * has changed, it refuses (-EMSGSIZE) where that one does not cut trains. */
-static void note_port(struct tcp_pcb *pcb, const struct port *port)
-{
-	uint32_t most = 65000 / pcb->snd_mss; /* IP's length has 16 bits, and there are headers */
-
-	pcb->port_scope = port ? port->index + 1 : 0;
-	pcb->tso_max = 0;
-	if (port && port->caps & PORT_CAP_TX_L4_CSUM)
-		pcb->tso_max = port->tso_max < most ? port->tso_max : (uint16_t)most;
-}
-
-void tcp_sync_mss(struct tcp_pcb *pcb)
-{
-	uint32_t mss = ip4_mtu(pcb->st, pcb->remote_ip);
-
-	if (pcb->path_mtu && mss > pcb->path_mtu)
-		mss = pcb->path_mtu;
-	mss = mss > IP4_HDR_LEN + TCP_HDR_LEN ? mss - IP4_HDR_LEN - TCP_HDR_LEN : 0;
-	if (mss > pcb->peer_mss)
-		mss = pcb->peer_mss;
-	if (pcb->user_mss && mss > pcb->user_mss)
-		mss = pcb->user_mss;
-	if (pcb->ts_ok && mss > 12)
-		mss -= 12;
-	/* A peer whose whole window is small must not wait for a segment that never fits. */
-	if (pcb->max_window > TCP_MSS_DEFAULT && mss > pcb->max_window / 2)
-		mss = pcb->max_window / 2;
-	if (mss > TCP_MSS_MAX)
-		mss = TCP_MSS_MAX;
-	if (mss < TCP_MSS_MIN)
-		mss = TCP_MSS_MIN;
-	pcb->snd_mss = (uint16_t)mss;
-	note_port(pcb, ip4_port(pcb->st, pcb->remote_ip));
-}
-
 void tcp_established(struct tcp_pcb *pcb)
 {
 	struct stack *st = pcb->st;
@@ -133,6 +95,7 @@ void tcp_established(struct tcp_pcb *pcb)
 	pcb->backoff = 0;
 	pcb->stuck_since = 0;
 	pcb->snd_time = 0;
+	tcp_mtu_start(pcb);
 	tcp_sync_mss(pcb);
 	/* A lost SYN says as much about the path as a lost segment (RFC 5681 3.1). */
 	pcb->cwnd = pcb->syn_tries ? 1 : TCP_IW;

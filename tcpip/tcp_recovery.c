@@ -196,7 +196,7 @@ void tcp_recover(struct tcp_pcb *pcb, struct tcp_ack_result *r)
 	if (pcb->ca_state >= TCP_CA_CWR && episode_over(pcb))
 		leave(pcb);
 	find_lost(pcb, r);
-	if (pcb->ca_state < TCP_CA_RECOVERY && pcb->lost_out)
+	if (pcb->ca_state < TCP_CA_RECOVERY && pcb->lost_out && !tcp_mtu_lost(pcb))
 		enter_recovery(pcb);
 	else if (r->ece && pcb->ca_state < TCP_CA_CWR)
 		congestion_marked(pcb);
@@ -258,7 +258,7 @@ void tcp_rack_timeout(struct tcp_pcb *pcb)
 	wait = tcp_rack_detect(pcb);
 	if (pcb->lost_out > before) {
 		r.lost = pcb->lost_out - before;
-		if (pcb->ca_state < TCP_CA_RECOVERY)
+		if (pcb->ca_state < TCP_CA_RECOVERY && !tcp_mtu_lost(pcb))
 			enter_recovery(pcb);
 		if (tcp_in_reduction(pcb))
 			proportional_rate(pcb, &r);
@@ -301,23 +301,4 @@ void tcp_probe_acked(struct tcp_pcb *pcb, uint32_t ack, const struct tcp_ack_res
 	}
 	if (past || new_data || r->dsack || both_arrived)
 		pcb->tlp_high_seq = 0;
-}
-
-/* RFC 1191 6.5: not a sign of congestion, so the window stays. */
-void tcp_lost_to_mtu(struct tcp_pcb *pcb)
-{
-	struct pktbuf *p = pcb->snd_head;
-	uint32_t before = pcb->lost_out;
-
-	for (; p != pcb->snd_next; p = p->tcp.link)
-		if (p->tcp.payload_len > pcb->snd_mss)
-			tcp_mark_lost(pcb, p);
-	if (pcb->lost_out == before)
-		return;
-	if (pcb->ca_state < TCP_CA_RECOVERY) {
-		pcb->ca_state = TCP_CA_LOSS;
-		pcb->high_seq = pcb->snd_nxt;
-		pcb->undo_on = false;
-	}
-	tcp_mark_pending(pcb);
 }

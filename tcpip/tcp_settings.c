@@ -20,7 +20,10 @@ static const struct setting settings[] = {
 	{"syncookies", AT(syncookies), 0, 2, 1},   /* a flood must not cost memory */
 	{"ecn", AT(ecn), 0, 2, 2},		   /* some paths drop SYNs that ask for it */
 	{"fastopen", AT(fastopen), 0, 3, 3},	   /* Linux: 1; a server has to ask for it anyway */
-	{"mtu_probing", AT(mtu_probing), 0, 1, 1}, /* Linux: 0; routers that keep silent are many */
+	{"mtu_probing", AT(mtu_probing), 0, 2, 1}, /* Linux: 0; routers that keep silent are many */
+	{"base_mss", AT(base_mss), TCP_MSS_MIN, TCP_MSS_MAX, 1024},
+	{"probe_interval", AT(probe_interval), 1, 86400, 600}, /* paths change */
+	{"probe_threshold", AT(probe_threshold), 1, 1024, 8},
 	{"recovery_probes", AT(recovery_probes), 0, 1, 1}, /* not Linux's: see tcp_timer.c */
 	{"sack", AT(sack), 0, 1, 1},
 	{"timestamps", AT(timestamps), 0, 1, 1},

@@ -196,8 +196,7 @@ static void fill_info(struct tcp_pcb *pcb, struct tcp_info_abi *i)
 	i->last_data_sent = ms_since(pcb, pcb->snd_time);
 	i->last_data_recv = ms_since(pcb, pcb->rcv_time);
 	i->last_ack_recv = ms_since(pcb, pcb->heard_time);
-	i->pmtu = ip_is6(pcb->remote_ip) ? ip6_mtu(pcb->st, pcb->remote_ip)
-					 : ip4_mtu(pcb->st, pcb->remote_ip);
+	i->pmtu = tcp_path_mtu(pcb);
 	i->rtt = pcb->srtt_us;
 	i->rttvar = pcb->rttvar_us;
 	i->snd_ssthresh = pcb->ssthresh;

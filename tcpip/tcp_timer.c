@@ -152,26 +152,6 @@ static void syn_timeout(struct tcp_pcb *pcb)
 	tcp_rexmit_arm(pcb, TCP_T_RTO, clamp_to_user_timeout(pcb, tcp_rto_ns(pcb)));
 }
 
-/* RFC 4821 7.7 by another way: full segments that are lost again and again may be too long for a
- * router that does not say so. The next smaller size that nearly every path has, at each further
- * timeout; not a sign of congestion beyond what the timeout was. */
-static void suspect_black_hole(struct tcp_pcb *pcb)
-{
-	static const uint16_t sizes[] = {1064, 576, 296};
-	uint32_t size = pcb->snd_head->tcp.payload_len + IP4_HDR_LEN + TCP_HDR_LEN, i;
-
-	if (!pcb->st->tcp->set.mtu_probing || pcb->backoff < 2)
-		return;
-	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
-		if (size > sizes[i]) {
-			COUNT(pcb->st, TcpBlackHoles);
-			pcb->path_mtu = sizes[i];
-			pcb->path_mtu_at = pcb->st->now;
-			tcp_sync_mss(pcb);
-			return;
-		}
-}
-
 static void rto_timeout(struct tcp_pcb *pcb)
 {
 	struct pktbuf *p = pcb->snd_head;
@@ -193,7 +173,7 @@ static void rto_timeout(struct tcp_pcb *pcb)
 		pcb->stuck_since = pcb->st->now;
 	COUNT(pcb->st, TcpTimeouts);
 	tcp_enter_loss(pcb);
-	suspect_black_hole(pcb);
+	tcp_mtu_timeout(pcb);
 	(void)tcp_retransmit(pcb, p);
 	if (pcb->backoff < 32)
 		pcb->backoff++;

@@ -14,8 +14,8 @@
 
 /* Settings of the stack itself, by Linux's names without "tcp_" (tcpip/tcp_settings.c). */
 static const char *const stack_wide[] = {
-	"syncookies",	  "ecn",	 "sack",	   "timestamps",
-	"window_scaling", "mtu_probing", "recovery_probes"};
+	"syncookies",  "ecn",	   "sack",	     "timestamps",	"window_scaling",
+	"mtu_probing", "base_mss", "probe_interval", "probe_threshold", "recovery_probes"};
 #define N_WIDE (sizeof(stack_wide) / sizeof(stack_wide[0]))
 
 static const struct knob known[] = {

@@ -207,14 +207,11 @@ START_TEST(a_connection_over_the_wire_is_accepted_carries_data_and_ends)
 }
 END_TEST
 
-START_TEST(a_segment_is_no_longer_than_the_path_takes)
+/* A connection that was accepted and has sent 4,000 bytes. */
+static struct socket *writer(void)
 {
 	struct socket *l = bound(SOCK_STREAM, "::", 80, false), *so;
 	static uint8_t data[4000];
-	uint8_t quoted[1300];
-	struct ip6_hdr h = {.next = IP6_ICMP};
-	struct icmp_hdr m = {.type = ICMP6_TOO_BIG, .rest = 1300};
-	uint8_t l4[1400];
 	struct tcp_hdr t;
 
 	ck_assert_int_eq(sock_listen(l, 5), 0);
@@ -223,6 +220,18 @@ START_TEST(a_segment_is_no_longer_than_the_path_takes)
 	segment(4000, TCP_ACK, 101, t.seq + 1, NULL, 0);
 	ck_assert_int_eq(sock_accept(l, &so, NULL), 0);
 	ck_assert_int_gt(desk_send(&d, so, data, sizeof(data), NULL), 0);
+	return so;
+}
+
+START_TEST(a_segment_is_no_longer_than_the_path_takes)
+{
+	uint8_t quoted[1300];
+	struct ip6_hdr h = {.next = IP6_ICMP};
+	struct icmp_hdr m = {.type = ICMP6_TOO_BIG, .rest = 1300};
+	uint8_t l4[1400];
+	struct tcp_hdr t;
+
+	(void)writer();
 	t = answer();
 	ck_assert_uint_eq(pk.l4_len - t.hdr_len, 1440);
 	memcpy(quoted, pk.l3, sizeof(quoted));
@@ -235,6 +244,20 @@ START_TEST(a_segment_is_no_longer_than_the_path_takes)
 	desk_pass(&d, 2 * SEC_NS);
 	t = answer();
 	ck_assert_uint_eq(pk.l4_len - t.hdr_len, 1300 - 60);
+}
+END_TEST
+
+/* RFC 4821 7.7: nobody need take less. */
+START_TEST(a_path_that_swallows_all_is_thought_to_take_1280)
+{
+	struct socket *so = writer();
+
+	desk_pass(&d, 60 * SEC_NS);
+	ck_assert_uint_eq(so->tcp->snd_mss, 1280 - 60);
+	ck_assert_uint_eq(desk_count(&d, "TcpBlackHoles"), 1);
+	desk_pass(&d, 120 * SEC_NS);
+	ck_assert_uint_eq(so->tcp->snd_mss, 1280 - 60);
+	desk_drop_sent(&d, 0);
 }
 END_TEST
 
@@ -369,6 +392,7 @@ int main(void)
 			       an_address_of_the_wrong_family_is_refused_as_linux_does,
 			       a_connection_over_the_wire_is_accepted_carries_data_and_ends,
 			       a_segment_is_no_longer_than_the_path_takes,
+			       a_path_that_swallows_all_is_thought_to_take_1280,
 			       a_connection_to_nobody_is_refused_with_a_reset,
 			       a_cookie_is_good_after_its_handle_was_forgotten,
 			       we_connect_to_ourselves_and_to_mapped_addresses,

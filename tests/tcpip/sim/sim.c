@@ -153,7 +153,7 @@ static void transmit(void *host, const uint8_t *bytes, uint16_t len)
 		return;
 	}
 	h->line_free += take;
-	if (is_lost(h, path)) {
+	if (is_lost(h, path) || (path->mtu && len > path->mtu)) {
 		h->lost++;
 		return;
 	}

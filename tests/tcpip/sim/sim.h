@@ -21,6 +21,7 @@ struct sim_path {
 	uint32_t loss, reorder, duplicate, corrupt;
 	uint64_t reorder_delay; /* ns more for a reordered packet */
 	uint32_t burst;		/* packets lost in a row, 0 or 1: single */
+	uint32_t mtu;	/* bytes: what is longer vanishes, and nobody says so; 0: nothing does */
 	uint32_t strip; /* options a middlebox takes out of SYNs: 1 SACK, 2 timestamps, 4 scale */
 };
 

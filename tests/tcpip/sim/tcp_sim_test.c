@@ -91,6 +91,8 @@ static struct sim_path wild_path(struct sim *s)
 		p.jitter = 1 + sim_below(s, 5000) * 1000ull;
 	if (p.loss < 200 && sim_below(s, 4) == 0)
 		p.burst = 1 + sim_below(s, 6);
+	if (sim_below(s, 4) == 0)
+		p.mtu = 1280 + sim_below(s, 221);
 	return p;
 }
 
@@ -106,6 +108,7 @@ static void any_wire(uint64_t seed, int family)
 {
 	uint64_t smallest = family == AF_INET6 ? 1280 : 576;
 	uint32_t buf, on = 1;
+	int i;
 	bool r;
 	struct sim s;
 	struct sim_flow f;
@@ -117,6 +120,9 @@ static void any_wire(uint64_t seed, int family)
 	s.path[0] = wild_path(&s);
 	s.path[1] = wild_path(&s);
 	s.path[0].strip = s.path[1].strip = sim_below(&s, 2) ? sim_below(&s, 8) : 0;
+	for (i = 0; i < 2; i++)
+		ck_assert_int_eq(stack_tcp_set(s.host[i].st, "mtu_probing", 1 + sim_below(&s, 2)),
+				 0);
 	sim_flow_open(&f, &s, 7, sim_below(&s, 300000),
 		      sim_below(&s, 3) ? sim_below(&s, 100000) : 0);
 	wild_end(&s, &f.end[0]);
@@ -192,6 +198,81 @@ START_TEST(flows_share_a_link_fairly)
 }
 END_TEST
 
+/* ---- what the path takes, RFC 4821 ---- */
+
+#define MTUS 2u
+
+/* 32 MiB up a path that takes mtu[0] bytes, and mtu[1] from the middle of the transfer on: the
+ * sender's MSS at the end, with 12 bytes of timestamps in each segment. */
+static uint32_t over_mtus(int family, const uint32_t mtu[MTUS], uint32_t probing,
+			  uint64_t *timeouts)
+{
+	struct sim_path path = {.delay = 5 * SIM_MS, .rate = 20000000, .queue = 20};
+	const uint64_t bytes = 32u << 20;
+	struct sim_flow f;
+	struct sim s;
+	uint32_t mss;
+
+	sim_open(&s, 77, 4096, 1500);
+	if (family == AF_INET6)
+		sim_ip6(&s);
+	path.mtu = mtu[0];
+	both(&s, path);
+	ck_assert_int_eq(stack_tcp_set(s.host[0].st, "mtu_probing", probing), 0);
+	ck_assert_int_eq(stack_tcp_set(s.host[0].st, "probe_interval", 1), 0);
+	sim_flow_open(&f, &s, 7, bytes, 1000);
+	while (f.end[1].got < bytes / 2 && s.now < f.started + 600 * SIM_S) {
+		ck_assert(!sim_flow_pump(&f));
+		(void)sim_step(&s, s.now + SIM_S);
+	}
+	s.path[0].mtu = s.path[1].mtu = mtu[1];
+	ck_assert(sim_flow_run(&f, 600 * SIM_S));
+	mss = f.end[0].so->tcp->snd_mss;
+	*timeouts = s.host[0].st->counters[CNT_TcpTimeouts];
+	sim_flow_close(&f);
+	ck_assert(sim_all_returned(&s));
+	sim_close(&s);
+	return mss;
+}
+
+static const int families[] = {AF_INET, AF_INET6};
+
+START_TEST(a_path_that_becomes_narrow_and_keeps_silent_is_found_out)
+{
+	int family = families[_i];
+	uint64_t timeouts;
+	uint32_t hdr = family == AF_INET ? 52 : 72;
+	uint32_t mss = over_mtus(family, (uint32_t[]){1500, 1400}, 1, &timeouts);
+
+	ck_assert_uint_le(mss, 1400 - hdr);
+	ck_assert_uint_gt(mss, 1400 - hdr - 8);
+	ck_assert_uint_le(timeouts, 4);
+}
+END_TEST
+
+START_TEST(a_path_that_becomes_wide_is_used)
+{
+	int family = families[_i];
+	uint32_t narrow = family == AF_INET ? 1100 : 1300, hdr = family == AF_INET ? 52 : 72;
+	uint64_t timeouts;
+	uint32_t mss = over_mtus(family, (uint32_t[]){narrow, 1500}, 2, &timeouts);
+
+	ck_assert_uint_eq(mss, 1500 - hdr);
+	ck_assert_uint_eq(timeouts, 0);
+}
+END_TEST
+
+START_TEST(probes_from_the_start_find_what_a_narrow_path_takes_without_a_timeout)
+{
+	uint64_t timeouts;
+	uint32_t mss = over_mtus(AF_INET, (uint32_t[]){1280, 1280}, 2, &timeouts);
+
+	ck_assert_uint_le(mss, 1280 - 52);
+	ck_assert_uint_gt(mss, 1280 - 52 - 8);
+	ck_assert_uint_eq(timeouts, 0);
+}
+END_TEST
+
 /* Ends vanish at any moment, in any manner: with data unread, unsent, in the handshake. */
 START_TEST(sudden_ends_leave_nothing)
 {
@@ -241,6 +322,9 @@ int main(void)
 	tcase_add_loop_test(wild, bytes_are_exact_and_nothing_is_left_on_any_wire, from,
 			    from + (count ? atoi(count) : SEEDS));
 	tcase_add_loop_test(wild, nor_over_ipv6, from, from + (count ? atoi(count) : SEEDS / 2));
+	tcase_add_loop_test(tc, a_path_that_becomes_narrow_and_keeps_silent_is_found_out, 0, 2);
+	tcase_add_loop_test(tc, a_path_that_becomes_wide_is_used, 0, 2);
+	tcase_add_test(tc, probes_from_the_start_find_what_a_narrow_path_takes_without_a_timeout);
 	tcase_add_loop_test(wild, sudden_ends_leave_nothing, 0, 60);
 	suite_add_tcase(su, wild);
 	srunner_run_all(sr, CK_NORMAL);
