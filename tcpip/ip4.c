@@ -174,10 +174,29 @@ static struct pktbuf *whole(struct stack *st, struct pktbuf *p, struct ip4_hdr *
 	return p;
 }
 
+/* Are its addresses what they may be? *mine: the destination is an address of ours. */
+static bool addresses_ok(struct stack *st, struct port *port, const struct pktbuf *p,
+			 const struct ip4_hdr *ip, bool looped, bool *mine)
+{
+	*mine = addr_port4(st, ip->dst) == port;
+	if (martian_source(st, ip->src, looped) && !nobody_asks(ip))
+		return false;
+	return for_us(st, port, ip, p, *mine) || dhcp4_claims(st, port, p, ip);
+}
+
+/* Packets come in trains: what was found of the last pair of addresses holds for the next packet,
+ * until an address of ours comes or goes. */
+static bool heard_before(const struct stack *st, const struct port *port, const struct pktbuf *p,
+			 const struct ip4_hdr *ip)
+{
+	return st->heard.src == ip->src && st->heard.dst == ip->dst && st->heard.port == port &&
+	       !(p->flags & PKTBUF_BROADCAST);
+}
+
 static void receive(struct stack *st, struct port *port, struct pktbuf *p, bool looped)
 {
 	struct ip4_hdr ip;
-	bool mine;
+	bool mine = true;
 
 	COUNT(st, IpInReceives);
 	if (ip4_parse(&ip, pktbuf_data(p), p->len) < 0) {
@@ -189,11 +208,13 @@ static void receive(struct stack *st, struct port *port, struct pktbuf *p, bool 
 		COUNT(st, IpInCsumErrors);
 		goto drop;
 	}
-	mine = addr_port4(st, ip.dst) == port;
-	if ((martian_source(st, ip.src, looped) && !nobody_asks(&ip)) ||
-	    (!for_us(st, port, &ip, p, mine) && !dhcp4_claims(st, port, p, &ip))) {
-		COUNT(st, IpInAddrErrors);
-		goto drop;
+	if (!heard_before(st, port, p, &ip)) {
+		if (!addresses_ok(st, port, p, &ip, looped, &mine)) {
+			COUNT(st, IpInAddrErrors);
+			goto drop;
+		}
+		if (mine && !looped)
+			st->heard = (struct heard){ip.src, ip.dst, port};
 	}
 	pktbuf_trim(p, ip.total_len); /* Ethernet's padding */
 	pktbuf_pull(p, ip.hdr_len);

@@ -301,6 +301,7 @@ int stack_addr_add(struct stack *st, struct port *port, const struct ip_addr *ad
 		return r;
 	st->addrs[st->n_addrs++] =
 		(struct local_addr){.addr = make_addr(ip, addr->prefix), .port = port};
+	st->heard.port = NULL;
 	hear_all_hosts(st, port, true);
 	return 0;
 }
@@ -328,6 +329,7 @@ static void remove_addr(struct stack *st, uint32_t i)
 	hear_all_hosts(st, a->port, false);
 	st->addrs[i] = st->addrs[--st->n_addrs];
 	st->addrs[st->n_addrs].port = NULL;
+	st->heard.port = NULL;
 }
 
 int stack_addr_del(struct stack *st, struct port *port, const struct ip_addr *addr)

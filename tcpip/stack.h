@@ -201,6 +201,12 @@ struct quota_user {
 	uint64_t refused;
 };
 
+/* A source that is no martian, an address of ours of that port: ip4.c; route.c forgets it. */
+struct heard {
+	uint32_t src, dst; /* network byte order */
+	struct port *port; /* NULL: none */
+};
+
 struct ip6_table;   /* ip6.h */
 struct neigh_table; /* neigh.c */
 struct group_table; /* group.h */
@@ -227,6 +233,7 @@ struct stack {
 	struct redirect *redirect_place;
 	struct redirect redirects[STACK_REDIRECTS];
 	struct timer redirect_timer;
+	struct heard heard; /* the last packet's */
 	struct neigh_table *neigh;
 	struct acd *acds;	  /* addresses being asked for */
 	struct dhcp_client *dhcp; /* by index of the port */

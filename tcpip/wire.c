@@ -115,18 +115,26 @@ static uint64_t csum_words(uint64_t sum, const uint8_t *p, size_t len)
 uint64_t csum_add(uint64_t sum, const void *data, size_t len)
 {
 	const uint8_t *p = data;
-	uint8_t tail[8] = {0};
-	uint64_t w;
-	size_t i, whole = len & ~(size_t)7;
+	uint64_t tail = 0;
+	uint32_t four;
+	uint16_t two;
 
 	sum = csum_words(sum, p, len);
-	if (whole == len)
-		return sum;
-	for (i = whole; i < len; i++)
-		tail[i - whole] = p[i];
-	memcpy(&w, tail, 8);
-	sum += w;
-	return sum + (sum < w);
+	p += len & ~(size_t)7;
+	if (len & 4) {
+		memcpy(&four, p, 4);
+		tail += four;
+		p += 4;
+	}
+	if (len & 2) {
+		memcpy(&two, p, 2);
+		tail += two;
+		p += 2;
+	}
+	if (len & 1)
+		tail += *p; /* the first of two bytes, whose second is 0 */
+	sum += tail;
+	return sum + (sum < tail);
 }
 
 uint16_t csum_fold(uint64_t sum)

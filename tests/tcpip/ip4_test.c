@@ -99,6 +99,29 @@ START_TEST(sources_no_host_may_have_are_dropped)
 }
 END_TEST
 
+START_TEST(addresses_found_good_are_looked_at_again_where_that_may_have_changed)
+{
+	struct ip_addr a = {.family = AF_INET, .prefix = 24}, peer = a;
+	struct sock_addr us = name(US, 7);
+	struct ip4_hdr h = good();
+
+	memcpy(a.bytes, &h.dst, 4);
+	memcpy(peer.bytes, &h.src, 4);
+	ck_assert(arrives(&h) && arrives(&h));
+	ck_assert_int_eq(stack_addr_add(d.st, &d.port[1].port, &peer), 0);
+	ck_assert(!arrives(&h)); /* from ourselves, it says */
+	ck_assert_int_eq(stack_addr_del(d.st, &d.port[1].port, &peer), 0);
+	ck_assert(arrives(&h));
+	ck_assert_int_eq(stack_addr_del(d.st, &d.port[0].port, &a), 0);
+	ck_assert(!arrives(&h));
+	ck_assert_int_eq(stack_addr_add(d.st, &d.port[0].port, &a), 0);
+	ck_assert_int_eq(desk_send(&d, so, "data", 4, &us), 4); /* by the loop */
+	ck_assert_int_eq(desk_recv(so, &a, 4, 0, NULL, NULL), 4);
+	h.src = US;
+	ck_assert(!arrives(&h));
+}
+END_TEST
+
 static size_t build(uint8_t *frame, unsigned options)
 {
 	struct eth_hdr e = {.type = ETH_TYPE_IP4};
@@ -152,6 +175,23 @@ START_TEST(a_packet_at_the_end_of_its_ttl_is_delivered)
 }
 END_TEST
 
+START_TEST(tcp_to_a_broadcast_is_nobodys_in_any_frame)
+{
+	struct ip4_hdr h = good();
+	uint8_t frame[200];
+	size_t len = build(frame, 0);
+
+	h.dst = ip(10, 0, 0, 255);
+	h.protocol = IPPROTO_TCP;
+	h.total_len = (uint16_t)(len - ETH_HDR_LEN);
+	ip4_build(frame + ETH_HDR_LEN, &h);
+	desk_frame(&d, 0, frame, len);
+	desk_frame(&d, 0, frame, len);
+	ck_assert_uint_eq(desk_count(&d, "IpInDelivers"), 2);
+	ck_assert_uint_eq(desk_count(&d, "TcpInSegs"), 0);
+}
+END_TEST
+
 START_TEST(a_wrong_header_checksum_is_dropped)
 {
 	uint8_t frame[200];
@@ -189,16 +229,22 @@ START_TEST(ethernets_padding_is_cut_off)
 }
 END_TEST
 
-START_TEST(a_unicast_packet_in_a_broadcast_frame_is_dropped)
+START_TEST(a_unicast_packet_in_a_broadcast_frame_or_by_another_port_is_dropped)
 {
 	uint8_t frame[200];
 	size_t len = build(frame, 0);
 	uint16_t sum;
 	char buf[8];
 
+	desk_frame(&d, 0, frame, len); /* the same to our MAC before it */
+	ck_assert_int_eq(desk_recv(so, buf, 8, 0, NULL, NULL), 4);
 	memset(frame, 0xff, 6);
 	desk_frame(&d, 0, frame, len);
 	ck_assert_int_eq(desk_recv(so, buf, 8, 0, NULL, NULL), -EAGAIN);
+	memcpy(frame, d.port[1].port.mac, 6);
+	desk_frame(&d, 1, frame, len);
+	ck_assert_int_eq(desk_recv(so, buf, 8, 0, NULL, NULL), -EAGAIN);
+	memset(frame, 0xff, 6);
 	frame[ETH_HDR_LEN + 9] = 253; /* nor is it answered: RFC 1122 3.2.2 */
 	frame[ETH_HDR_LEN + 11] = 0;
 	frame[ETH_HDR_LEN + 10] = 0;
@@ -416,10 +462,12 @@ int main(void)
 		CASES(a_packet_that_fills_its_buffer_is_copied_into_one,
 		      a_packet_for_us_is_delivered, packets_for_others_are_not_forwarded,
 		      another_ports_address_is_not_ours_here, sources_no_host_may_have_are_dropped,
+		      addresses_found_good_are_looked_at_again_where_that_may_have_changed,
 		      options_are_skipped, a_packet_at_the_end_of_its_ttl_is_delivered,
+		      tcp_to_a_broadcast_is_nobodys_in_any_frame,
 		      a_wrong_header_checksum_is_dropped, every_truncation_of_a_packet_is_dropped,
 		      ethernets_padding_is_cut_off,
-		      a_unicast_packet_in_a_broadcast_frame_is_dropped,
+		      a_unicast_packet_in_a_broadcast_frame_or_by_another_port_is_dropped,
 		      an_unknown_protocol_is_answered_with_protocol_unreachable,
 		      random_packets_neither_crash_nor_leak, a_sent_packet_has_its_header_right,
 		      what_has_no_route_is_refused, the_largest_datagram_fills_the_mtu,
