@@ -294,6 +294,7 @@ void ip4_loop(struct stack *st)
 		else
 			pktbuf_free(p); /* the address went away meanwhile */
 	}
+	tcp_gro_flush(st);
 }
 
 /* To a group: back in as well. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The instance: made from an arena, fed with frames, moved forward in time. Called by
- * sandbox/turn.c through struct turn_ops and by tests; calls eth.c on input, timer.c, tcp_out.c
- * and ip4.c at the end of a batch.
+ * sandbox/turn.c through struct turn_ops and by tests; calls eth.c on input, tcp_gro.c, timer.c,
+ * tcp_out.c and ip4.c at the end of a batch.
  */
 #include "tcpip/stack.h"
 
@@ -77,6 +77,7 @@ void stack_input(struct stack *st, struct port *port, struct pktbuf **batch, uns
 
 	for (i = 0; i < n; i++)
 		eth_in(st, port, batch[i]);
+	tcp_gro_flush(st);
 }
 
 bool stack_timers(struct stack *st, unsigned budget)

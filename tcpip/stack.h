@@ -72,6 +72,7 @@
 	X(TcpAttemptFails)                                                                         \
 	X(TcpEstabResets)                                                                          \
 	X(TcpInSegs)                                                                               \
+	X(TcpTrains)                                                                               \
 	X(TcpInErrs)                                                                               \
 	X(TcpInCsumErrors)                                                                         \
 	X(TcpOutSegs)                                                                              \
@@ -533,6 +534,8 @@ bool tcp_icmp_error(struct stack *st, const struct icmp_quote *q);
 uint16_t pmtu_of(const struct stack *st, uint32_t dst);
 bool pmtu_learn(struct stack *st, uint32_t dst, uint32_t mtu);
 bool pmtu_learn_for(struct stack *st, uint32_t dst, uint32_t mtu, uint64_t ns);
+/* tcp_gro.c: what gathered goes up to its connections; whoever might notice calls it first. */
+void tcp_gro_flush(struct stack *st);
 /* tcp_out.c: sends the ACKs and data held back for the end of a batch (stack_output). */
 void tcp_flush(struct stack *st);
 int udp_create_table(struct stack *st);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The TCP control block, field by field in RFC names, and the calls between the tcp_*.c files.
- * Private to tcpip/. Reading order: lookup.c (whose is it), tcp_in.c (a segment arrives),
- * tcp_ack.c, tcp_sack.c, tcp_recovery.c (what an ACK means), tcp_rcv.c (data), tcp_out.c (what may
- * be sent), tcp_tso.c, tcp_pace.c, tcp_mtu.c (in segments of which size), tcp_timer.c,
- * tcp_listen.c, tcp_syncookie.c, tcp_pcb.c (birth and death), tcp_user.c, tcp_sockopt.c,
- * tcp_settings.c; beside them tcp_ecn.c, tcp_urg.c and tcp_tune.c (buffer sizes).
+ * Private to tcpip/. Reading order: lookup.c (whose is it), tcp_in.c (a segment arrives), tcp_gro.c
+ * (those that follow one another go on as one), tcp_ack.c, tcp_sack.c, tcp_recovery.c (what an ACK
+ * means), tcp_rcv.c (data), tcp_out.c (what may be sent), tcp_tso.c, tcp_pace.c, tcp_mtu.c (in
+ * segments of which size), tcp_timer.c, tcp_listen.c, tcp_syncookie.c, tcp_pcb.c (birth and death),
+ * tcp_user.c, tcp_sockopt.c, tcp_settings.c; beside them tcp_ecn.c, tcp_urg.c and tcp_tune.c
+ * (buffer sizes).
  *
  * The send queue is one list of buffers in sequence order, one segment each:
  *
@@ -329,6 +330,28 @@ struct tcp_fo_entry {
 };
 #define TCP_FO_ENTRIES 64u
 
+/* A segment as it arrived; or a train of them, tcp_gro.c, that has the headers of each. */
+struct tcp_seg {
+	struct pktbuf *p; /* data is the payload; NULL once somebody took it over */
+	const struct ip4_hdr *ip;
+	struct tcp_hdr h;
+	uint32_t seq, end; /* end counts SYN and FIN */
+	uint32_t len;	   /* payload */
+	uint32_t n;	   /* segments: where more than one, p is the first, linked by `next` */
+	uint32_t size;	   /* payload of each but the last, which may be shorter; n is 1: len */
+};
+
+/* Trains on their way up, of as many flows at once. */
+#define TCP_TRAINS 8u
+struct tcp_gro {
+	struct tcp_train {
+		struct tcp_seg seg;
+		struct ip4_hdr ip;
+		struct pktbuf *tail;
+	} trains[TCP_TRAINS]; /* the first n */
+	uint32_t n;
+};
+
 /* 4-tuples, listeners, bound ports, and the lists of a stack's connections. */
 struct tcp_table {
 	struct tcp_settings set;
@@ -348,18 +371,10 @@ struct tcp_table {
 	struct tcp_fo_entry fo[TCP_FO_ENTRIES]; /* by a keyed hash of the address; newer wins */
 	uint32_t fo_n;	  /* connections accepted on their SYN and not yet confirmed */
 	uint32_t syn_max; /* at most so many: then cookies */
+	struct tcp_gro gro;
 };
 #define TCP_BOUND_SLOTS	 4096u
 #define TCP_LISTEN_SLOTS 64u
-
-/* A segment as it arrived. */
-struct tcp_seg {
-	struct pktbuf *p; /* data is the payload; NULL once somebody took it over */
-	const struct ip4_hdr *ip;
-	struct tcp_hdr h;
-	uint32_t seq, end; /* end counts SYN and FIN */
-	uint32_t len;	   /* payload */
-};
 
 /* What one ACK brought. */
 struct tcp_ack_result {
@@ -409,6 +424,12 @@ static inline uint32_t tcp_ts_now(const struct tcp_pcb *pcb)
 	return (uint32_t)(pcb->st->now / TCP_MS) + pcb->ts_offset;
 }
 
+/* Bytes of a train in front of its last segment. */
+static inline uint32_t tcp_before_last(const struct tcp_seg *seg)
+{
+	return (seg->n - 1) * seg->size;
+}
+
 /* ---- lookup.c */
 struct tcp_pcb *tcp_lookup(struct stack *st, uint32_t lip, uint16_t lport, uint32_t rip,
 			   uint16_t rport);
@@ -432,6 +453,14 @@ uint64_t tcp_fo_hash(const struct stack *st, uint32_t lip, uint32_t rip);
 /* What a SYN cookie (RFC 4987) signs: the 4-tuple, the peer's number, time and MSS. */
 uint32_t tcp_cookie_hash(const struct stack *st, const struct tcp_seg *seg, uint32_t irs,
 			 uint32_t salt);
+
+/* ---- tcp_in.c: from tcp_gro.c. Takes over seg->p. */
+void tcp_seg_in(struct stack *st, struct tcp_seg *seg);
+/* A train; false: it must be taken apart, nothing was done. */
+bool tcp_train_in(struct stack *st, struct tcp_seg *seg);
+
+/* ---- tcp_gro.c: a sound segment; takes over seg->p. tcp_gro_flush() is in stack.h. */
+void tcp_gro_in(struct stack *st, struct tcp_seg *seg);
 
 /* ---- tcp_pcb.c */
 struct tcp_pcb *tcp_pcb_alloc(struct stack *st, uint8_t owner);
@@ -555,6 +584,8 @@ uint32_t tcp_rcv_could(const struct tcp_pcb *pcb);	     /* the same without movi
 void tcp_rcv_init(struct tcp_pcb *pcb);
 void tcp_ooo_drop(struct tcp_pcb *pcb);
 void tcp_dsack_set(struct tcp_pcb *pcb, uint32_t start, uint32_t end);
+/* Would each segment of a train be queued and no more? */
+bool tcp_rcv_takes(const struct tcp_pcb *pcb, const struct tcp_seg *train);
 
 /* ---- tcp_out.c */
 void tcp_output(struct tcp_pcb *pcb);

@@ -47,12 +47,13 @@ void tcp_rtt_sample(struct tcp_pcb *pcb, uint32_t rtt_us)
 static void update_window(struct tcp_pcb *pcb, const struct tcp_seg *seg, struct tcp_ack_result *r)
 {
 	uint32_t wnd = (uint32_t)seg->h.window << pcb->snd_wscale;
+	uint32_t seq = seg->seq + tcp_before_last(seg);
 
-	if (!(seq_gt(seg->h.ack, pcb->snd_una) || seq_gt(seg->seq, pcb->snd_wl1) ||
-	      (seg->seq == pcb->snd_wl1 && (wnd > pcb->snd_wnd || wnd == 0))))
+	if (!(seq_gt(seg->h.ack, pcb->snd_una) || seq_gt(seq, pcb->snd_wl1) ||
+	      (seq == pcb->snd_wl1 && (wnd > pcb->snd_wnd || wnd == 0))))
 		return;
 	r->win_update = wnd != pcb->snd_wnd;
-	pcb->snd_wl1 = seg->seq;
+	pcb->snd_wl1 = seq;
 	pcb->snd_wnd = wnd;
 	if (wnd > pcb->max_window) {
 		pcb->max_window = wnd;

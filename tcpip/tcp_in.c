@@ -2,13 +2,15 @@
 /*
  * A segment arrives: RFC 9293 3.10.7 in its own order.
  *
- *	tcp_in			checks the segment, finds whose it is
+ *	tcp_in			checks the segment; tcp_gro.c may keep it until others join it
+ *	tcp_seg_in, tcp_train_in	find whose it is
  *	  tcp_listen_in		3.10.7.2, tcp_listen.c
  *	  syn_sent_in		3.10.7.3
  *	  time_wait_in		TIME-WAIT, with the reuse that RFC 6191 and 1122 allow
  *	  synced_in		3.10.7.4: acceptable (PAWS), RST, SYN, ACK, data, FIN
  *
- * Called by ip4.c. ACKs and data that follow are mostly left to tcp_flush(), when a batch ends.
+ * Called by ip4.c and ip6.c. ACKs and data that follow are mostly left to tcp_flush(), when a batch
+ * ends.
  */
 #include <errno.h>
 
@@ -381,7 +383,7 @@ static bool parse(struct stack *st, struct tcp_seg *seg)
 		}
 	}
 	(void)pktbuf_pull(p, seg->h.hdr_len);
-	seg->len = p->len;
+	seg->len = seg->size = p->len;
 	seg->seq = seg->h.seq;
 	seg->end = seg->seq + seg->len;
 	seg->end += (seg->h.flags & TCP_SYN) != 0;
@@ -424,17 +426,50 @@ static void dispatch(struct stack *st, struct tcp_seg *seg)
 		synced_in(pcb, seg);
 }
 
+void tcp_seg_in(struct stack *st, struct tcp_seg *seg)
+{
+	dispatch(st, seg);
+	if (seg->p)
+		pktbuf_free(seg->p);
+	tcp_reap(st);
+}
+
+/* Would each of its segments go all the way to the receive queue, and the first do all there is to
+ * do on that way? */
+static bool goes_as_one(const struct tcp_pcb *pcb, const struct tcp_seg *train)
+{
+	return pcb->state == TCPS_ESTABLISHED && pcb->so && pcb->urg_state != TCP_URG_AWAITED &&
+	       seq_ge(train->h.ack, pcb->snd_una) && seq_le(train->h.ack, pcb->snd_nxt) &&
+	       !paws_fails(pcb, train) && tcp_rcv_takes(pcb, train);
+}
+
+bool tcp_train_in(struct stack *st, struct tcp_seg *seg)
+{
+	const struct ip4_hdr *ip = seg->ip;
+	struct tcp_pcb *pcb = tcp_lookup(st, ip->dst, seg->h.dport, ip->src, seg->h.sport);
+
+	if (!pcb || !goes_as_one(pcb, seg))
+		return false;
+	COUNT(st, TcpTrains);
+	pcb->segs_in += seg->n;
+	synced_in(pcb, seg);
+	tcp_reap(st);
+	return true;
+}
+
 void tcp_in(struct stack *st, struct port *port, struct pktbuf *p, const struct ip4_hdr *ip)
 {
-	struct tcp_seg seg = {.p = p, .ip = ip};
+	struct tcp_seg seg;
 
 	COUNT(st, TcpInSegs);
+	seg.p = p;
+	seg.ip = ip;
+	seg.n = 1;
 	/* RFC 1122 4.2.3.10: never a connection with a group. */
-	if (!(p->flags & PKTBUF_BROADCAST) && parse(st, &seg))
-		dispatch(st, &seg);
-	if (seg.p)
-		pktbuf_free(seg.p);
-	tcp_reap(st);
+	if (p->flags & PKTBUF_BROADCAST || !parse(st, &seg))
+		pktbuf_free(p);
+	else
+		tcp_gro_in(st, &seg);
 }
 
 /* ---- ICMP ---- */
@@ -446,10 +481,12 @@ bool tcp_icmp_error(struct stack *st, const struct icmp_quote *q)
 {
 	uint16_t sport = wire_get16(q->l4), dport = wire_get16(q->l4 + 2);
 	uint32_t seq = wire_get32(q->l4 + 4);
-	struct tcp_pcb *pcb = tcp_lookup(st, q->ip->src, sport, q->ip->dst, dport);
+	struct tcp_pcb *pcb;
 	bool hard = false;
 	int err;
 
+	tcp_gro_flush(st);
+	pcb = tcp_lookup(st, q->ip->src, sport, q->ip->dst, dport);
 	if (!pcb || pcb->state == TCPS_TIME_WAIT)
 		return false;
 	if (seq_lt(seq, pcb->snd_una) || seq_gt(seq, pcb->snd_nxt))

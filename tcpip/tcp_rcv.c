@@ -347,6 +347,28 @@ static void duplicate(struct tcp_pcb *pcb, uint32_t start, uint32_t end)
 	tcp_send_ack(pcb);
 }
 
+bool tcp_rcv_takes(const struct tcp_pcb *pcb, const struct tcp_seg *train)
+{
+	const struct stack *st = pcb->st;
+
+	return train->seq == pcb->rcv_nxt && seq_le(train->end, pcb->rcv_adv) && !pcb->ooo_head &&
+	       !pcb->fin_known && rcv_mem(pcb) + train->n * PKTBUF_SIZE <= pcb->rcvbuf &&
+	       !tcp_pool_low(st) &&
+	       quota_left(st, pcb->owner, st->pool->held[pcb->owner], st->pool->avail) >= train->n;
+}
+
+static void train_in(struct tcp_pcb *pcb, struct tcp_seg *train)
+{
+	struct pktbuf *p = train->p, *next;
+
+	for (; p; p = next) {
+		next = p->next;
+		append(pcb, p, false);
+	}
+	train->p = NULL;
+	owe_ack(pcb);
+}
+
 static void payload(struct tcp_pcb *pcb, struct tcp_seg *seg)
 {
 	struct pktbuf *p = seg->p;
@@ -395,11 +417,14 @@ void tcp_rcv_data(struct tcp_pcb *pcb, struct tcp_seg *seg)
 		pcb->fin_at = seg->end - 1;
 	}
 	if (seg->len) {
-		pcb->data_segs_in++;
+		pcb->data_segs_in += seg->n;
 		pcb->rcv_time = pcb->st->now;
-		measure_mss(pcb, seg->len);
+		measure_mss(pcb, seg->size);
 		tcp_tune_rtt(pcb, seg);
-		payload(pcb, seg);
+		if (seg->n > 1)
+			train_in(pcb, seg);
+		else
+			payload(pcb, seg);
 	} else if (fin && pcb->fin_seen) {
 		duplicate(pcb, seg->end - 1, seg->end);
 	} else if (fin && seq_gt(seg->seq, pcb->rcv_nxt)) {

@@ -52,12 +52,12 @@ void tcp_tune_rtt(struct tcp_pcb *pcb, const struct tcp_seg *seg)
 	if (pcb->ts_ok) {
 		uint32_t ms = tcp_ts_now(pcb) - seg->h.opts.ts_ecr;
 
-		if (seg->h.opts.has_ts && seg->h.opts.ts_ecr && seg->len >= pcb->rcv_mss &&
+		if (seg->h.opts.has_ts && seg->h.opts.ts_ecr && seg->size >= pcb->rcv_mss &&
 		    ms < TCP_RTO_MAX_US / 1000)
 			rtt_sample(pcb, ms ? ms * 1000ull : 1000, false);
 		return;
 	}
-	if (seq_lt(pcb->rcv_nxt, pcb->rcv_rtt_seq))
+	if (seq_lt(pcb->rcv_nxt + tcp_before_last(seg), pcb->rcv_rtt_seq))
 		return;
 	if (pcb->rcv_rtt_seq != pcb->irs + 1)
 		rtt_sample(pcb, (now - pcb->rcv_rtt_at) / TCP_US, true);

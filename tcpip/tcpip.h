@@ -49,7 +49,8 @@ struct stack *stack_create(struct arena *arena, const struct stack_conf *conf);
 
 /* The time for all that follows, until the next call. */
 void stack_set_now(struct stack *st, uint64_t now);
-/* Takes over n frames received on a port (Ethernet, or IP where the port has PORT_CAP_RAW_IP). */
+/* Takes over n frames, PORT_BATCH at most, received on a port (Ethernet, or IP where the port has
+ * PORT_CAP_RAW_IP). */
 void stack_input(struct stack *st, struct port *port, struct pktbuf **batch, unsigned n);
 /* Runs timers that are due; at most `budget` of them. Returns true if more are due. */
 bool stack_timers(struct stack *st, unsigned budget);

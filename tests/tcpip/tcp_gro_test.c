@@ -1,0 +1,787 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Trains of segments: that they are made, and that but for the time it takes nobody can tell. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "tests/tcpip/cases.h"
+#include "tests/tcpip/desk6.h"
+#include "tests/tcpip/twin_desk.h"
+
+#define A   TCP_ACK
+#define MSS TWIN_MSS
+
+static uint64_t trains(void)
+{
+	ck_assert_uint_eq(desk_count(&twin[1], "TcpTrains"), 0);
+	return desk_count(&twin[0], "TcpTrains");
+}
+
+static void last_ack(uint32_t ack)
+{
+	ck_assert_uint_ge(twin_n_sent, 1);
+	ck_assert_uint_eq(twin_sent[0][twin_n_sent - 1].h.ack - PEER_ISS, ack);
+}
+
+/* Buffers of both pools, so that `left` are free: whoever holds them. */
+static void use_up(uint32_t left, struct pktbuf **list)
+{
+	for (unsigned k = 0; k < 2; k++)
+		while (twin[k].pool.avail > left) {
+			struct pktbuf *b = pktbuf_alloc(&twin[k].pool);
+
+			b->next = list[k];
+			list[k] = b;
+		}
+}
+
+START_TEST(segments_that_follow_one_another_go_up_as_one)
+{
+	unsigned wakes;
+	struct tcp_info_abi i;
+
+	twin_accepted();
+	wakes = twin[0].wakes;
+	(void)twin_put_full(1, 8);
+	twin_arrive();
+	ck_assert_uint_eq(trains(), 1);
+	ck_assert_uint_eq(twin[0].wakes, wakes + 1);
+	ck_assert_uint_eq(twin_n_sent, 1);
+	last_ack(1 + 8 * MSS);
+	i = peer_info(&twin_peer[0]);
+	ck_assert_uint_eq(i.data_segs_in, 8);
+	ck_assert_uint_eq(i.segs_in, 1 + 8); /* a SYN is its listener's */
+	ck_assert_uint_eq(i.rcv_mss, MSS);
+	ck_assert_uint_eq(desk_count(&twin[0], "TcpInSegs"), 2 + 8);
+	ck_assert_int_eq(twin_read_all(1), 8 * MSS);
+}
+END_TEST
+
+START_TEST(two_full_segments_are_acknowledged_at_once_and_one_is_not)
+{
+	uint32_t seq = 1;
+
+	twin_accepted();
+	for (unsigned i = 0; i < 20; i++) { /* the first are acknowledged at once anyway */
+		seq = twin_put_full(seq, 1);
+		twin_arrive();
+		twin_pass(50 * MS_NS);
+		(void)twin_read_all(seq - MSS);
+	}
+	ck_assert_uint_eq(trains(), 0);
+	seq = twin_put_full(seq, 1);
+	twin_arrive();
+	ck_assert_uint_eq(twin_n_sent, 0);
+	twin_pass(50 * MS_NS);
+	last_ack(seq);
+	seq = twin_put_full(seq, 2);
+	twin_arrive();
+	ck_assert_uint_eq(trains(), 1);
+	last_ack(seq);
+}
+END_TEST
+
+START_TEST(small_segments_are_no_full_ones_and_are_put_together)
+{
+	twin_accepted();
+	twin_peer[0].so->tcp->quick_acks = twin_peer[1].so->tcp->quick_acks = 0;
+	for (unsigned i = 0; i < 5; i++)
+		twin_put(twin_at(1 + i * 100, i < 4 ? 100 : 60));
+	twin_put(twin_at(461, 50)); /* behind the end */
+	twin_arrive();
+	ck_assert_uint_eq(trains(), 1);
+	ck_assert_uint_eq(twin_n_sent, 0);
+	ck_assert_uint_eq(twin_peer[0].so->tcp->rcv_bufs, 1);
+	ck_assert_int_eq(twin_read_all(1), 510);
+}
+END_TEST
+
+START_TEST(a_push_ends_a_train)
+{
+	struct twin_seg s = twin_at(1 + 2 * MSS, MSS);
+
+	twin_accepted();
+	(void)twin_put_full(1, 2);
+	s.flags |= TCP_PSH;
+	twin_put(s);
+	(void)twin_put_full(1 + 3 * MSS, 3);
+	twin_arrive();
+	ck_assert_uint_eq(trains(), 2);
+	ck_assert_int_eq(twin_read_all(1), 6 * MSS);
+}
+END_TEST
+
+/* What may come in the middle of a train, 8 segments of which the fifth is odd. */
+static struct twin_seg odd(unsigned kind, uint32_t seq)
+{
+	struct twin_seg s = twin_at(seq, MSS);
+
+	switch (kind) {
+	case 0:
+		s.seq += MSS; /* a gap */
+		break;
+	case 1:
+		s.seq -= MSS; /* a duplicate */
+		break;
+	case 2:
+		s.seq -= 500; /* an overlap */
+		break;
+	case 3:
+		s.window = 400;
+		break;
+	case 4:
+		s.flags |= TCP_URG;
+		s.urgent = 700;
+		break;
+	case 5:
+		s.flags |= TCP_SYN;
+		break;
+	case 6:
+		s.flags = A | TCP_RST;
+		s.seq += 10; /* not the very next: it is asked back */
+		break;
+	case 7:
+		s.tos = 8;
+		break;
+	case 8:
+		s.flags |= TCP_ECE;
+		break;
+	case 9:
+		s.sack = true;
+		break;
+	case 10:
+		s.ack = 0; /* an old ACK */
+		break;
+	case 11:
+		s.ack = 3000; /* of what was never sent */
+		break;
+	case 12:
+		s.len = 0; /* no data */
+		break;
+	case 13:
+		s.flags = 0; /* no ACK */
+		break;
+	case 14:
+		s.seq -= 100000; /* outside the window */
+		break;
+	case 15:
+		s.dport = 81; /* where nobody listens */
+		break;
+	case 16:
+		s.src = 8; /* who has no connection */
+		break;
+	case 17:
+		s.flags |= TCP_FIN;
+		break;
+	default:
+		s.flags = A | TCP_RST;
+		break;
+	}
+	return s;
+}
+#define ODD 19
+
+START_TEST(whatever_else_comes_keeps_its_place_in_the_flow)
+{
+	uint32_t seq;
+
+	twin_accepted();
+	for (unsigned k = 0; k < 2; k++) { /* something that ACKs and SACKs may be about */
+		ck_assert_int_eq(peer_write(&twin_peer[k], 4 * MSS), 4 * MSS);
+		(void)peer_drain(&twin_peer[k]);
+	}
+	seq = twin_put_full(1, 4);
+	twin_put(odd((unsigned)_i, seq));
+	seq = twin_put_full(seq, 3);
+	twin_arrive();
+	ck_assert_uint_ge(trains(), 1);
+	twin_put(twin_at(1 + 4 * MSS, MSS)); /* what may be missing */
+	(void)twin_put_full(seq, 4);
+	twin_arrive();
+	twin_pass(100 * MS_NS);
+	ck_assert_int_ge(desk_recv(twin_peer[0].so, twin_got[0], 4 * MSS, MSG_PEEK, NULL, NULL),
+			 700);
+}
+END_TEST
+
+START_TEST(a_damaged_segment_is_dropped_alone)
+{
+	struct twin_seg s = twin_at(1 + 4 * MSS, MSS);
+
+	twin_accepted();
+	(void)twin_put_full(1, 4);
+	s.bad = true;
+	twin_put(s);
+	(void)twin_put_full(1 + 5 * MSS, 3);
+	twin_arrive();
+	ck_assert_uint_eq(desk_count(&twin[0], "TcpInCsumErrors"), 1);
+	last_ack(1 + 4 * MSS);
+	ck_assert_int_eq(twin_read_all(1), 4 * MSS);
+	(void)twin_put_full(1 + 4 * MSS, 1);
+	twin_arrive();
+	last_ack(1 + 8 * MSS);
+	ck_assert_int_eq(twin_read_all(1 + 4 * MSS), 4 * MSS);
+}
+END_TEST
+
+START_TEST(timestamps_must_be_the_same)
+{
+	uint32_t seq = 1;
+
+	twin_peer[0].ts = twin_peer[1].ts = true;
+	twin_accepted();
+	for (unsigned i = 0; i < 12; i++, seq += 1448) {
+		struct twin_seg s = twin_at(seq, 1448);
+
+		s.ts = 1000 + i / 6;
+		twin_put(s);
+	}
+	twin_arrive();
+	ck_assert_uint_eq(trains(), 2);
+	ck_assert_uint_eq(twin_sent[0][0].h.opts.ts_ecr,
+			  1000); /* of what was not yet acknowledged */
+	for (unsigned i = 0; i < 4; i++, seq += 1448) {
+		struct twin_seg s = twin_at(seq, 1448);
+
+		s.ts = 500; /* old duplicates, by their time */
+		twin_put(s);
+	}
+	twin_arrive();
+	ck_assert_uint_eq(desk_count(&twin[0], "TcpPawsDrops"), 4);
+	ck_assert_uint_eq(trains(), 2);
+	ck_assert_int_eq(twin_read_all(1), 12 * 1448);
+	twin_pass(300 * MS_NS);
+	for (unsigned i = 0; i < 10; i++) { /* small ones may have waited: no round trip */
+		struct twin_seg s = twin_at(1 + 12 * 1448 + i * 200, 200);
+
+		s.ts = 1001;
+		twin_put(s);
+	}
+	twin_arrive();
+	ck_assert_uint_eq(trains(), 3);
+	ck_assert_int_eq(twin_read_all(1 + 12 * 1448), 2000);
+}
+END_TEST
+
+START_TEST(marks_of_congestion_are_counted_by_the_segment)
+{
+	struct sock_addr from;
+
+	for (unsigned k = 0; k < 2; k++) {
+		peer_listener(&twin_peer[k], 4);
+		peer_send(&twin_peer[k], TCP_SYN | TCP_ECE | TCP_CWR, 0, 0, 0);
+		peer_expect(&twin_peer[k], TCP_SYN | TCP_ACK | TCP_ECE, 0, 1, 0);
+		peer_send(&twin_peer[k], A, 1, 1, 0);
+		ck_assert_int_eq(sock_accept(twin_peer[k].listener, &twin_peer[k].so, &from), 0);
+	}
+	for (unsigned i = 0; i < 12; i++) {
+		struct twin_seg s = twin_at(1 + i * MSS, MSS);
+
+		s.tos = i >= 4 && i < 8 ? IP_CE : IP_ECT0;
+		twin_put(s);
+	}
+	twin_arrive();
+	ck_assert_uint_eq(trains(), 2);
+	ck_assert_uint_eq(twin_peer[0].so->tcp->ce_in, 4);
+	ck_assert(twin_sent[0][twin_n_sent - 1].h.flags & TCP_ECE);
+	ck_assert_int_eq(twin_read_all(1), 12 * MSS);
+}
+END_TEST
+
+START_TEST(flows_that_take_turns_have_a_train_each)
+{
+	twin_connect_flows(3);
+	for (unsigned i = 0; i < 24; i++)
+		twin_put(twin_of_flow(i % 3, 1 + i / 3 * MSS, MSS));
+	twin_arrive();
+	ck_assert_uint_eq(trains(), 3);
+	ck_assert_uint_eq(twin_n_sent, 3);
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert_int_eq(twin_read_from(twin_flows[0][i], twin_flows[1][i], 1), 8 * MSS);
+}
+END_TEST
+
+START_TEST(more_flows_than_trains_lose_nothing)
+{
+	twin_connect_flows(TWIN_FLOWS);
+	for (unsigned i = 0; i < 5 * TWIN_FLOWS; i++)
+		twin_put(twin_of_flow(i % TWIN_FLOWS, 1 + i / TWIN_FLOWS * 1000, 1000));
+	twin_arrive();
+	for (unsigned i = 0; i < TWIN_FLOWS; i++)
+		ck_assert_int_eq(twin_read_from(twin_flows[0][i], twin_flows[1][i], 1), 5000);
+}
+END_TEST
+
+START_TEST(nobody_listens_to_a_train)
+{
+	for (unsigned i = 0; i < 4; i++)
+		twin_put(twin_at(1 + i * MSS, MSS));
+	twin_arrive();
+	ck_assert_uint_eq(twin_n_sent, 4); /* a RST each */
+	ck_assert(twin_sent[0][3].h.flags & TCP_RST);
+	peer_listener(&twin_peer[0], 4);
+	peer_listener(&twin_peer[1], 4);
+	(void)twin_put_full(1, 4);
+	twin_arrive();
+	ck_assert_uint_eq(twin_n_sent, 4);
+	ck_assert_uint_eq(trains(), 0);
+}
+END_TEST
+
+START_TEST(a_handshake_and_its_data_may_be_one_batch)
+{
+	struct sock_addr from;
+	uint32_t seq;
+
+	for (unsigned k = 0; k < 2; k++) {
+		peer_listener(&twin_peer[k], 4);
+		peer_send(&twin_peer[k], TCP_SYN, 0, 0, 0);
+		peer_expect(&twin_peer[k], TCP_SYN | TCP_ACK, 0, 1, 0);
+	}
+	seq = twin_put_full(1, 5);
+	twin_arrive();
+	for (unsigned k = 0; k < 2; k++)
+		ck_assert_int_eq(sock_accept(twin_peer[k].listener, &twin_peer[k].so, &from), 0);
+	(void)twin_put_full(seq, 3);
+	twin_arrive();
+	ck_assert_uint_eq(trains(), 1); /* the first was none: in SYN-RECEIVED */
+	ck_assert_int_eq(twin_read_all(1), 8 * MSS);
+}
+END_TEST
+
+START_TEST(after_the_end_there_are_no_trains)
+{
+	struct twin_seg fin;
+
+	twin_accepted();
+	for (unsigned k = 0; k < 2; k++) {
+		ck_assert_int_eq(sock_shutdown(twin_peer[k].so, SHUT_WR), 0);
+		desk_flush(&twin[k]);
+	}
+	fin = twin_at(1, 0);
+	fin.ack = 2;
+	twin_put(fin);
+	twin_arrive();
+	for (unsigned i = 0; i < 4; i++) { /* FIN-WAIT-2 */
+		struct twin_seg s = twin_at(1 + i * MSS, MSS);
+
+		s.ack = 2;
+		twin_put(s);
+	}
+	twin_arrive();
+	ck_assert_int_eq(twin_read_all(1), 4 * MSS);
+	fin.flags |= TCP_FIN;
+	fin.seq += 4 * MSS;
+	twin_put(fin);
+	twin_arrive();
+	ck_assert_uint_eq(twin_peer[0].so->tcp->state, TCPS_TIME_WAIT);
+	(void)twin_put_full(1, 4);
+	(void)twin_put_full(2 + 4 * MSS, 4);
+	twin_arrive();
+	ck_assert_uint_eq(trains(), 0);
+}
+END_TEST
+
+START_TEST(nobody_is_there_to_read_a_train)
+{
+	twin_accepted();
+	for (unsigned k = 0; k < 2; k++) {
+		sock_close(twin_peer[k].so);
+		twin_peer[k].so = NULL;
+		desk_flush(&twin[k]);
+	}
+	(void)twin_put_full(1, 6);
+	twin_arrive();
+	ck_assert_uint_eq(trains(), 0);
+}
+END_TEST
+
+/* The FIN of close() waits for a buffer: to the peer the connection is as it was. */
+START_TEST(nobody_is_there_but_the_fin_is_not_out)
+{
+	struct pktbuf *list[2] = {NULL, NULL};
+
+	twin_accepted();
+	use_up(0, list);
+	for (unsigned k = 0; k < 2; k++) {
+		struct tcp_pcb *pcb = twin_peer[k].so->tcp;
+
+		sock_close(twin_peer[k].so);
+		twin_peer[k].so = NULL;
+		ck_assert_uint_eq(pcb->state, TCPS_ESTABLISHED);
+		pktbuf_free_list(list[k]);
+	}
+	(void)twin_put_full(1, 6);
+	twin_arrive();
+	ck_assert_uint_eq(trains(), 0);
+	ck_assert_uint_eq(twin[0].pool.avail, twin[0].pool.count);
+}
+END_TEST
+
+START_TEST(a_train_whose_ack_is_nobodys_is_answered_segment_by_segment)
+{
+	twin_accepted();
+	for (unsigned i = 0; i < 4; i++) {
+		struct twin_seg s = twin_at(1 + i * MSS, MSS);
+
+		s.ack = 3000;
+		twin_put(s);
+	}
+	twin_arrive();
+	ck_assert_uint_eq(twin_n_sent, 4);
+	ck_assert_uint_eq(trains(), 0);
+}
+END_TEST
+
+START_TEST(a_train_beyond_the_end_is_cut)
+{
+	struct twin_seg fin = twin_at(1 + 3 * MSS + 700, 0);
+
+	twin_accepted();
+	fin.flags |= TCP_FIN;
+	twin_put(fin);
+	(void)twin_put_full(1, 6);
+	twin_arrive();
+	ck_assert_uint_eq(trains(), 0);
+	ck_assert_uint_eq(twin_peer[0].so->tcp->state, TCPS_CLOSE_WAIT);
+	ck_assert_int_eq(twin_read_all(1), 3 * MSS + 700);
+}
+END_TEST
+
+START_TEST(a_gap_before_a_train_is_told_segment_by_segment)
+{
+	twin_accepted();
+	(void)twin_put_full(1 + MSS, 5);
+	twin_arrive();
+	ck_assert_uint_eq(twin_n_sent, 5); /* duplicate ACKs, which the peer counts */
+	ck_assert_uint_eq(trains(), 0);
+	(void)twin_put_full(1, 8); /* the gap, five duplicates, two new ones */
+	twin_arrive();
+	ck_assert_int_eq(twin_read_all(1), 8 * MSS);
+}
+END_TEST
+
+START_TEST(urgent_data_that_is_awaited_is_found_in_a_train)
+{
+	struct twin_seg s = twin_at(1, MSS);
+	uint8_t byte;
+
+	twin_accepted();
+	s.flags |= TCP_URG;
+	s.urgent = 3 * MSS + 100; /* two segments on */
+	twin_put(s);
+	(void)twin_put_full(1 + MSS, 6);
+	twin_arrive();
+	for (unsigned k = 0; k < 2; k++) {
+		ck_assert_int_eq(desk_recv(twin_peer[k].so, &byte, 1, MSG_OOB, NULL, NULL), 1);
+		ck_assert_uint_eq(byte, (uint8_t)((3 * MSS + 100) * 7 + (3 * MSS + 100) / 256));
+	}
+}
+END_TEST
+
+START_TEST(a_train_beyond_the_window_is_cut_as_segments_are)
+{
+	int size = 32768;
+	uint32_t seq;
+
+	for (unsigned k = 0; k < 2; k++) {
+		twin_peer[k].listener = desk_socket(&twin[k], SOCK_STREAM, 0);
+		ck_assert_int_eq(desk_bind(twin_peer[k].listener, 0, 80), 0);
+		sock_setopt(twin_peer[k].listener, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+		sock_listen(twin_peer[k].listener, 4);
+	}
+	twin_accepted();
+	seq = twin_put_full(1, 60); /* in one go, past the right edge */
+	twin_arrive();
+	twin_put(twin_at(seq, MSS));
+	twin_arrive();
+	ck_assert_int_gt(twin_read_all(1), 16 * (int)MSS);
+}
+END_TEST
+
+START_TEST(the_last_buffers_are_not_given_to_a_train)
+{
+	struct pktbuf *list[2] = {NULL, NULL};
+	uint32_t seq = 1;
+
+	twin_accepted();
+	use_up(DESK_PKTBUFS / 16 + 30, list);
+	for (unsigned i = 0; i < 6; i++) {
+		seq = twin_put_full(seq, 12);
+		twin_arrive();
+		if (twin_n_sent)
+			seq = twin_sent[0][twin_n_sent - 1].h.ack - PEER_ISS;
+	}
+	ck_assert_uint_ge(
+		desk_count(&twin[0], "TcpRcvQDrops") + desk_count(&twin[0], "QuotaPktbufs"), 1);
+	(void)twin_read_all(1);
+	pktbuf_free_list(list[0]);
+	pktbuf_free_list(list[1]);
+	(void)twin_put_full(seq, 12);
+	twin_arrive();
+}
+END_TEST
+
+START_TEST(who_has_much_unread_gets_none_of_the_very_last_buffers)
+{
+	struct pktbuf *list[2] = {NULL, NULL};
+	uint32_t seq;
+
+	for (unsigned k = 0; k < 2; k++)
+		stack_client_add(twin[k].st, 1, 0); /* root: no quota */
+	twin_accepted();
+	seq = twin_put_full(1, 40);
+	twin_arrive();
+	use_up(14, list);
+	(void)twin_put_full(seq, 4);
+	twin_arrive();
+	ck_assert_uint_eq(desk_count(&twin[0], "TcpRcvQDrops"), 4);
+	pktbuf_free_list(list[0]);
+	pktbuf_free_list(list[1]);
+}
+END_TEST
+
+START_TEST(a_train_takes_no_more_than_the_receive_buffer_has)
+{
+	twin_accepted();
+	for (unsigned k = 0; k < 2; k++)
+		twin_peer[k].so->tcp->rcvbuf = 4096; /* the window that was told stays */
+	(void)twin_put_full(1, 40);
+	twin_arrive();
+	ck_assert_uint_ge(desk_count(&twin[0], "TcpRcvQDrops"), 1);
+	ck_assert_uint_eq(trains(), 0);
+}
+END_TEST
+
+START_TEST(a_users_share_of_the_buffers_holds_for_trains)
+{
+	struct pktbuf *list[2] = {NULL, NULL};
+	uint32_t seq = 1;
+
+	twin_accepted();
+	for (unsigned k = 0; k < 2; k++)
+		twin_peer[k].so->tcp->rcvbuf = 4u << 20;
+	use_up(DESK_PKTBUFS / 2, list);
+	for (unsigned i = 0; i < 30; i++) {
+		seq = twin_put_full(seq, 10);
+		twin_arrive();
+		seq = twin_sent[0][twin_n_sent - 1].h.ack - PEER_ISS;
+		ck_assert_uint_le(twin[0].pool.held[twin[0].st->client_owner[1]],
+				  twin[0].pool.avail + 1);
+	}
+	ck_assert_uint_ge(trains(), 1);
+	pktbuf_free_list(list[0]);
+	pktbuf_free_list(list[1]);
+	ck_assert_int_eq(twin_read_all(1), seq - 1);
+}
+END_TEST
+
+START_TEST(an_error_about_a_flow_finds_its_train_taken)
+{
+	uint32_t seq = 1;
+
+	twin_accepted();
+	ck_assert_int_eq(peer_write(&twin_peer[0], 4 * MSS), 4 * MSS);
+	ck_assert_int_eq(peer_write(&twin_peer[1], 4 * MSS), 4 * MSS);
+	(void)peer_drain(&twin_peer[0]);
+	(void)peer_drain(&twin_peer[1]);
+	for (unsigned i = 0; i < 4; i++, seq += MSS) {
+		struct twin_seg s = twin_at(seq, MSS);
+
+		s.ack = 1 + 2 * MSS; /* what the error quotes is not in flight any more */
+		twin_put(s);
+	}
+	twin_put_icmp();
+	twin_arrive();
+	ck_assert_uint_eq(trains(), 1);
+	ck_assert_uint_eq(twin_peer[0].so->tcp->path_mtu, 0);
+	(void)twin_put_full(seq, 3);
+	twin_arrive();
+	ck_assert_int_eq(twin_read_all(1), 7 * MSS);
+}
+END_TEST
+
+START_TEST(the_way_to_ourselves_makes_trains_too)
+{
+	struct socket *l = desk_socket(&twin[0], SOCK_STREAM, 0), *so, *from;
+	struct sock_addr name;
+	static uint8_t data[20000];
+	int64_t sum = 0, r;
+
+	ck_assert_int_eq(desk_bind(l, ip(10, 0, 0, 1), 70), 0);
+	ck_assert_int_eq(sock_listen(l, 4), 0);
+	from = desk_socket(&twin[0], SOCK_STREAM, 0);
+	(void)desk_connect(from, ip(10, 0, 0, 1), 70);
+	for (unsigned i = 0; i < 4; i++)
+		desk_flush(&twin[0]);
+	ck_assert_int_eq(sock_accept(l, &so, &name), 0);
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)(i / 3);
+	for (size_t at = 0; at < sizeof(data); at += (size_t)r) {
+		r = desk_send(&twin[0], from, data + at, sizeof(data) - at, NULL);
+		ck_assert_int_gt(r, 0);
+		ck_assert_uint_eq(twin[0].st->tcp->gro.n, 0);
+		desk_pass(&twin[0], 10 * MS_NS);
+	}
+	while ((r = desk_recv(so, twin_got[0] + sum, 65536, 0, NULL, NULL)) > 0)
+		sum += r;
+	ck_assert_int_eq(sum, sizeof(data));
+	ck_assert_mem_eq(twin_got[0], data, sizeof(data));
+	ck_assert_uint_ge(trains(), 1);
+}
+END_TEST
+
+/* One segment of 2001:db8::9 in a frame. */
+static struct pktbuf *frame6(struct desk *six, struct tcp_hdr *h, uint32_t len)
+{
+	struct pktbuf *b = pktbuf_alloc(&six->pool);
+	struct eth_hdr e = {.type = ETH_TYPE_IP6};
+	struct ip6_hdr i = {.next = IP6_TCP, .hop_limit = 64};
+	uint8_t *l4 = pktbuf_data(b) + ETH_HDR_LEN + IP6_HDR_LEN;
+	unsigned hdr;
+	uint16_t sum;
+
+	mac6(e.src, 9);
+	memcpy(e.dst, six->port[0].port.mac, 6);
+	ip6(i.src, "2001:db8::9");
+	ip6(i.dst, "2001:db8::1");
+	hdr = tcp_build(l4, h);
+	i.payload_len = (uint16_t)(hdr + len);
+	memset(l4 + hdr, (int)(h->seq >> 8), len);
+	eth_build(pktbuf_data(b), &e);
+	ip6_build(pktbuf_data(b) + ETH_HDR_LEN, &i);
+	sum = csum_fold(csum_add(csum_pseudo6(i.src, i.dst, 6, hdr + len), l4, hdr + len));
+	memcpy(l4 + 16, &sum, 2);
+	b->len = (uint16_t)(ETH_HDR_LEN + IP6_HDR_LEN + hdr + len);
+	return b;
+}
+
+START_TEST(segments_over_ipv6_make_trains)
+{
+	struct tcp_hdr h = {.sport = 4000, .dport = 80, .flags = TCP_SYN, .window = 60000}, t;
+	struct sock_addr any = name6("::", 80), from;
+	static struct desk six;
+	struct pktbuf *in[8];
+	struct socket *l, *so;
+	struct packet6 pk;
+
+	desk6_open(&six);
+	desk6_know(&six, 9);
+	l = socket6(&six, SOCK_STREAM, 0);
+	ck_assert_int_eq(sock_bind(l, &any), 0);
+	ck_assert_int_eq(sock_listen(l, 4), 0);
+	in[0] = frame6(&six, &h, 0);
+	stack_input(six.st, &six.port[0].port, in, 1);
+	desk_flush(&six);
+	ck_assert(desk6_sent(&six, &pk));
+	ck_assert_int_eq(tcp_parse(&t, pk.l4, pk.l4_len), 0);
+	h.flags = A;
+	h.ack = t.seq + 1;
+	h.seq = 1;
+	for (unsigned i = 0; i < 8; i++) { /* the first alone ends the handshake */
+		in[i] = frame6(&six, &h, i ? 1400 : 0);
+		h.seq += i ? 1400 : 0;
+	}
+	stack_input(six.st, &six.port[0].port, in, 1);
+	ck_assert_int_eq(sock_accept(l, &so, &from), 0);
+	stack_input(six.st, &six.port[0].port, in + 1, 7);
+	desk_flush(&six);
+	ck_assert_uint_eq(desk_count(&six, "TcpTrains"), 1);
+	ck_assert_int_eq(sock_readable(so), 7 * 1400);
+	ck_assert(desk6_sent(&six, &pk));
+	ck_assert_int_eq(tcp_parse(&t, pk.l4, pk.l4_len), 0);
+	ck_assert_uint_eq(t.ack, 1 + 7 * 1400);
+	ck_assert(!desk6_sent(&six, &pk));
+	tcp_done(so->tcp, 0);
+	desk_close(&six);
+}
+END_TEST
+
+/* A stream with repetitions, losses and odd segments; the second desk says what is right. */
+START_TEST(anything_in_batches_is_as_one_by_one)
+{
+	uint32_t next[3] = {1, 1, 1}, i;
+
+	srand((unsigned)_i);
+	twin_connect_flows(3);
+	for (unsigned round = 0; round < 150; round++) {
+		unsigned count = 1 + (unsigned)rand() % 40, f = 0;
+
+		while (twin_batched() < count) {
+			uint32_t len = rand() % 6 ? MSS : 1 + (uint32_t)rand() % MSS;
+			struct twin_seg s;
+
+			f = rand() % 4 ? f : (unsigned)rand() % 3;
+			s = twin_of_flow(f, next[f], len);
+			if (rand() % 12 == 0) {
+				uint16_t port = s.port;
+				uint32_t ack = s.ack, kind = (uint32_t)rand() % 17;
+
+				s = odd(kind, s.seq);
+				s.port = port;
+				s.ack = ack;
+			} else {
+				next[f] += len;
+			}
+			if (rand() % 20 == 0)
+				s.flags |= TCP_PSH;
+			s.bad = rand() % 40 == 0;
+			twin_put(s);
+		}
+		twin_arrive();
+		for (i = 0; i < 3; i++) {
+			next[i] = twin_flows[0][i]->tcp->rcv_nxt - PEER_ISS;
+			if (rand() % 3 == 0) {
+				(void)desk_recv(twin_flows[0][i], twin_got[0], 100000, 0, NULL,
+						NULL);
+				(void)desk_recv(twin_flows[1][i], twin_got[1], 100000, 0, NULL,
+						NULL);
+				ck_assert(memcmp(twin_got[0], twin_got[1], sizeof(twin_got[0])) ==
+					  0);
+			}
+		}
+		twin_pass((uint64_t)rand() % 60 * MS_NS);
+	}
+	ck_assert_uint_ge(trains(), 100);
+}
+END_TEST
+
+int main(void)
+{
+	const TTest *const *cases = CASES(
+		segments_that_follow_one_another_go_up_as_one,
+		two_full_segments_are_acknowledged_at_once_and_one_is_not,
+		small_segments_are_no_full_ones_and_are_put_together, a_push_ends_a_train,
+		a_damaged_segment_is_dropped_alone, timestamps_must_be_the_same,
+		marks_of_congestion_are_counted_by_the_segment,
+		flows_that_take_turns_have_a_train_each, more_flows_than_trains_lose_nothing,
+		nobody_listens_to_a_train, a_handshake_and_its_data_may_be_one_batch,
+		after_the_end_there_are_no_trains, nobody_is_there_to_read_a_train,
+		nobody_is_there_but_the_fin_is_not_out,
+		a_train_whose_ack_is_nobodys_is_answered_segment_by_segment,
+		a_train_beyond_the_end_is_cut, a_gap_before_a_train_is_told_segment_by_segment,
+		urgent_data_that_is_awaited_is_found_in_a_train,
+		a_train_beyond_the_window_is_cut_as_segments_are,
+		the_last_buffers_are_not_given_to_a_train,
+		who_has_much_unread_gets_none_of_the_very_last_buffers,
+		a_train_takes_no_more_than_the_receive_buffer_has,
+		a_users_share_of_the_buffers_holds_for_trains,
+		an_error_about_a_flow_finds_its_train_taken, the_way_to_ourselves_makes_trains_too,
+		segments_over_ipv6_make_trains);
+	Suite *su = suite_create("tcp_gro");
+	TCase *tc = tcase_create("tcp_gro");
+	SRunner *sr = srunner_create(su);
+	int failed;
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_checked_fixture(tc, twin_setup, twin_teardown);
+	for (; *cases; cases++)
+		tcase_add_test(tc, *cases);
+	tcase_add_loop_test(tc, whatever_else_comes_keeps_its_place_in_the_flow, 0, ODD);
+	tcase_add_loop_test(tc, anything_in_batches_is_as_one_by_one, 0, 8);
+	suite_add_tcase(su, tc);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
