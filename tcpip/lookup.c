@@ -26,7 +26,7 @@ static uint64_t tuple_hash6(const struct stack *st, const struct four_tuple *t)
 		struct four_tuple rest;
 	} t6 = {.rest = *t};
 
-	t6.lip = ip6_name(st, t->lip)->hash;
+	t6.lip = ip_is6(t->lip) ? ip6_name(st, t->lip)->hash : 0;
 	t6.rip = ip_is6(t->rip) ? ip6_name(st, t->rip)->hash : 0;
 	t6.rest.lip = t6.rest.rip = 0;
 	return siphash24(st->secret, &t6, sizeof(t6));
@@ -289,7 +289,9 @@ uint32_t tcp_ts_offset(const struct stack *st, uint32_t lip, uint32_t rip)
 
 uint64_t tcp_fo_hash(const struct stack *st, uint32_t lip, uint32_t rip)
 {
-	return tuple_hash(st, lip, 0, rip, 0, FOR_FASTOPEN);
+	struct four_tuple t = {lip, rip, 0, 0, FOR_FASTOPEN};
+
+	return ip_is6(rip) ? tuple_hash6(st, &t) : siphash24(st->secret, &t, sizeof(t));
 }
 
 uint32_t tcp_cookie_hash(const struct stack *st, const struct tcp_seg *seg, uint32_t irs,

@@ -323,7 +323,7 @@ struct tcp_settings {
 
 /* What a server gave us, RFC 7413 4.1.3. */
 struct tcp_fo_entry {
-	uint32_t ip; /* 0: free */
+	uint64_t who; /* keyed hash of its address, as a handle is another's one day; 0: free */
 	uint16_t mss;
 	uint8_t len, cookie[16];
 	uint64_t broken_at; /* ns: data on a SYN got no answer; 0: never */
@@ -448,7 +448,7 @@ int tcp_port_ephemeral(struct tcp_pcb *pcb);
 uint32_t tcp_iss(struct tcp_pcb *pcb); /* RFC 6528 */
 /* RFC 7323 5.4: clocks unrelated between pairs of hosts. */
 uint32_t tcp_ts_offset(const struct stack *st, uint32_t lip, uint32_t rip);
-/* RFC 7413 4.1.2: what a Fast Open cookie for rip is. */
+/* RFC 7413 4.1.2: what a Fast Open cookie for rip is. With lip 0: where rip's own is kept. */
 uint64_t tcp_fo_hash(const struct stack *st, uint32_t lip, uint32_t rip);
 /* What a SYN cookie (RFC 4987) signs: the 4-tuple, the peer's number, time and MSS. */
 uint32_t tcp_cookie_hash(const struct stack *st, const struct tcp_seg *seg, uint32_t irs,

@@ -69,21 +69,25 @@ void tcp_fo_end(struct tcp_pcb *pcb)
 
 /* ---- client ---- */
 
-static struct tcp_fo_entry *entry(struct stack *st, uint32_t ip)
+/* What is kept of a server; NULL: nothing. */
+static struct tcp_fo_entry *known(struct stack *st, uint32_t ip)
 {
-	return &st->tcp->fo[tcp_fo_hash(st, 0, ip) % TCP_FO_ENTRIES];
+	uint64_t who = tcp_fo_hash(st, 0, ip);
+	struct tcp_fo_entry *e = &st->tcp->fo[who % TCP_FO_ENTRIES];
+
+	return e->who == who ? e : NULL;
 }
 
-static bool is_broken(const struct stack *st, const struct tcp_fo_entry *e, uint32_t ip)
+static bool is_broken(const struct stack *st, const struct tcp_fo_entry *e)
 {
-	return e->ip == ip && e->broken_at && st->now - e->broken_at < BROKEN_TIME;
+	return e && e->broken_at && st->now - e->broken_at < BROKEN_TIME;
 }
 
 int64_t tcp_fo_reserve(struct socket *so, uint32_t ip, uint16_t port, uint64_t len,
 		       struct pktbuf **out)
 {
 	struct stack *st = so->st;
-	const struct tcp_fo_entry *e = entry(st, ip);
+	const struct tcp_fo_entry *e = known(st, ip);
 	struct tcp_pcb *pcb = so->tcp;
 	uint32_t most;
 	int r;
@@ -92,10 +96,9 @@ int64_t tcp_fo_reserve(struct socket *so, uint32_t ip, uint16_t port, uint64_t l
 		return -EOPNOTSUPP;
 	if (so->error || pcb->shut)
 		return tcp_connect(so, ip, port);
-	/* A handle is another address's one day: cookies are kept for IPv4 alone. */
-	if (ip_is6(ip) || e->ip != ip || !e->len || is_broken(st, e, ip) || !len) {
+	if (!e || !e->len || is_broken(st, e) || !len) {
 		/* With no cookie yet: asks for one. */
-		pcb->fo_tell = !ip_is6(ip) && !is_broken(st, e, ip);
+		pcb->fo_tell = !is_broken(st, e);
 		r = tcp_connect(so, ip, port);
 		return r < 0 ? r : -EISCONN;
 	}
@@ -116,11 +119,11 @@ int64_t tcp_fo_reserve(struct socket *so, uint32_t ip, uint16_t port, uint64_t l
 int64_t tcp_fo_commit(struct socket *so, uint32_t ip, uint16_t port, struct pktbuf *list,
 		      uint64_t len)
 {
-	const struct tcp_fo_entry *e = entry(so->st, ip);
+	const struct tcp_fo_entry *e = known(so->st, ip);
 	struct tcp_pcb *pcb = so->tcp;
 	int r;
 
-	if (!list || list->next || pcb->shut || e->ip != ip || !e->len) {
+	if (!list || list->next || pcb->shut || !e || !e->len) {
 		pktbuf_free_list(list);
 		return -EAGAIN; /* what was true at the reservation is no more */
 	}
@@ -159,9 +162,10 @@ bool tcp_fo_acked(const struct tcp_pcb *pcb, const struct tcp_seg *seg)
 
 static void remember(struct tcp_pcb *pcb, const struct tcp_opts *o)
 {
-	struct tcp_fo_entry *e = entry(pcb->st, pcb->remote_ip);
+	uint64_t who = tcp_fo_hash(pcb->st, 0, pcb->remote_ip);
+	struct tcp_fo_entry *e = &pcb->st->tcp->fo[who % TCP_FO_ENTRIES];
 
-	*e = (struct tcp_fo_entry){.ip = pcb->remote_ip, .mss = pcb->peer_mss, .len = o->fo_len};
+	*e = (struct tcp_fo_entry){.who = who, .mss = pcb->peer_mss, .len = o->fo_len};
 	if (e->mss < TCP_MSS_DEFAULT)
 		e->len = 0; /* nothing worth a cookie would fit */
 	memcpy(e->cookie, o->fo, o->fo_len);
@@ -197,8 +201,8 @@ void tcp_fo_answered(struct tcp_pcb *pcb, const struct tcp_seg *seg)
 
 void tcp_fo_syn_lost(struct tcp_pcb *pcb)
 {
-	struct tcp_fo_entry *e = entry(pcb->st, pcb->remote_ip);
+	struct tcp_fo_entry *e = known(pcb->st, pcb->remote_ip);
 
-	if (e->ip == pcb->remote_ip)
+	if (e)
 		e->broken_at = pcb->st->now;
 }

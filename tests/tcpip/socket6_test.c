@@ -297,6 +297,70 @@ START_TEST(a_cookie_is_good_after_its_handle_was_forgotten)
 }
 END_TEST
 
+/* A SYN with Fast Open to 2001:db8::9; *t is what left. */
+static int64_t fast_open(struct socket *so, struct tcp_hdr *t)
+{
+	struct sock_addr to = name6("2001:db8::9", 80);
+	struct pktbuf *list;
+	int64_t n = sock_send_reserve(so, 5, &to, MSG_FASTOPEN, &list);
+
+	if (n > 0) {
+		memcpy(pktbuf_data(list), "hello", (size_t)n);
+		n = sock_send_commit(so, list, (uint64_t)n, &to, MSG_FASTOPEN);
+	}
+	desk_flush(&d);
+	*t = answer();
+	return n;
+}
+
+static void syn_ack(const struct tcp_hdr *syn)
+{
+	static const uint8_t cookie[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+	struct ip6_hdr h = {.next = IP6_TCP};
+	struct tcp_hdr t = {.sport = 80, .dport = syn->sport, .ack = syn->seq + 1, .window = 60000};
+	uint8_t l4[100];
+
+	t.flags = TCP_SYN | TCP_ACK;
+	t.opts.has_mss = true;
+	t.opts.mss = 1440;
+	t.opts.fo = cookie;
+	t.opts.fo_len = sizeof(cookie);
+	ip6(h.src, "2001:db8::9");
+	ip6(h.dst, "2001:db8::1");
+	desk6_packet(&d, 9, &h, l4, tcp_build(l4, &t));
+}
+
+START_TEST(a_fast_open_cookie_is_kept_by_address_and_outlives_its_handle)
+{
+	struct socket *so = socket6(&d, SOCK_STREAM, 0);
+	uint32_t first, again, i;
+	struct tcp_hdr t;
+	uint8_t a[16] = {0x20, 2}, nine[16];
+
+	ck_assert_int_eq(fast_open(so, &t), -EINPROGRESS);
+	ck_assert_ptr_nonnull(t.opts.fo);
+	ck_assert_uint_eq(t.opts.fo_len, 0);
+	first = so->remote_ip;
+	syn_ack(&t);
+	tcp_abort(so->tcp, 0);
+	sock_close(so);
+	desk_drop_sent(&d, 0);
+	neigh_flush_port(d.st, &d.port[0].port); /* the last that held the handle */
+	for (i = 0; i < 9000; i++) {
+		memcpy(a + 12, &i, 4);
+		(void)ip6_handle(d.st, a, 0);
+	}
+	ip6(nine, "2001:db8::9");
+	again = ip6_handle(d.st, nine, 0);
+	ck_assert_uint_ne(again, first);
+	desk6_know(&d, 9);
+	ck_assert_int_eq(fast_open(socket6(&d, SOCK_STREAM, 0), &t), 5);
+	ck_assert_uint_eq(t.opts.fo_len, 8);
+	ck_assert_uint_eq(pk.l4_len - t.hdr_len, 5);
+	desk_drop_sent(&d, 0);
+}
+END_TEST
+
 START_TEST(we_connect_to_ourselves_and_to_mapped_addresses)
 {
 	struct socket *l = bound(SOCK_STREAM, "::", 80, false);
@@ -395,6 +459,7 @@ int main(void)
 			       a_path_that_swallows_all_is_thought_to_take_1280,
 			       a_connection_to_nobody_is_refused_with_a_reset,
 			       a_cookie_is_good_after_its_handle_was_forgotten,
+			       a_fast_open_cookie_is_kept_by_address_and_outlives_its_handle,
 			       we_connect_to_ourselves_and_to_mapped_addresses,
 			       rows_show_addresses_as_they_are,
 			       options_of_ipv6_have_linuxs_numbers_and_limits,
