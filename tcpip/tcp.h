@@ -270,7 +270,9 @@ struct tcp_pcb {
 	/* ---- Fast Open, tcp_fastopen.c. */
 	bool fo_pending; /* accepted on the SYN alone; or: data went out on our SYN */
 	bool fo_tell;	 /* the SYN-ACK brings the peer a cookie; our SYN asks for one or has it */
-	bool syn_data;	 /* the SYN's data was taken, either way: for TCP_INFO */
+	bool fo_connect, fo_no_cookie; /* TCP_FASTOPEN_CONNECT, TCP_FASTOPEN_NO_COOKIE */
+	bool fo_deferred;	       /* SYN-SENT, but the SYN waits for the first data */
+	bool syn_data;		       /* the SYN's data was taken, either way: for TCP_INFO */
 	uint8_t fo_cookie_len, fo_cookie[16];
 	uint32_t fo_max; /* of a listener: connections that may be pending so; 0: off */
 
@@ -515,7 +517,13 @@ void tcp_tune_snd(struct tcp_pcb *pcb);				   /* cwnd may have grown */
 /* ---- tcp_fastopen.c */
 void tcp_fo_syn_in(struct tcp_pcb *pcb, struct tcp_seg *seg); /* a new child: its data, a cookie */
 void tcp_fo_end(struct tcp_pcb *pcb); /* confirmed or dead: no longer pending */
-/* sendto with MSG_FASTOPEN, in the two steps of every send. */
+/* What the SYN to ip will have of Fast Open; may data go with it? */
+bool tcp_fo_prepare(struct tcp_pcb *pcb, uint32_t ip);
+/* The first send of a connection that is deferred, in the two steps of every send: the SYN leaves,
+ * with the data or, where there is none or no buffer for it, without (-EINPROGRESS). */
+int64_t tcp_fo_first_reserve(struct socket *so, uint64_t len, struct pktbuf **out);
+int64_t tcp_fo_first_commit(struct socket *so, struct pktbuf *list, uint64_t len);
+/* sendto with MSG_FASTOPEN, likewise. */
 int64_t tcp_fo_reserve(struct socket *so, uint32_t ip, uint16_t port, uint64_t len,
 		       struct pktbuf **out);
 int64_t tcp_fo_commit(struct socket *so, uint32_t ip, uint16_t port, struct pktbuf *list,
@@ -641,8 +649,9 @@ void tcp_rto_rearm(struct tcp_pcb *pcb);	/* the same, the RTO not later than bef
 void tcp_append(struct tcp_pcb *pcb, struct pktbuf *p); /* behind the send queue; takes it over */
 
 /* ---- tcp_user.c */
-/* data: goes on the SYN; NULL: none. 0, -EINPROGRESS or why not; data is taken over in any case. */
-int tcp_start(struct socket *so, uint32_t ip, uint16_t port, struct pktbuf *data);
+/* -EINPROGRESS, 0 (fo_deferred: nothing was sent yet) or why not. */
+int tcp_start(struct socket *so, uint32_t ip, uint16_t port);
+void tcp_start_syn(struct tcp_pcb *pcb); /* the SYN leaves */
 void tcp_inherit(struct tcp_pcb *child, const struct tcp_pcb *from);
 bool tcp_has_room(const struct tcp_pcb *pcb); /* worth waking a writer */
 

@@ -24,6 +24,8 @@ enum tcp_sockopt {
 	TCPO_TIMESTAMP = 24,
 	TCPO_NOTSENT_LOWAT = 25,
 	TCPO_CC_INFO = 26,
+	TCPO_FASTOPEN_CONNECT = 30,
+	TCPO_FASTOPEN_NO_COOKIE = 34,
 };
 
 enum tcp_info_options {

@@ -84,7 +84,7 @@ int64_t tcp_send_reserve(struct socket *so, uint64_t len, int flags, struct pktb
 
 	*out = NULL;
 	if (r < 0 || len == 0)
-		return r;
+		return r == -EAGAIN && pcb->fo_deferred ? tcp_fo_first_reserve(so, len, out) : r;
 	if (room && n == 0)
 		n = 1; /* costs nothing: it is copied into the last segment */
 	if (n > RESERVE_MAX)
@@ -164,6 +164,8 @@ int64_t tcp_send_commit(struct socket *so, struct pktbuf *list, uint64_t len, in
 	int64_t sum = 0, r = may_send(so);
 
 	if (r < 0) {
+		if (r == -EAGAIN && pcb->fo_deferred)
+			return tcp_fo_first_commit(so, list, len);
 		pktbuf_free_list(list);
 		return r;
 	}

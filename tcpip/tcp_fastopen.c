@@ -5,10 +5,12 @@
  * Server (TCP_FASTOPEN on a listener): the cookie is a keyed hash of both addresses, nothing is
  * remembered. With the right one the SYN's data is queued and the connection accepted at once; what
  * the program writes waits for the handshake's end. Client (sendto with MSG_FASTOPEN): the first
- * time asks for a cookie and connects; later ones put up to one segment on the SYN. A SYN without
- * an answer goes again bare, and that server is left alone for an hour (4.1.3.1).
+ * time asks for a cookie and connects; later ones put up to one segment on the SYN. With
+ * TCP_FASTOPEN_CONNECT connect() does the same: where there is a cookie the SYN is deferred, and
+ * leaves with the first write. A SYN without an answer goes again bare, and that server is left
+ * alone for an hour (4.1.3.1).
  *
- * Called by tcp_listen.c, tcp_in.c, tcp_ctl.c, tcp_timer.c and socket.c.
+ * Called by tcp_listen.c, tcp_in.c, tcp_ctl.c, tcp_timer.c, tcp_user.c, tcp_data.c and socket.c.
  */
 #include <errno.h>
 #include <string.h>
@@ -43,12 +45,13 @@ void tcp_fo_syn_in(struct tcp_pcb *pcb, struct tcp_seg *seg)
 	struct tcp_table *t = pcb->st->tcp;
 	const struct tcp_opts *o = &seg->h.opts;
 	uint64_t cookie = tcp_fo_hash(pcb->st, pcb->local_ip, pcb->remote_ip);
+	bool asked = !pcb->listener->fo_no_cookie;
 
 	if (!(t->set.fastopen & SERVER))
 		return;
 	memcpy(pcb->fo_cookie, &cookie, COOKIE_LEN);
 	pcb->fo_cookie_len = COOKIE_LEN;
-	if (o->fo_len != COOKIE_LEN || memcmp(o->fo, &cookie, COOKIE_LEN) != 0) {
+	if (asked && (o->fo_len != COOKIE_LEN || memcmp(o->fo, &cookie, COOKIE_LEN) != 0)) {
 		if (o->fo_len)
 			COUNT(pcb->st, TcpFastOpenPassiveFail);
 		pcb->fo_tell = true;
@@ -64,7 +67,7 @@ void tcp_fo_end(struct tcp_pcb *pcb)
 {
 	if (pcb->fo_pending && pcb->passive)
 		pcb->st->tcp->fo_n--;
-	pcb->fo_pending = false;
+	pcb->fo_pending = pcb->fo_deferred = false;
 }
 
 /* ---- client ---- */
@@ -83,68 +86,106 @@ static bool is_broken(const struct stack *st, const struct tcp_fo_entry *e)
 	return e && e->broken_at && st->now - e->broken_at < BROKEN_TIME;
 }
 
-int64_t tcp_fo_reserve(struct socket *so, uint32_t ip, uint16_t port, uint64_t len,
-		       struct pktbuf **out)
+/* What the SYN will have: a cookie, or the wish for one. May data go with it? */
+bool tcp_fo_prepare(struct tcp_pcb *pcb, uint32_t ip)
 {
-	struct stack *st = so->st;
-	const struct tcp_fo_entry *e = known(st, ip);
-	struct tcp_pcb *pcb = so->tcp;
-	uint32_t most;
-	int r;
+	const struct tcp_fo_entry *e = known(pcb->st, ip);
 
-	if (!(st->tcp->set.fastopen & CLIENT))
-		return -EOPNOTSUPP;
-	if (so->error || pcb->shut)
-		return tcp_connect(so, ip, port);
-	if (!e || !e->len || is_broken(st, e) || !len) {
-		/* With no cookie yet: asks for one. */
-		pcb->fo_tell = !is_broken(st, e);
-		r = tcp_connect(so, ip, port);
-		return r < 0 ? r : -EISCONN;
+	pcb->fo_cookie_len = 0;
+	pcb->fo_tell = pcb->st->tcp->set.fastopen & CLIENT && !is_broken(pcb->st, e);
+	if (!pcb->fo_tell)
+		return false;
+	if (e && e->len) {
+		pcb->peer_mss = e->mss;
+		pcb->fo_cookie_len = e->len;
+		memcpy(pcb->fo_cookie, e->cookie, e->len);
 	}
-	if (!quota_pktbuf(st, so->owner))
+	return pcb->fo_no_cookie || pcb->fo_cookie_len;
+}
+
+/* A buffer for what goes beside the options of a SYN, 20 bytes and the cookie's. */
+static int64_t take_buffer(struct socket *so, uint32_t ip, uint64_t len, struct pktbuf **out)
+{
+	const struct tcp_pcb *pcb = so->tcp;
+	uint32_t most = ip4_mtu(so->st, ip);
+
+	if (!quota_pktbuf(so->st, so->owner))
 		return -ENOBUFS;
-	*out = pktbuf_alloc(st->pool);
+	*out = pktbuf_alloc(so->st->pool);
 	if (!*out)
 		return -EAGAIN;
 	pktbuf_charge(*out, so->owner);
-	/* Beside the options of a SYN, 20 bytes and the cookie's. */
-	most = ip4_mtu(st, ip);
 	most = most > 576 ? most - IP4_HDR_LEN - TCP_HDR_LEN : TCP_MSS_DEFAULT;
-	most = (e->mss < most ? e->mss : most) - 20 - ((2u + e->len + 3u) & ~3u);
+	most = (pcb->peer_mss < most ? pcb->peer_mss : most) - 20;
+	most -= (2u + pcb->fo_cookie_len + 3u) & ~3u;
 	(*out)->len = (uint16_t)(len < most ? len : most);
 	return (*out)->len;
+}
+
+int64_t tcp_fo_first_reserve(struct socket *so, uint64_t len, struct pktbuf **out)
+{
+	int64_t r = len ? take_buffer(so, so->tcp->remote_ip, len, out) : 0;
+
+	if (r > 0)
+		return r;
+	/* It goes without data, which waits for the handshake. */
+	tcp_start_syn(so->tcp);
+	return -EINPROGRESS;
+}
+
+int64_t tcp_fo_first_commit(struct socket *so, struct pktbuf *list, uint64_t len)
+{
+	struct tcp_pcb *pcb = so->tcp;
+
+	if (!list || list->next || !len) { /* not what was reserved for this */
+		pktbuf_free_list(list);
+		return len ? -EAGAIN : 0;
+	}
+	if (list->len > len)
+		list->len = (uint16_t)len;
+	len = list->len;
+	pcb->fo_pending = true;
+	pcb->snd_mss = TCP_MSS_MAX; /* one buffer, whatever the MSS will be */
+	tcp_append(pcb, list);
+	COUNT(so->st, TcpFastOpenActive);
+	tcp_start_syn(pcb);
+	return (int64_t)len;
+}
+
+int64_t tcp_fo_reserve(struct socket *so, uint32_t ip, uint16_t port, uint64_t len,
+		       struct pktbuf **out)
+{
+	struct tcp_pcb *pcb = so->tcp;
+	int r;
+
+	if (!(so->st->tcp->set.fastopen & CLIENT))
+		return -EOPNOTSUPP;
+	if (so->error || pcb->shut)
+		return tcp_connect(so, ip, port);
+	if (tcp_fo_prepare(pcb, ip) && len)
+		return take_buffer(so, ip, len, out);
+	r = tcp_connect(so, ip, port);
+	return r < 0 ? r : tcp_fo_first_reserve(so, len, out);
 }
 
 int64_t tcp_fo_commit(struct socket *so, uint32_t ip, uint16_t port, struct pktbuf *list,
 		      uint64_t len)
 {
-	const struct tcp_fo_entry *e = known(so->st, ip);
 	struct tcp_pcb *pcb = so->tcp;
 	int r;
 
-	if (!list || list->next || pcb->shut || !e || !e->len) {
+	if (pcb->shut || !tcp_fo_prepare(pcb, ip)) {
 		pktbuf_free_list(list);
 		return -EAGAIN; /* what was true at the reservation is no more */
 	}
-	if (list->len > len)
-		list->len = (uint16_t)len;
-	len = list->len;
-	if (!len) {
-		pktbuf_free(list);
-		return 0;
-	}
-	pcb->fo_tell = pcb->fo_pending = true;
-	pcb->fo_cookie_len = e->len;
-	memcpy(pcb->fo_cookie, e->cookie, e->len);
-	pcb->snd_mss = TCP_MSS_MAX; /* one buffer, whatever the MSS will be */
-	r = tcp_start(so, ip, port, list);
-	if (r != -EINPROGRESS) {
-		pcb->fo_tell = pcb->fo_pending = false;
+	pcb->fo_deferred = true;
+	r = tcp_start(so, ip, port);
+	if (r < 0) {
+		pcb->fo_tell = pcb->fo_deferred = false;
+		pktbuf_free_list(list);
 		return r;
 	}
-	COUNT(so->st, TcpFastOpenActive);
-	return (int64_t)len;
+	return tcp_fo_first_commit(so, list, len);
 }
 
 void tcp_fo_options(struct tcp_pcb *pcb, struct tcp_opts *o)

@@ -293,6 +293,10 @@ static void syn_sent_in(struct tcp_pcb *pcb, struct tcp_seg *seg)
 {
 	uint8_t flags = seg->h.flags;
 
+	if (pcb->fo_deferred) { /* the peer knows nothing of us yet */
+		tcp_answer_rst(pcb->st, seg);
+		return;
+	}
 	if ((flags & TCP_ACK) && seg->h.ack != pcb->iss + 1 && !tcp_fo_acked(pcb, seg)) {
 		tcp_answer_rst(pcb->st, seg);
 		return;

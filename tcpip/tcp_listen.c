@@ -163,7 +163,7 @@ static void syn_in(struct tcp_pcb *l, struct tcp_seg *seg)
 	}
 	tcp_ecn_syn_in(pcb, seg);
 	pcb->snd_time = st->now;
-	if (seg->h.opts.fo && l->fo_max)
+	if (l->fo_max && (seg->h.opts.fo || (l->fo_no_cookie && seg->len)))
 		tcp_fo_syn_in(pcb, seg);
 	(void)tcp_send_syn(pcb); /* no buffer: the timer sends it again */
 	tcp_rexmit_arm(pcb, TCP_T_RTO, tcp_rto_ns(pcb));

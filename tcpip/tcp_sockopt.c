@@ -74,6 +74,25 @@ static int set_keepidle(struct tcp_pcb *pcb, int v)
 	return r;
 }
 
+static int set_fastopen(struct tcp_pcb *pcb, int name, int v)
+{
+	bool closed = pcb->state == TCPS_CLOSED;
+
+	if (v < 0 || (name != TCPO_FASTOPEN && v > 1))
+		return -EINVAL;
+	if (name == TCPO_FASTOPEN_CONNECT && !(pcb->st->tcp->set.fastopen & 1)) /* clients */
+		return -EOPNOTSUPP;
+	if (!closed && (name == TCPO_FASTOPEN_CONNECT || pcb->state != TCPS_LISTEN))
+		return -EINVAL;
+	if (name == TCPO_FASTOPEN)
+		pcb->fo_max = (uint32_t)v;
+	else if (name == TCPO_FASTOPEN_CONNECT)
+		pcb->fo_connect = v;
+	else
+		pcb->fo_no_cookie = v;
+	return 0;
+}
+
 static int set_number(struct tcp_pcb *pcb, int name, int v)
 {
 	switch (name) {
@@ -114,10 +133,9 @@ static int set_number(struct tcp_pcb *pcb, int name, int v)
 		pcb->user_timeout_ms = (uint32_t)v;
 		return 0;
 	case TCPO_FASTOPEN:
-		if (v < 0 || (pcb->state != TCPS_CLOSED && pcb->state != TCPS_LISTEN))
-			return -EINVAL;
-		pcb->fo_max = (uint32_t)v;
-		return 0;
+	case TCPO_FASTOPEN_CONNECT:
+	case TCPO_FASTOPEN_NO_COOKIE:
+		return set_fastopen(pcb, name, v);
 	case TCPO_NOTSENT_LOWAT:
 		pcb->notsent_lowat = (uint32_t)v;
 		tcp_wake(pcb);
@@ -269,6 +287,12 @@ static int get_number(const struct tcp_pcb *pcb, int name, int *v)
 		return 0;
 	case TCPO_FASTOPEN:
 		*v = (int)pcb->fo_max;
+		return 0;
+	case TCPO_FASTOPEN_CONNECT:
+		*v = pcb->fo_connect;
+		return 0;
+	case TCPO_FASTOPEN_NO_COOKIE:
+		*v = pcb->fo_no_cookie;
 		return 0;
 	case TCPO_TIMESTAMP:
 		*v = (int)tcp_ts_now(pcb);

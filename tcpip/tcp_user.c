@@ -44,6 +44,8 @@ void tcp_inherit(struct tcp_pcb *child, const struct tcp_pcb *from)
 	child->max_pacing = from->max_pacing;
 	child->mtu_discover = from->mtu_discover;
 	child->oobinline = from->oobinline;
+	child->fo_connect = from->fo_connect;
+	child->fo_no_cookie = from->fo_no_cookie;
 }
 
 void tcp_sockopt_changed(struct socket *so)
@@ -200,7 +202,17 @@ static int claim_tuple(struct tcp_pcb *pcb)
 	return 0;
 }
 
-int tcp_start(struct socket *so, uint32_t ip, uint16_t port, struct pktbuf *data)
+void tcp_start_syn(struct tcp_pcb *pcb)
+{
+	pcb->fo_deferred = false;
+	pcb->snd_time = pcb->st->now;
+	COUNT(pcb->st, TcpActiveOpens);
+	(void)tcp_send_syn(pcb); /* no buffer: the timer tries again */
+	tcp_rexmit_arm(pcb, TCP_T_RTO, tcp_rto_ns(pcb));
+	sock_ready(pcb->so, false);
+}
+
+int tcp_start(struct socket *so, uint32_t ip, uint16_t port)
 {
 	struct tcp_pcb *pcb = so->tcp;
 	struct stack *st = so->st;
@@ -208,35 +220,27 @@ int tcp_start(struct socket *so, uint32_t ip, uint16_t port, struct pktbuf *data
 	int r = route_lookup(st, ip, &hit);
 
 	if (r < 0)
-		goto drop;
-	r = -ENETUNREACH; /* bound to an address of the other family */
+		return r;
 	if (pcb->local_ip && ip_is6(pcb->local_ip) != ip_is6(ip))
-		goto drop;
+		return -ENETUNREACH; /* bound to an address of the other family */
 	if (!pcb->local_ip)
 		ip_set(st, &pcb->local_ip, hit.src);
 	ip_set(st, &pcb->remote_ip, ip);
 	pcb->remote_port = port;
 	r = claim_tuple(pcb);
 	if (r < 0)
-		goto drop;
+		return r;
 	pcb->ts_offset = tcp_ts_offset(st, pcb->local_ip, pcb->remote_ip);
 	pcb->snd_una = pcb->iss;
 	pcb->snd_nxt = pcb->snd_end = pcb->pushed = pcb->snd_sml = pcb->iss + 1;
-	pcb->snd_time = st->now;
 	tcp_set_state(pcb, TCPS_SYN_SENT);
 	tcp_rcv_init(pcb);
 	tcp_hash_insert(pcb);
-	if (data)
-		tcp_append(pcb, data);
 	copy_names(so);
-	COUNT(st, TcpActiveOpens);
-	(void)tcp_send_syn(pcb); /* no buffer: the timer tries again */
-	tcp_rexmit_arm(pcb, TCP_T_RTO, tcp_rto_ns(pcb));
-	sock_ready(so, false);
+	if (pcb->fo_deferred)
+		return 0;
+	tcp_start_syn(pcb);
 	return -EINPROGRESS;
-drop:
-	pktbuf_free_list(data);
-	return r;
 }
 
 static int take_error(struct socket *so)
@@ -257,13 +261,15 @@ int tcp_connect(struct socket *so, uint32_t ip, uint16_t port)
 		if (so->error)
 			return take_error(so);
 		r = renew(so);
-		if (r == 0)
-			r = tcp_start(so, ip, port, NULL);
+		if (r == 0) {
+			so->tcp->fo_deferred = so->tcp->fo_connect && tcp_fo_prepare(so->tcp, ip);
+			r = tcp_start(so, ip, port);
+		}
 		sock_ready(so, false); /* a start that failed still began anew */
 		return r;
 	case TCPS_SYN_SENT:
 	case TCPS_SYN_RCVD:
-		return -EALREADY;
+		return so->tcp->fo_deferred ? -EISCONN : -EALREADY;
 	case TCPS_LISTEN:
 		return -EISCONN;
 	default:
@@ -457,6 +463,8 @@ uint32_t tcp_events(const struct socket *so)
 			ev |= POLLPRI;
 		if ((pcb->shut & 2) || tcp_has_room(pcb))
 			ev |= POLLOUT | POLLWRNORM;
+	} else if (pcb->fo_deferred) {
+		ev |= POLLOUT | POLLWRNORM;
 	}
 	if (so->error)
 		ev |= POLLERR;

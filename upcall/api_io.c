@@ -365,13 +365,13 @@ static ssize_t send_all(int fd, struct cursor *cur, const struct sent *s, int fl
 			a.pair_cleared = false;
 			continue;
 		}
-		if (ret == -EAGAIN || (ret == -EINPROGRESS && flags & MSG_FASTOPEN)) {
+		if (ret == -EAGAIN || ret == -EINPROGRESS) {
 			int again = attempt_again(&a);
 
 			if (!again)
 				continue;
-			/* Without a cookie yet the data waits for the handshake, as Linux has it.
-			 */
+			/* In progress: a SYN of Fast Open left without the data, which waits for
+			 * the handshake, as Linux has it. */
 			ret = again == -EAGAIN ? ret : again;
 		}
 		total = total ? total : ret;

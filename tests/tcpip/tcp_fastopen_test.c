@@ -338,6 +338,216 @@ START_TEST(it_can_be_turned_off)
 }
 END_TEST
 
+/* ---- connect() with TCP_FASTOPEN_CONNECT ---- */
+
+static int connect_fast(void)
+{
+	int r;
+
+	p.so = desk_socket(&d, SOCK_STREAM, 0);
+	peer_option(&p, TCPO_FASTOPEN_CONNECT, 1);
+	r = desk_connect(p.so, ip(10, 0, 0, 9), p.port);
+	desk_flush(&d);
+	p.stack_port = p.so->local_port;
+	return r;
+}
+
+static int connect_again(void)
+{
+	return desk_connect(p.so, ip(10, 0, 0, 9), p.port);
+}
+
+START_TEST(connecting_without_a_cookie_asks_for_one)
+{
+	struct segment s;
+
+	ck_assert_int_eq(connect_fast(), -EINPROGRESS);
+	s = peer_get(&p);
+	ck_assert_uint_eq(s.h.flags, TCP_SYN);
+	ck_assert_ptr_nonnull(s.h.opts.fo);
+	ck_assert_uint_eq(s.h.opts.fo_len, 0);
+	ck_assert_uint_eq(sock_events(p.so) & POLLOUT, 0);
+	ck_assert_int_eq(peer_write(&p, 5), -EAGAIN);
+	ck_assert_int_eq(connect_again(), -EALREADY);
+	syn_ack(1, true);
+	peer_expect(&p, A, 1, 1, 0);
+	ck_assert_int_eq(peer_write(&p, 5), 5);
+	peer_expect(&p, A | TCP_PSH, 1, 1, 5);
+}
+END_TEST
+
+START_TEST(connecting_with_a_cookie_waits_for_the_first_write)
+{
+	struct segment s;
+
+	learn();
+	ck_assert_int_eq(connect_fast(), 0);
+	desk_pass(&d, 10 * SEC_NS);
+	peer_quiet(&p);
+	ck_assert_uint_eq(sock_events(p.so), POLLOUT | POLLWRNORM);
+	ck_assert_int_eq(connect_again(), -EISCONN);
+	ck_assert_int_eq(peer_read(&p, 10), -EAGAIN);
+	ck_assert_int_eq(peer_write(&p, 3000), 1460 - 20 - 8);
+	s = peer_get(&p);
+	ck_assert_uint_eq(s.h.flags, TCP_SYN);
+	ck_assert_uint_eq(s.len, 1460 - 20 - 8);
+	ck_assert_uint_eq(s.h.opts.fo_len, sizeof(given));
+	ck_assert_uint_eq(sock_events(p.so) & POLLOUT, 0);
+	ck_assert_int_eq(peer_write(&p, 10), -EAGAIN);
+	ck_assert_int_eq(connect_again(), -EALREADY);
+	syn_ack(1 + s.len, false);
+	peer_expect(&p, A, 1 + s.len, 1, 0);
+	ck_assert_uint_eq(peer_info(&p).options & TCPI_SYN_DATA, TCPI_SYN_DATA);
+	ck_assert_uint_eq(peer_info(&p).rtt, 1); /* not since connect() */
+	ck_assert_int_eq(peer_write(&p, 10), 10);
+	peer_expect(&p, A | TCP_PSH, 1 + s.len, 1, 10);
+}
+END_TEST
+
+START_TEST(a_deferred_syn_that_was_lost_goes_again_bare)
+{
+	struct segment s;
+
+	learn();
+	ck_assert_int_eq(connect_fast(), 0);
+	ck_assert_int_eq(peer_write(&p, 5), 5);
+	ck_assert_uint_eq(peer_get(&p).len, 5);
+	desk_pass(&d, 1001 * MS_NS);
+	s = peer_get(&p);
+	ck_assert_uint_eq(s.len, 0);
+	ck_assert_ptr_null(s.h.opts.fo);
+	syn_ack(1, false);
+	ck_assert_uint_eq(peer_get(&p).len, 5);
+	sock_close(p.so);
+	desk_drop_sent(&d, 0);
+	p.port++;
+	ck_assert_int_eq(connect_fast(), -EINPROGRESS); /* for an hour as ever */
+	ck_assert_ptr_null(peer_get(&p).h.opts.fo);
+}
+END_TEST
+
+START_TEST(an_empty_write_sends_the_syn_alone)
+{
+	struct segment s;
+
+	learn();
+	ck_assert_int_eq(connect_fast(), 0);
+	ck_assert_int_eq(peer_write(&p, 0), -EINPROGRESS);
+	desk_flush(&d);
+	s = peer_get(&p);
+	ck_assert_uint_eq(s.h.flags, TCP_SYN);
+	ck_assert_uint_eq(s.len, 0);
+	ck_assert_uint_eq(s.h.opts.fo_len, sizeof(given));
+	syn_ack(1, false);
+	peer_expect(&p, A, 1, 1, 0);
+	ck_assert_int_eq(peer_write(&p, 0), 0);
+}
+END_TEST
+
+START_TEST(a_connection_given_up_before_its_first_write_was_never_heard_of)
+{
+	learn();
+	ck_assert_int_eq(connect_fast(), 0);
+	sock_close(p.so);
+	desk_flush(&d);
+	peer_quiet(&p);
+	ck_assert_int_eq(connect_fast(), 0);
+	ck_assert_int_eq(sock_shutdown(p.so, SHUT_WR), 0);
+	desk_flush(&d);
+	peer_quiet(&p);
+	ck_assert_int_eq(peer_write(&p, 5), -EPIPE);
+	ck_assert_int_eq(connect_again(), 0); /* the socket may begin anew */
+	ck_assert_int_eq(peer_write(&p, 5), 5);
+	desk_flush(&d);
+	ck_assert_uint_eq(peer_get(&p).len, 5);
+}
+END_TEST
+
+START_TEST(a_deferred_connection_answers_as_if_it_was_not_there)
+{
+	learn();
+	ck_assert_int_eq(connect_fast(), 0);
+	p.stack_iss = 0;
+	syn_ack(1, false);
+	ck_assert_uint_eq(peer_get(&p).h.flags, TCP_RST);
+	peer_send(&p, TCP_SYN, 0, 0, 0); /* nor do both open at once */
+	ck_assert_uint_eq(peer_get(&p).h.flags, TCP_RST | A);
+	ck_assert_uint_eq(p.so->tcp->state, TCPS_SYN_SENT);
+	ck_assert_int_eq(peer_write(&p, 5), 5);
+	ck_assert_uint_eq(peer_get(&p).len, 5);
+}
+END_TEST
+
+START_TEST(its_options_take_what_linux_takes)
+{
+	static const int names[] = {TCPO_FASTOPEN_CONNECT, TCPO_FASTOPEN_NO_COOKIE};
+	int v = 0;
+	uint32_t len = sizeof(v);
+
+	p.so = desk_socket(&d, SOCK_STREAM, 0);
+	for (unsigned i = 0; i < 2; i++) {
+		for (v = -1; v <= 2; v++)
+			ck_assert_int_eq(sock_setopt(p.so, IPPROTO_TCP, names[i], &v, sizeof(v)),
+					 v < 0 || v > 1 ? -EINVAL : 0);
+		ck_assert_int_eq(sock_getopt(p.so, IPPROTO_TCP, names[i], &v, &len), 0);
+		ck_assert_int_eq(v, 1);
+	}
+	p.so = NULL;
+	peer_connected(&p);
+	v = 1;
+	for (unsigned i = 0; i < 2; i++)
+		ck_assert_int_eq(sock_setopt(p.so, IPPROTO_TCP, names[i], &v, sizeof(v)), -EINVAL);
+	ck_assert_int_eq(stack_tcp_set(d.st, "fastopen", 2), 0);
+	ck_assert_int_eq(sock_setopt(p.so, IPPROTO_TCP, names[0], &v, sizeof(v)), -EOPNOTSUPP);
+}
+END_TEST
+
+/* ---- without cookies, where both ends know each other ---- */
+
+START_TEST(data_goes_on_the_first_syn_where_no_cookie_is_wanted)
+{
+	struct segment s;
+
+	p.so = desk_socket(&d, SOCK_STREAM, 0);
+	peer_option(&p, TCPO_FASTOPEN_CONNECT, 1);
+	peer_option(&p, TCPO_FASTOPEN_NO_COOKIE, 1);
+	ck_assert_int_eq(connect_again(), 0);
+	p.stack_port = p.so->local_port;
+	ck_assert_int_eq(peer_write(&p, 5), 5);
+	s = peer_get(&p);
+	ck_assert_uint_eq(s.h.flags, TCP_SYN);
+	ck_assert_uint_eq(s.len, 5);
+	ck_assert_ptr_nonnull(s.h.opts.fo);
+	ck_assert_uint_eq(s.h.opts.fo_len, 0);
+	syn_ack(6, false);
+	peer_expect(&p, A, 6, 1, 0);
+}
+END_TEST
+
+START_TEST(data_of_a_syn_without_a_cookie_is_read_where_none_is_wanted)
+{
+	static const uint8_t none[1];
+	struct tcp_opts o = {.has_mss = true, .mss = 1460};
+	int one = 1;
+
+	listening(5);
+	ck_assert_int_eq(
+		sock_setopt(p.listener, IPPROTO_TCP, TCPO_FASTOPEN_NO_COOKIE, &one, sizeof(one)),
+		0);
+	syn(none, 0, 100);
+	ck_assert_uint_eq(peer_get(&p).ack, 101);
+	ck_assert_int_eq(accepted(), 0);
+	ck_assert_int_eq(peer_read(&p, 1000), 100);
+	p.port++;
+	peer_send_opts(&p, TCP_SYN, 0, 0, 50, &o); /* without the option, too */
+	ck_assert_uint_eq(peer_get(&p).ack, 51);
+	p.port++;
+	peer_send_opts(&p, TCP_SYN, 0, 0, 0, &o);
+	ck_assert_uint_eq(peer_get(&p).ack, 1);
+	ck_assert_uint_eq(d.st->tcp->fo_n, 2);
+}
+END_TEST
+
 int main(void)
 {
 	return run_cases(
@@ -349,6 +559,15 @@ int main(void)
 		      the_syn_again_brings_the_syn_ack_again, the_second_time_data_goes_on_the_syn,
 		      data_that_was_not_taken_goes_again, a_part_may_be_taken,
 		      more_than_was_sent_is_not_believed, a_syn_without_an_answer_goes_again_bare,
-		      no_more_than_a_segment_goes_on_the_syn, it_can_be_turned_off),
+		      no_more_than_a_segment_goes_on_the_syn, it_can_be_turned_off,
+		      connecting_without_a_cookie_asks_for_one,
+		      connecting_with_a_cookie_waits_for_the_first_write,
+		      a_deferred_syn_that_was_lost_goes_again_bare,
+		      an_empty_write_sends_the_syn_alone,
+		      a_connection_given_up_before_its_first_write_was_never_heard_of,
+		      a_deferred_connection_answers_as_if_it_was_not_there,
+		      its_options_take_what_linux_takes,
+		      data_goes_on_the_first_syn_where_no_cookie_is_wanted,
+		      data_of_a_syn_without_a_cookie_is_read_where_none_is_wanted),
 		setup, teardown);
 }

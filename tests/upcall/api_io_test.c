@@ -25,7 +25,7 @@ static struct {
 	char in[65536], out[65536];
 	size_t in_len, out_len, room, grain;
 	_Atomic int ready;
-	bool eof, staged, tells;
+	bool eof, staged, tells, starts; /* starts: the first send begins a connection */
 	int sends, recvs;
 } far;
 static int fd;
@@ -35,6 +35,8 @@ static int64_t do_send(struct call *c, const struct call_io *io)
 	int64_t total = 0;
 
 	far.sends++;
+	if (far.starts && far.sends == 1)
+		return -EINPROGRESS;
 	for (unsigned i = 0; i < c->slot->arg[1]; i++) {
 		size_t len = io->iov[i].len;
 		const char *base = far.staged ? (char *)c->at->data + c->n * CHANNEL_DATA_SIZE +
@@ -130,6 +132,16 @@ START_TEST(a_long_send_goes_on_until_it_is_full)
 	ck_assert_int_eq(sandwire_send(fd, data, sizeof(data), MSG_DONTWAIT), -EAGAIN);
 	fcntl(fd, F_SETFL, O_NONBLOCK);
 	ck_assert_int_eq(sandwire_send(fd, data, sizeof(data), 0), -EAGAIN);
+}
+END_TEST
+
+START_TEST(a_send_that_began_a_connection_waits_for_it_unless_told_not_to)
+{
+	far.starts = true;
+	ck_assert_int_eq(sandwire_send(fd, "x", 1, MSG_DONTWAIT), -EINPROGRESS);
+	far.sends = 0;
+	ck_assert_int_eq(sandwire_send(fd, "x", 1, 0), 1);
+	ck_assert_int_eq(far.out_len, 1);
 }
 END_TEST
 
@@ -345,6 +357,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, start, NULL);
 	tcase_add_test(tc, a_long_send_goes_on_until_it_is_full);
+	tcase_add_test(tc, a_send_that_began_a_connection_waits_for_it_unless_told_not_to);
 	tcase_add_test(tc, many_vectors_go_in_several_calls);
 	tcase_add_test(tc, staged_data_is_copied_in_pieces);
 	tcase_add_test(tc, a_receive_takes_all_there_is);

@@ -15,7 +15,9 @@
 #include "upcall/raw.h"
 #include "upcall/shim/shim.h"
 
-/* Bit i of an unconverted socket's word: option i was set. */
+/* Bit i of an unconverted socket's word: option i was set. The last bit is that of the rarer ones
+ * from there on together: of them those are carried over that an untouched socket has otherwise. */
+#define SHARED 31u
 static const struct {
 	int level, name;
 	bool halve; /* the kernel doubles what it is told, and tells the double */
@@ -52,15 +54,26 @@ static const struct {
 	{IPPROTO_TCP, TCP_QUICKACK, false},
 	{IPPROTO_TCP, TCP_USER_TIMEOUT, false},
 	{IPPROTO_TCP, TCP_CONGESTION, false},
+	{IPPROTO_TCP, TCP_FASTOPEN, false},
+	{IPPROTO_TCP, TCP_FASTOPEN_CONNECT, false},
+	{IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, false},
+	{IPPROTO_TCP, TCP_NOTSENT_LOWAT, false},
+	{IPPROTO_TCP, TCP_WINDOW_CLAMP, false},
+	{SOL_SOCKET, SO_MAX_PACING_RATE, false},
+	{IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, false},
 };
 #define N_OPTIONS (sizeof(options) / sizeof(options[0]))
-_Static_assert(N_OPTIONS <= 32, "one bit an option");
+
+static uint32_t bit_of(unsigned i)
+{
+	return 1u << (i < SHARED ? i : SHARED);
+}
 
 uint32_t option_bit(int level, int name)
 {
 	for (unsigned i = 0; i < N_OPTIONS; i++)
 		if (options[i].level == level && options[i].name == name)
-			return 1u << i;
+			return bit_of(i);
 	return 0;
 }
 
@@ -72,11 +85,12 @@ void options_replay(int from, int to, uint32_t mask, int fresh)
 			char bytes[32];
 		} value, untouched;
 		socklen_t len = sizeof(value), fresh_len = sizeof(untouched);
+		bool compare = fresh >= 0 && (i >= SHARED || mask == ~0u);
 
-		if (!(mask & 1u << i) ||
+		if (!(mask & bit_of(i)) ||
 		    REAL(getsockopt)(from, options[i].level, options[i].name, &value, &len))
 			continue;
-		if (fresh >= 0 &&
+		if (compare &&
 		    !REAL(getsockopt)(fresh, options[i].level, options[i].name, &untouched,
 				      &fresh_len) &&
 		    len == fresh_len && !memcmp(&value, &untouched, len))
@@ -180,7 +194,7 @@ int convert(int fd)
 		domain, type | SOCK_CLOEXEC | (flags & O_NONBLOCK ? SOCK_NONBLOCK : 0), protocol);
 	if (sock < 0)
 		return sock;
-	if (FD_ID(word) == ~0u)
+	if (FD_ID(word) & bit_of(SHARED))
 		fresh = REAL(socket)(domain, type | SOCK_CLOEXEC, protocol);
 	options_replay(fd, sock, FD_ID(word), fresh);
 	options_copy(fd, sock, domain, type);

@@ -105,8 +105,8 @@ int shim_bind_address(const struct sockaddr *addr, socklen_t len);
 /* ---- convert.c ------------------------------------------------------------------------------ */
 /* Bit of an option in an unconverted socket's word; 0: not one that is carried over. */
 uint32_t option_bit(int level, int name);
-/* Carries the options of the mask over from `from` to the Sandwire socket `to`; `fresh` (or -1): an
- * untouched socket, whose values need not be carried. */
+/* Carries the options of the mask over from `from` to the Sandwire socket `to`. Of all (~0) and of
+ * those that share a bit, not the values that `fresh` (or -1), an untouched socket, has as well. */
 void options_replay(int from, int to, uint32_t mask, int fresh);
 /* Puts a Sandwire socket under the number, and all numbers of the same socket: 0 or -errno. */
 int convert(int fd);

@@ -142,6 +142,24 @@ START_TEST(options_set_before_are_carried_over)
 }
 END_TEST
 
+START_TEST(of_rarer_options_those_are_carried_over_that_were_set)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
+
+	ck_assert_int_eq(setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &one, sizeof(one)), 0);
+	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &(int){0}, sizeof(int)); /* said, so carried */
+	ck_assert_int_eq(connect_to(fd, "192.0.2.2"), 0);
+	ck_assert_uint_eq(n_set, 4);
+	ck_assert(was_set(IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1));
+	ck_assert(was_set(IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1));
+	ck_assert(was_set(IPPROTO_TCP, TCP_NODELAY, 1));
+	ck_assert(was_set(SOL_SOCKET, SO_KEEPALIVE, 0));
+	close(fd);
+}
+END_TEST
+
 START_TEST(of_an_inherited_socket_only_what_differs_from_a_fresh_one)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
@@ -262,6 +280,7 @@ int main(void)
 	tcase_add_test(tc, a_routed_destination_changes_the_stack_under_the_number);
 	tcase_add_test(tc, another_destination_leaves_it_to_the_kernel);
 	tcase_add_test(tc, options_set_before_are_carried_over);
+	tcase_add_test(tc, of_rarer_options_those_are_carried_over_that_were_set);
 	tcase_add_test(tc, of_an_inherited_socket_only_what_differs_from_a_fresh_one);
 	tcase_add_test(tc, all_numbers_of_the_socket_change_together);
 	tcase_add_test(tc, epoll_registrations_move_with_the_number);

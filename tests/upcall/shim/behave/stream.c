@@ -61,6 +61,51 @@ static const char *fast_open_does_not_wait_unless_asked_to(void)
 	return NULL;
 }
 
+/* Likewise: the first connect() asks for a cookie, the second returns before anything was sent. */
+static const char *connect_may_wait_for_the_first_write(void)
+{
+	struct sockaddr_in to = service(SERVICE_ECHO);
+	int one = 1;
+	char in[8];
+
+	for (int i = 0; i < 2; i++) {
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), ret, value = 0;
+		struct pollfd p = {.fd = fd, .events = POLLOUT};
+		struct tcp_info info = {0};
+		socklen_t len = sizeof(info), vlen = sizeof(value);
+
+		NEED(!setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &one, sizeof(one)));
+		ret = connect(fd, (struct sockaddr *)&to, sizeof(to));
+		NEED(!ret || errno == EINPROGRESS);
+		NEED(!i || !getenv("BEHAVE_COOKIES") || !ret);
+		NEED(poll(&p, 1, 5000) == 1 && p.revents == POLLOUT);
+		NEED(!getsockopt(fd, SOL_SOCKET, SO_ERROR, &value, &vlen) && value == 0);
+		NEED(!getsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &value, &vlen) && value);
+		NEED(write(fd, "fastopen", 8) == 8);
+		NEED(fcntl(fd, F_SETFL, 0) == 0);
+		NEED(read_all(fd, in, 8) == 8 && !memcmp(in, "fastopen", 8));
+		NEED(!getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len));
+		NEED(ret || info.tcpi_options & TCPI_OPT_SYN_DATA);
+		close(fd);
+	}
+	return NULL;
+}
+
+static const char *a_connection_without_a_write_ends_without_a_word(void)
+{
+	struct sockaddr_in to = service(SERVICE_ECHO);
+	int one = 1, fd;
+
+	for (int i = 0; i < 4; i++) {
+		fd = socket(AF_INET, SOCK_STREAM, 0);
+		NEED(!setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &one, sizeof(one)));
+		NEED(!connect(fd, (struct sockaddr *)&to, sizeof(to)));
+		NEED(i != 3 || shutdown(fd, SHUT_WR) == 0);
+		NEED(close(fd) == 0);
+	}
+	return NULL;
+}
+
 #define UPLOAD (3 * 1000 * 1000 + 17)
 static const char *a_big_upload_arrives_whole(void)
 {
@@ -424,6 +469,9 @@ static const char *a_stop_in_the_middle_loses_nothing(void)
 static const struct behave_case cases[] = {
 	{"echo_comes_back", echo_comes_back},
 	{"fast_open_does_not_wait_unless_asked_to", fast_open_does_not_wait_unless_asked_to},
+	{"connect_may_wait_for_the_first_write", connect_may_wait_for_the_first_write},
+	{"a_connection_without_a_write_ends_without_a_word",
+	 a_connection_without_a_write_ends_without_a_word},
 	{"fast_open_sends_with_the_syn", fast_open_sends_with_the_syn},
 	{"a_big_upload_arrives_whole", a_big_upload_arrives_whole},
 	{"a_big_download_arrives_whole", a_big_download_arrives_whole},
