@@ -416,13 +416,19 @@ int64_t sock_readable(struct socket *so)
 	return pktbuf_total(so->rxq.head);
 }
 
-bool sock_at_mark(const struct socket *so)
-{
-	return so->kind == SOCK_KIND_TCP && so->tcp->urg_state &&
-	       so->tcp->copied_seq == so->tcp->urg_seq;
-}
-
 int64_t sock_unsent(struct socket *so)
 {
 	return so->kind == SOCK_KIND_TCP ? tcp_unsent(so) : 0;
+}
+
+int64_t sock_not_sent(struct socket *so)
+{
+	return so->kind == SOCK_KIND_TCP ? tcp_not_sent(so) : -ENOTTY;
+}
+
+int sock_at_mark(const struct socket *so)
+{
+	if (so->kind != SOCK_KIND_TCP)
+		return -ENOTTY;
+	return so->tcp->urg_state && so->tcp->copied_seq == so->tcp->urg_seq;
 }

@@ -163,6 +163,7 @@ void tcp_sockopt_changed(
 	struct socket *so); /* rcvbuf, sndbuf, keepalive, tos, ttl, linger changed */
 int64_t tcp_readable(const struct socket *so);
 int64_t tcp_unsent(const struct socket *so);
+int64_t tcp_not_sent(const struct socket *so);
 void tcp_row(const struct socket *so, struct sock_row *row); /* fills the TCP columns */
 /* Connections without a socket (closing, TIME-WAIT, not yet accepted), for introspect.c. */
 bool tcp_orphan_row(struct stack *st, uint32_t *cursor, struct sock_row *row);

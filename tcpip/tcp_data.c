@@ -198,25 +198,39 @@ int64_t tcp_send_commit(struct socket *so, struct pktbuf *list, uint64_t len, in
 	return sum;
 }
 
-int64_t tcp_unsent(const struct socket *so)
+/* Bytes of the send queue from `seq` on. */
+static int64_t queued(const struct tcp_pcb *pcb, uint32_t seq)
 {
-	const struct tcp_pcb *pcb = so->tcp;
-	int64_t n = (int32_t)(pcb->snd_end - pcb->snd_una);
-
 	if (pcb->state == TCPS_LISTEN)
 		return -EINVAL;
 	if (pcb->state == TCPS_CLOSED || pcb->state == TCPS_SYN_SENT || pcb->state == TCPS_SYN_RCVD)
 		return 0;
-	return n;
+	return (int32_t)(pcb->snd_end - seq);
+}
+
+int64_t tcp_unsent(const struct socket *so)
+{
+	return queued(so->tcp, so->tcp->snd_una);
+}
+
+int64_t tcp_not_sent(const struct socket *so)
+{
+	return queued(so->tcp, so->tcp->snd_nxt);
 }
 
 /* ---- receiving ---- */
 
 int64_t tcp_readable(const struct socket *so)
 {
-	if (so->tcp->state == TCPS_LISTEN)
+	const struct tcp_pcb *pcb = so->tcp;
+	uint32_t ahead = pcb->urg_seq - pcb->copied_seq;
+
+	if (pcb->state == TCPS_LISTEN)
 		return -EINVAL;
-	return so->tcp->rcvq_bytes;
+	/* What a read would return: it stops at the mark. */
+	if (pcb->urg_state && !pcb->oobinline && ahead < pcb->rcvq_bytes)
+		return ahead;
+	return pcb->rcvq_bytes;
 }
 
 /* The queue is empty: an error, the end, or not yet. */

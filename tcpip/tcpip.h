@@ -289,9 +289,11 @@ int64_t sock_send_noted(struct socket *so, struct pktbuf *list, uint64_t len,
  */
 int sock_setopt(struct socket *so, int level, int name, const void *value, uint32_t len);
 int sock_getopt(struct socket *so, int level, int name, void *value, uint32_t *len);
-int64_t sock_readable(struct socket *so);   /* FIONREAD: bytes */
-bool sock_at_mark(const struct socket *so); /* SIOCATMARK: the urgent byte is (or was) next */
-int64_t sock_unsent(struct socket *so);	    /* SIOCOUTQ: bytes not yet acknowledged */
-uint32_t sock_events(struct socket *so);    /* poll(2) bits now */
+int64_t sock_readable(struct socket *so); /* FIONREAD: bytes, of a stream up to its mark */
+int64_t sock_unsent(struct socket *so);	  /* SIOCOUTQ: bytes not yet acknowledged */
+/* The next two are of TCP alone, else -ENOTTY. */
+int64_t sock_not_sent(struct socket *so);  /* SIOCOUTQNSD: bytes not yet sent at all */
+int sock_at_mark(const struct socket *so); /* SIOCATMARK: 1: the urgent byte is (or was) next */
+uint32_t sock_events(struct socket *so);   /* poll(2) bits now */
 
 #endif

@@ -327,6 +327,16 @@ int sandwire_unsent(int fd)
 	return simple(fd, CALL_UNSENT, 0);
 }
 
+int sandwire_not_sent(int fd)
+{
+	return simple(fd, CALL_UNSENT, 1);
+}
+
+int sandwire_at_mark(int fd)
+{
+	return simple(fd, CALL_AT_MARK, 0);
+}
+
 int sandwire_events(int fd)
 {
 	return simple(fd, CALL_EVENTS, 0);

@@ -346,7 +346,12 @@ static int64_t call_readable(struct call *c)
 
 static int64_t call_unsent(struct call *c)
 {
-	return sock_unsent(c->so);
+	return c->in.arg[0] ? sock_not_sent(c->so) : sock_unsent(c->so);
+}
+
+static int64_t call_at_mark(struct call *c)
+{
+	return sock_at_mark(c->so);
 }
 
 static int64_t call_events(struct call *c)
@@ -392,6 +397,7 @@ static const struct {
 	[CALL_IS_LOCAL] = {call_is_local, false, sizeof(struct call_addr)},
 	[CALL_SERVICE] = {call_service, false, sizeof(struct call_service)},
 	[CALL_SERVICE_NAME] = {call_service_name, false, 0},
+	[CALL_AT_MARK] = {call_at_mark, true, 0},
 };
 
 /* ---- the call block ------------------------------------------------------------------------ */

@@ -65,9 +65,13 @@ ssize_t sandwire_recvfrom(int fd, void *buf, size_t len, int flags, struct socka
 ssize_t sandwire_recvmsg(int fd, struct msghdr *msg, int flags);
 ssize_t sandwire_readv(int fd, const struct iovec *iov, int n);
 
-/* Bytes that may be read now (FIONREAD); bytes not yet acknowledged by the peer (SIOCOUTQ). */
+/* Bytes that may be read now (FIONREAD); bytes not yet acknowledged by the peer (SIOCOUTQ); of
+ * these, bytes not yet sent (SIOCOUTQNSD). */
 int sandwire_readable(int fd);
 int sandwire_unsent(int fd);
+int sandwire_not_sent(int fd);
+/* Is the urgent byte next (SIOCATMARK)? 1 or 0. */
+int sandwire_at_mark(int fd);
 /* poll(2) bits now. */
 int sandwire_events(int fd);
 

@@ -53,7 +53,7 @@ enum call_nr {
 	CALL_GETSOCKOPT,  /* a0 level, a1 name, a2 room <= CHANNEL_INLINE; inline in: what some
 			     options ask with, and out; ret: length */
 	CALL_READABLE,	  /* FIONREAD */
-	CALL_UNSENT,	  /* SIOCOUTQ */
+	CALL_UNSENT,	  /* SIOCOUTQ; with a0 1 SIOCOUTQNSD */
 	CALL_EVENTS, /* ret: poll(2) bits now, after a turn; those also in a0 wake sleepers again
 			(upcall/pair_fd.h) */
 	CALL_ROUTE, /* inline: call_addr of a destination; ret 0 and inline: source, or -ENETUNREACH
@@ -63,6 +63,7 @@ enum call_nr {
 			 the extensions mapped; inline in/out: call_service; ret: bytes of result;
 			 ret2: 1 with -ESTALE: map them again */
 	CALL_SERVICE_NAME, /* a0: i; inline out: the name of the i-th service, or -ENOENT */
+	CALL_AT_MARK,	   /* SIOCATMARK: 1 or 0 */
 	CALL_MAX,
 
 	/* Only client 0 (the daemon), by plain call; pointers are the daemon's own memory. */

@@ -95,12 +95,15 @@ END_TEST
 
 START_TEST(the_mark_is_where_the_byte_was)
 {
+	struct socket *udp = desk_socket(&d, SOCK_DGRAM, 0);
 	uint8_t b;
 
+	ck_assert_int_eq(sock_at_mark(udp), -ENOTTY);
 	send_urgent(1, 20, 11);
 	ck_assert(!sock_at_mark(p.so));
 	ck_assert_int_eq(get(0, 4, &b), 4);
 	ck_assert(!sock_at_mark(p.so));
+	ck_assert_int_eq(sock_readable(p.so), 6); /* no more in one read */
 	ck_assert_int_eq(get(MSG_PEEK, 100, &b), 6);
 	ck_assert_int_eq(get(0, 100, &b), 6);
 	ck_assert(sock_at_mark(p.so));

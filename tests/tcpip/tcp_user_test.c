@@ -205,6 +205,21 @@ START_TEST(what_was_written_is_sent_after_close)
 }
 END_TEST
 
+START_TEST(what_was_not_acknowledged_or_not_even_sent_is_told)
+{
+	struct socket *udp = desk_socket(&d, SOCK_DGRAM, 0);
+
+	peer_accepted(&p);
+	ck_assert_int_eq(sock_not_sent(p.so), 0);
+	peer_write(&p, 20 * 1460);
+	ck_assert_uint_eq(peer_drain(&p), 10);
+	ck_assert_int_eq(sock_unsent(p.so), 20 * 1460);
+	ck_assert_int_eq(sock_not_sent(p.so), 10 * 1460);
+	ck_assert_int_eq(sock_not_sent(p.listener), -EINVAL);
+	ck_assert_int_eq(sock_not_sent(udp), -ENOTTY);
+}
+END_TEST
+
 START_TEST(a_new_socket_polls_as_on_linux)
 {
 	p.so = desk_socket(&d, SOCK_STREAM, 0);
@@ -319,10 +334,11 @@ int main(void)
 		      a_flood_of_syns_costs_no_more_than_the_backlog,
 		      closing_a_listener_resets_who_was_not_accepted,
 		      closing_with_unread_data_resets, closing_without_lingering_resets,
-		      what_was_written_is_sent_after_close, a_new_socket_polls_as_on_linux,
-		      shutting_down_reading_ends_reads, options_are_inherited,
-		      option_values_are_checked, time_wait_gives_way_when_blocks_run_out,
-		      a_port_with_itself_talks,
+		      what_was_written_is_sent_after_close,
+		      what_was_not_acknowledged_or_not_even_sent_is_told,
+		      a_new_socket_polls_as_on_linux, shutting_down_reading_ends_reads,
+		      options_are_inherited, option_values_are_checked,
+		      time_wait_gives_way_when_blocks_run_out, a_port_with_itself_talks,
 		      a_connect_that_fails_at_once_publishes_what_changed),
 		setup, teardown);
 }

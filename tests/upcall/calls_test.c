@@ -179,6 +179,21 @@ START_TEST(results_come_back_and_nothing_else)
 }
 END_TEST
 
+START_TEST(questions_about_queues_and_the_mark_are_answered)
+{
+	fake.so[0].n_queue = 3;
+	fake.so[0].n_sent = 5;
+	fake.answer = 2;
+	ck_assert_int_eq(call(CALL_READABLE), 3);
+	ck_assert_int_eq(call(CALL_UNSENT), 5);
+	slot.arg[0] = 1;
+	ck_assert_int_eq(call(CALL_UNSENT), 2);
+	ck_assert_int_eq(call(CALL_AT_MARK), 0);
+	fake.so[0].at_mark = true;
+	ck_assert_int_eq(call(CALL_AT_MARK), 1);
+}
+END_TEST
+
 /* ---- application ranges -------------------------------------------------------------------- */
 
 START_TEST(application_ranges_end_before_the_segment_and_the_kernel)
@@ -756,6 +771,7 @@ int main(void)
 	tcase_add_test(c, indices_are_clamped);
 	tcase_add_test(c, the_call_block_is_copied_once);
 	tcase_add_test(c, results_come_back_and_nothing_else);
+	tcase_add_test(c, questions_about_queues_and_the_mark_are_answered);
 	tcase_add_test(c, application_ranges_end_before_the_segment_and_the_kernel);
 	tcase_add_test(c, wild_buffers_are_refused_before_anything_is_done);
 	tcase_add_test(c, vector_counts_and_sums_are_checked);

@@ -206,6 +206,18 @@ int64_t sock_unsent(struct socket *so)
 	return (int64_t)so->n_sent;
 }
 
+int64_t sock_not_sent(struct socket *so)
+{
+	locked();
+	return fake.answer;
+}
+
+int sock_at_mark(const struct socket *so)
+{
+	locked();
+	return so->at_mark;
+}
+
 uint32_t sock_events(struct socket *so)
 {
 	locked();

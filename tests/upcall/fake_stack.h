@@ -15,7 +15,7 @@
 
 struct socket {
 	uint32_t id, client;
-	bool open;
+	bool open, at_mark;
 	uint32_t events;
 	uint8_t sent[8192], queue[8192];
 	size_t n_sent, n_queue;

@@ -274,11 +274,11 @@ INTERCEPT int ioctl(int fd, unsigned long request, ...)
 	case SIOCOUTQ: /* TIOCOUTQ */
 		SHIM_TRY(fd, sock_count(sandwire_unsent, fd, arg));
 		break;
+	case SIOCOUTQNSD:
+		SHIM_TRY(fd, sock_count(sandwire_not_sent, fd, arg));
+		break;
 	case SIOCATMARK:
-		if (shim_is_sock(fd)) {
-			*(int *)arg = 0;
-			return 0;
-		}
+		SHIM_TRY(fd, sock_count(sandwire_at_mark, fd, arg));
 		break;
 	default:
 		/* FIONBIO, FIOCLEX and their like are the descriptor's own. */
@@ -286,4 +286,12 @@ INTERCEPT int ioctl(int fd, unsigned long request, ...)
 			return ask_kernel(request, arg);
 	}
 	return REAL(ioctl)(fd, request, arg);
+}
+
+/* libc asks by an ioctl of its own, which nobody can stand before. */
+INTERCEPT int sockatmark(int fd)
+{
+	int mark;
+
+	return ioctl(fd, SIOCATMARK, &mark) ? -1 : mark;
 }

@@ -36,16 +36,17 @@
 
 /* The peer's services, as offsets from its port. */
 enum service {
-	SERVICE_ECHO = 0,   /* TCP */
-	SERVICE_UDP = 1,    /* UDP echo; "twice" is answered twice */
-	SERVICE_COUNT = 2,  /* reads to the end, answers "BYTES SUM\n" */
-	SERVICE_SOURCE = 3, /* reads "N\n", sends N bytes of pattern(), closes */
-	SERVICE_RESET = 4,  /* reads a byte, resets */
-	SERVICE_SILENT = 5, /* reads nothing, sends nothing */
-	SERVICE_DIAL = 6,   /* reads "PORT COUNT\n", connects back so many times */
-	SERVICE_NONE = 7,   /* nobody there */
-	SERVICE_LATE = 8,   /* as SERVICE_SILENT for half a second, then as SERVICE_COUNT */
-	SERVICE_HALF = 9,   /* ends its own sending at once, then as SERVICE_LATE */
+	SERVICE_ECHO = 0,    /* TCP */
+	SERVICE_UDP = 1,     /* UDP echo; "twice" is answered twice */
+	SERVICE_COUNT = 2,   /* reads to the end, answers "BYTES SUM\n" */
+	SERVICE_SOURCE = 3,  /* reads "N\n", sends N bytes of pattern(), closes */
+	SERVICE_RESET = 4,   /* reads a byte, resets */
+	SERVICE_SILENT = 5,  /* reads nothing, sends nothing */
+	SERVICE_DIAL = 6,    /* reads "PORT COUNT\n", connects back so many times */
+	SERVICE_NONE = 7,    /* nobody there */
+	SERVICE_LATE = 8,    /* as SERVICE_SILENT for half a second, then as SERVICE_COUNT */
+	SERVICE_HALF = 9,    /* ends its own sending at once, then as SERVICE_LATE */
+	SERVICE_URGENT = 10, /* sends "abcd", of which the d is urgent, and, asked, "ef" */
 };
 
 static inline uint8_t pattern(uint64_t i)

@@ -125,11 +125,21 @@ static void serve_half(int fd)
 	serve_late(fd);
 }
 
+static void serve_urgent(int fd)
+{
+	char c;
+
+	if (send(fd, "abcd", 4, MSG_OOB) == 4 && read(fd, &c, 1) == 1)
+		write_all(fd, "ef", 2);
+	serve_silent(fd);
+}
+
 static void (*const services[])(int) = {
 	[SERVICE_ECHO] = serve_echo,	 [SERVICE_COUNT] = serve_count,
 	[SERVICE_SOURCE] = serve_source, [SERVICE_RESET] = serve_reset,
 	[SERVICE_SILENT] = serve_silent, [SERVICE_DIAL] = serve_dial,
 	[SERVICE_LATE] = serve_late,	 [SERVICE_HALF] = serve_half,
+	[SERVICE_URGENT] = serve_urgent,
 };
 #define N_SERVICES (sizeof(services) / sizeof(services[0]))
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Blocking TCP: transfers, vectors, flags, ends, time limits, names, options. See behave.h. */
+#include <linux/sockios.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
@@ -184,6 +185,46 @@ static const char *peek_leaves_the_data(void)
 	NEED(ioctl(fd, FIONREAD, &n) == 0 && n == 0);
 	NEED(recv(fd, buf, 8, MSG_DONTWAIT) == -1 && errno == EAGAIN);
 	NEED(poll(&pfd, 1, 0) == 0);
+	close(fd);
+	return NULL;
+}
+
+static const char *the_mark_is_where_the_urgent_byte_was(void)
+{
+	int fd = dial(SERVICE_URGENT), n = -1;
+	struct pollfd pfd = {.fd = fd, .events = POLLIN};
+	char buf[8] = "";
+
+	NEED(fd >= 0);
+	NEED(poll(&pfd, 1, 5000) == 1);
+	NEED(sockatmark(fd) == 0);
+	NEED(ioctl(fd, FIONREAD, &n) == 0 && n == 3);
+	NEED(read(fd, buf, 8) == 3 && !memcmp(buf, "abc", 3));
+	NEED(sockatmark(fd) == 1);
+	NEED(ioctl(fd, SIOCATMARK, &n) == 0 && n == 1);
+	NEED(recv(fd, buf, 1, MSG_OOB) == 1 && buf[0] == 'd');
+	NEED(write(fd, "x", 1) == 1);
+	NEED(read_all(fd, buf, 2) == 2 && !memcmp(buf, "ef", 2));
+	NEED(sockatmark(fd) == 0);
+	close(fd);
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	NEED(ioctl(fd, SIOCATMARK, &n) == 0 && n == 0);
+	close(fd);
+	return NULL;
+}
+
+static const char *what_waits_to_be_sent_is_told(void)
+{
+	static char data[4 << 20];
+	int fd = dial(SERVICE_SILENT), out = -1, unsent = -1;
+
+	NEED(fd >= 0);
+	NEED(ioctl(fd, SIOCOUTQ, &out) == 0 && out == 0);
+	NEED(ioctl(fd, SIOCOUTQNSD, &unsent) == 0 && unsent == 0);
+	while (send(fd, data, sizeof(data), MSG_DONTWAIT) > 0)
+		usleep(1000);
+	NEED(ioctl(fd, SIOCOUTQ, &out) == 0 && out > 0);
+	NEED(ioctl(fd, SIOCOUTQNSD, &unsent) == 0 && unsent > 0 && unsent <= out);
 	close(fd);
 	return NULL;
 }
@@ -477,6 +518,8 @@ static const struct behave_case cases[] = {
 	{"a_big_download_arrives_whole", a_big_download_arrives_whole},
 	{"vectors_gather_and_scatter", vectors_gather_and_scatter},
 	{"peek_leaves_the_data", peek_leaves_the_data},
+	{"the_mark_is_where_the_urgent_byte_was", the_mark_is_where_the_urgent_byte_was},
+	{"what_waits_to_be_sent_is_told", what_waits_to_be_sent_is_told},
 	{"waitall_fills_the_buffer", waitall_fills_the_buffer},
 	{"half_a_close_leaves_the_other_half", half_a_close_leaves_the_other_half},
 	{"a_broken_pipe_is_signalled", a_broken_pipe_is_signalled},
