@@ -2,7 +2,9 @@
 /*
  * What goes beside datagrams: the notes that recvmsg(2) hands out as control messages, and the
  * queue of errors that IP_RECVERR asks for (ip(7)): each a buffer with as much of the datagram as
- * the error quoted, and its names in the headroom. Called by udp.c and the calls; calls route.c.
+ * the error quoted, and its names in the headroom. Of TCP the errors that ended an attempt to
+ * connect, as in Linux, quoted from its header on. Called by udp.c, tcp_in.c and the calls; calls
+ * route.c.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -86,6 +88,14 @@ void note_local(struct socket *so, const struct sock_addr *to, int err, uint32_t
 	sock_ready(so, true);
 }
 
+void note_drop(struct socket *so)
+{
+	struct pktbuf *p;
+
+	while ((p = pktbuf_queue_take(&so->errq)))
+		pktbuf_free(p);
+}
+
 int64_t note_take(struct socket *so, uint64_t max, int flags, struct sock_slice *slices,
 		  unsigned *n_slices, struct sock_addr *from, uint64_t *full)
 {
@@ -129,7 +139,7 @@ static void note_error(const struct pktbuf *p, struct sock_note *note)
 void sock_recv_note(struct socket *so, const struct pktbuf *p, int flags, struct sock_note *note)
 {
 	note->have = 0;
-	if (so->kind == SOCK_KIND_TCP)
+	if (so->kind == SOCK_KIND_TCP && !(flags & MSG_ERRQUEUE))
 		return;
 	if (so->timestamp || so->timestamp_ns) {
 		note->have |= so->timestamp_ns ? NOTE_TIME_NS : NOTE_TIME;

@@ -69,6 +69,7 @@ void sock_release(struct socket *so)
 	so->kind = 0;
 	if (so->groups)
 		member_close(so);
+	note_drop(so);
 	ip_set(st, &so->local_ip, 0);
 	ip_set(st, &so->remote_ip, 0);
 	st->users[so->owner].sockets--;
@@ -373,8 +374,8 @@ int64_t sock_recv_take(struct socket *so, uint64_t max, int flags, struct sock_s
 		memset(from, 0, sizeof(*from));
 	if (so->kind != SOCK_KIND_TCP)
 		return udp_recv_take(so, max, flags, slices, n_slices, from, full);
-	if (flags & MSG_ERRQUEUE) /* TCP's errors are SO_ERROR's */
-		return -EAGAIN;
+	if (flags & MSG_ERRQUEUE)
+		return note_take(so, max, flags, slices, n_slices, from, full);
 	n = tcp_recv_take(so, max, flags, slices, n_slices);
 	if (n > 0)
 		*full = (uint64_t)n;
@@ -393,7 +394,8 @@ void sock_recv_done(struct socket *so, struct sock_slice *slices, unsigned n)
 
 void sock_recv_undo(struct socket *so, int flags, struct sock_slice *slices, unsigned n)
 {
-	bool whole = so->kind != SOCK_KIND_TCP && n > 0 && !(flags & MSG_PEEK);
+	bool stream = so->kind == SOCK_KIND_TCP && !(flags & MSG_ERRQUEUE);
+	bool whole = !stream && n > 0 && !(flags & MSG_PEEK);
 
 	if (whole)
 		udp_recv_undo(so, flags, slices, n);

@@ -57,10 +57,12 @@ struct socket {
 	uint32_t priority, mark;
 	uint64_t max_pacing; /* bytes a second; 0: as fast as windows allow */
 
+	struct pktbuf_queue errq; /* IP_RECVERR, note.c */
+
 	/* UDP and echo. */
-	struct pktbuf_queue rxq, errq; /* errq: IP_RECVERR, note.c */
-	uint32_t rxq_bytes;	       /* PKTBUF_SIZE a buffer: true memory */
-	struct socket *hash_next;      /* in udp_table */
+	struct pktbuf_queue rxq;
+	uint32_t rxq_bytes;	  /* PKTBUF_SIZE a buffer: true memory */
+	struct socket *hash_next; /* in udp_table */
 
 	struct tcp_pcb *tcp; /* SOCK_KIND_TCP: never NULL while the socket lives */
 };
@@ -133,6 +135,7 @@ void udp_from(const struct socket *so, const struct pktbuf *p, struct sock_addr 
 /* note.c: the error queue (IP_RECVERR): an ICMP error, one of this host's own; what is first. */
 void note_icmp(struct socket *so, const struct icmp_quote *q, const struct sock_addr *to, int err);
 void note_local(struct socket *so, const struct sock_addr *to, int err, uint32_t info);
+void note_drop(struct socket *so); /* all */
 int64_t note_take(struct socket *so, uint64_t max, int flags, struct sock_slice *slices,
 		  unsigned *n_slices, struct sock_addr *from, uint64_t *full);
 /* icmp.c hands echo replies to echo sockets by identifier (local_port). */

@@ -295,6 +295,22 @@ static int get_tos(struct socket *so, int *value)
 	return 0;
 }
 
+static int set_recverr(struct socket *so, int value)
+{
+	so->recverr = value != 0;
+	if (!so->recverr) {
+		note_drop(so);
+		sock_ready(so, false);
+	}
+	return 0;
+}
+
+static int get_recverr(struct socket *so, int *value)
+{
+	*value = so->recverr;
+	return 0;
+}
+
 static int set_ttl(struct socket *so, int value)
 {
 	if (value != -1 && (value < 1 || value > 255))
@@ -459,7 +475,7 @@ static const struct option options[] = {
 	{IP = IP_TTL, CALL(set_ttl, get_ttl)},
 	{IP = IP_MTU, CALL(NULL, get_mtu)},
 	{IP = IP_MTU_DISCOVER, .form = FORM_U8, AT(mtu_discover), .max = IP_PMTUDISC_OMIT},
-	{IP = IP_RECVERR, BOOL(recverr)},
+	{IP = IP_RECVERR, CALL(set_recverr, get_recverr)},
 	{IP = IP_PKTINFO, BOOL(pktinfo)},
 	{IP = IP_RECVTTL, BOOL(recvttl)},
 	{IP = IP_RECVTOS, BOOL(recvtos)},
@@ -491,7 +507,7 @@ static const struct option options[] = {
 	{IP6 = IPV6_TCLASS, CALL(set_tclass, get_tos)},
 	{IP6 = IPV6_MTU, CALL(NULL, get_mtu6)},
 	{IP6 = IPV6_MTU_DISCOVER, .form = FORM_U8, AT(mtu_discover), .max = IPV6_PMTUDISC_OMIT},
-	{IP6 = IPV6_RECVERR, BOOL(recverr)},
+	{IP6 = IPV6_RECVERR, CALL(set_recverr, get_recverr)},
 	{IP6 = IPV6_RECVPKTINFO, BOOL(pktinfo)},
 	{IP6 = IPV6_RECVHOPLIMIT, BOOL(recvttl)},
 	{IP6 = IPV6_RECVTCLASS, BOOL(recvtos)},

@@ -478,9 +478,22 @@ void tcp_in(struct stack *st, struct port *port, struct pktbuf *p, const struct 
 
 /* ---- ICMP ---- */
 
+static void attempt_failed(struct tcp_pcb *pcb, const struct icmp_quote *q, int err)
+{
+	struct socket *so = pcb->so;
+	struct sock_addr to;
+
+	COUNT(pcb->st, TcpAttemptFails);
+	if (so && so->recverr) {
+		sock_addr_out(so, &to, pcb->remote_ip, pcb->remote_port);
+		note_icmp(so, q, &to, err);
+	}
+	tcp_done(pcb, err);
+}
+
 /* An error quoted one of our segments (RFC 1122 4.2.3.9, RFC 5927): believed only if the sequence
- * number is one in flight. Hard errors end an attempt to connect; on an established connection they
- * are remembered and told if it dies. */
+ * number is one in flight. It ends an attempt to connect; on an established connection it is
+ * remembered and told if that dies, or, with IP_RECVERR, told at once to a call that goes on. */
 bool tcp_icmp_error(struct stack *st, const struct icmp_quote *q)
 {
 	uint16_t sport = wire_get16(q->l4), dport = wire_get16(q->l4 + 2);
@@ -505,8 +518,9 @@ bool tcp_icmp_error(struct stack *st, const struct icmp_quote *q)
 		return true;
 	if (pcb->state == TCPS_SYN_SENT || (pcb->state == TCPS_SYN_RCVD && pcb->passive)) {
 		/* Linux ends an attempt on any unreachable; a SYN of a stranger just goes. */
-		COUNT(st, TcpAttemptFails);
-		tcp_done(pcb, err);
+		attempt_failed(pcb, q, err);
+	} else if (pcb->so && pcb->so->recverr) {
+		sock_set_error(pcb->so, err);
 	} else {
 		pcb->soft_error = err;
 	}

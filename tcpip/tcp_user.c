@@ -310,6 +310,7 @@ int tcp_accept(struct socket *listener, struct socket *so)
 	so->priority = listener->priority;
 	so->mark = listener->mark;
 	so->mtu_discover = listener->mtu_discover;
+	so->recverr = listener->recverr;
 	so->max_pacing = pcb->max_pacing;
 	so->rcvtimeo_us = listener->rcvtimeo_us;
 	so->sndtimeo_us = listener->sndtimeo_us;
@@ -449,8 +450,11 @@ uint32_t tcp_events(const struct socket *so)
 		return 0;
 	if (pcb->state == TCPS_LISTEN)
 		return pcb->accept_q ? POLLIN | POLLRDNORM : 0;
-	if (pcb->state == TCPS_CLOSED || pcb->shut == 3)
+	if (pcb->state == TCPS_CLOSED || pcb->shut == 3) {
 		ev |= POLLHUP;
+		if (so->errq.head) /* what ended an attempt is queued, nothing else */
+			ev |= POLLERR;
+	}
 	if (pcb->shut & 1)
 		ev |= POLLIN | POLLRDNORM | POLLRDHUP;
 	if (pcb->state != TCPS_SYN_SENT && (pcb->state != TCPS_SYN_RCVD || pcb->fo_pending)) {

@@ -226,7 +226,7 @@ void udp_close(struct socket *so)
 	struct pktbuf *p;
 
 	unhash(so);
-	while ((p = pktbuf_queue_take(&so->rxq)) || (p = pktbuf_queue_take(&so->errq)))
+	while ((p = pktbuf_queue_take(&so->rxq)))
 		pktbuf_free(p);
 	so->rxq_bytes = 0;
 }

@@ -503,7 +503,8 @@ static ssize_t recv_all(int fd, struct cursor *cur, int flags, struct received *
 		if (ret > 0 || (!total && ret == 0)) {
 			*r = next;
 			total += ret;
-			if (ret == 0 || next.dgram || flags & MSG_PEEK || (size_t)ret >= cur->left)
+			if (ret == 0 || next.dgram || flags & (MSG_PEEK | MSG_ERRQUEUE) ||
+			    (size_t)ret >= cur->left)
 				break;
 			cursor_advance(cur, (size_t)ret);
 			if (flags & MSG_WAITALL || more_there(&next, ret))
@@ -556,7 +557,7 @@ ssize_t sandwire_recvfrom(int fd, void *buf, size_t len, int flags, struct socka
 	struct received r = {.note = NULL};
 	ssize_t ret = recv_vectors(fd, &iov, 1, flags, &r);
 
-	if (ret >= 0 && r.dgram)
+	if (ret >= 0 && (r.dgram || flags & MSG_ERRQUEUE))
 		addr_out(&r.from, from, fromlen);
 	else if (ret >= 0 && fromlen)
 		*fromlen = 0; /* as tcp_recvmsg() */
@@ -583,7 +584,7 @@ ssize_t sandwire_recvmsg(int fd, struct msghdr *msg, int flags)
 
 	if (ret < 0)
 		return ret;
-	if (r.dgram && msg->msg_name)
+	if ((r.dgram || flags & MSG_ERRQUEUE) && msg->msg_name)
 		addr_out(&r.from, msg->msg_name, &msg->msg_namelen);
 	else
 		msg->msg_namelen = 0;

@@ -297,6 +297,40 @@ START_TEST(a_cookie_is_good_after_its_handle_was_forgotten)
 }
 END_TEST
 
+START_TEST(an_error_that_ended_an_attempt_is_queued_as_ipv6s)
+{
+	struct socket *so = socket6(&d, SOCK_STREAM, 0);
+	struct sock_addr to = name6("2001:db8::9", 80), from;
+	struct ip6_hdr h = {.next = IP6_ICMP};
+	struct icmp_hdr m = {.type = ICMP6_UNREACH, .code = 1}; /* prohibited */
+	struct sock_slice slices[SOCK_SLICES];
+	struct sock_note note;
+	uint8_t l4[200];
+	uint64_t full;
+	unsigned n;
+	int on = 1;
+
+	ck_assert_int_eq(sock_setopt(so, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof(on)), 0);
+	ck_assert_int_eq(sock_connect(so, &to), -EINPROGRESS);
+	desk_flush(&d);
+	(void)answer();
+	icmp_build(l4, &m);
+	memcpy(l4 + 8, pk.l3, 60);
+	ip6(h.src, "2001:db8::9");
+	ip6(h.dst, "2001:db8::1");
+	desk6_packet(&d, 9, &h, l4, 68);
+	ck_assert_int_eq(so->error, EACCES);
+	ck_assert_int_eq(sock_recv_take(so, 100, MSG_ERRQUEUE, slices, &n, &from, &full), 20);
+	sock_recv_note(so, slices[0].buf, MSG_ERRQUEUE, &note);
+	sock_recv_done(so, slices, n);
+	ck_assert_uint_eq(note.origin, 3);
+	ck_assert_uint_eq(note.type, ICMP6_UNREACH);
+	ck_assert_uint_eq(note.code, 1);
+	ck_assert_mem_eq(note.offender.addr, to.addr, 16);
+	ck_assert_mem_eq(from.addr, to.addr, 16);
+}
+END_TEST
+
 /* A SYN with Fast Open to 2001:db8::9; *t is what left. */
 static int64_t fast_open(struct socket *so, struct tcp_hdr *t)
 {
@@ -459,6 +493,7 @@ int main(void)
 			       a_path_that_swallows_all_is_thought_to_take_1280,
 			       a_connection_to_nobody_is_refused_with_a_reset,
 			       a_cookie_is_good_after_its_handle_was_forgotten,
+			       an_error_that_ended_an_attempt_is_queued_as_ipv6s,
 			       a_fast_open_cookie_is_kept_by_address_and_outlives_its_handle,
 			       we_connect_to_ourselves_and_to_mapped_addresses,
 			       rows_show_addresses_as_they_are,

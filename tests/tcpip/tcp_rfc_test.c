@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -512,6 +513,123 @@ START_TEST(source_quench_does_nothing)
 }
 END_TEST
 
+static void recverr(int on)
+{
+	ck_assert_int_eq(sock_setopt(p.so, IPPROTO_IP, IP_RECVERR, &on, sizeof(on)), 0);
+}
+
+START_TEST(with_recverr_an_icmp_error_is_told_at_once_to_a_call_that_goes_on)
+{
+	int v = 0;
+	uint32_t len = sizeof(v);
+
+	peer_accepted(&p);
+	recverr(1);
+	peer_write(&p, 10);
+	peer_drain(&p);
+	icmp_about(3, 1, p.stack_iss + 1);
+	ck_assert_uint_eq(sock_events(p.so) & POLLERR, POLLERR);
+	ck_assert_int_eq(peer_read(&p, 10), -EHOSTUNREACH);
+	ck_assert_int_eq(peer_read(&p, 10), -EAGAIN);
+	ck_assert_uint_eq(sock_events(p.so) & (POLLERR | POLLHUP), 0);
+	icmp_about(3, 0, p.stack_iss + 1);
+	ck_assert_int_eq(peer_write(&p, 10), -ENETUNREACH);
+	icmp_about(3, 1, p.stack_iss + 1);
+	ck_assert_int_eq(sock_getopt(p.so, SOL_SOCKET, SO_ERROR, &v, &len), 0);
+	ck_assert_int_eq(v, EHOSTUNREACH);
+	ck_assert_ptr_null(p.so->errq.head); /* of connections nothing is queued */
+	peer_send(&p, A, 1, 11, 5);
+	ck_assert_int_eq(peer_read(&p, 10), 5);
+	ck_assert_int_eq(peer_write(&p, 10), 10);
+	ck_assert_int_eq(p.so->tcp->soft_error, 0);
+	desk_drop_sent(&d, 0);
+}
+END_TEST
+
+/* Takes the first of the error queue: bytes quoted, or an error. */
+static int64_t take_error(int flags, struct sock_note *note, struct sock_addr *from, bool undo)
+{
+	struct sock_slice slices[SOCK_SLICES];
+	unsigned n;
+	uint64_t full;
+	int64_t r = sock_recv_take(p.so, 100, flags | MSG_ERRQUEUE, slices, &n, from, &full);
+
+	if (r < 0)
+		return r;
+	sock_recv_note(p.so, slices[0].buf, flags | MSG_ERRQUEUE, note);
+	if (undo)
+		sock_recv_undo(p.so, flags | MSG_ERRQUEUE, slices, n);
+	else
+		sock_recv_done(p.so, slices, n);
+	return r;
+}
+
+START_TEST(what_ended_an_attempt_is_queued_where_asked_for)
+{
+	struct sock_note note;
+	struct sock_addr from;
+	int v = 0;
+	uint32_t len = sizeof(v);
+
+	p.so = desk_socket(&d, SOCK_STREAM, 0);
+	recverr(1);
+	ck_assert_int_eq(take_error(0, &note, &from, false), -EAGAIN);
+	ck_assert_int_eq(desk_connect(p.so, ip(10, 0, 0, 9), p.port), -EINPROGRESS);
+	desk_flush(&d);
+	p.stack_port = p.so->local_port;
+	peer_drain(&p);
+	icmp_about(3, 13, p.stack_iss);
+	ck_assert_uint_eq(p.so->tcp->state, TCPS_CLOSED);
+	ck_assert_int_eq(sock_getopt(p.so, SOL_SOCKET, SO_ERROR, &v, &len), 0);
+	ck_assert_int_eq(v, EHOSTUNREACH);
+	ck_assert_uint_eq(sock_events(p.so) & POLLERR, POLLERR); /* the queue still has it */
+	ck_assert_int_eq(take_error(MSG_PEEK, &note, &from, false), 8);
+	ck_assert_int_eq(take_error(0, &note, &from, true), 8);
+	ck_assert_int_eq(take_error(0, &note, &from, false), 8); /* as much of TCP as was quoted */
+	ck_assert_uint_eq(note.have, NOTE_ERROR);
+	ck_assert_uint_eq(note.err, EHOSTUNREACH);
+	ck_assert_uint_eq(note.origin, 2);
+	ck_assert_uint_eq(note.type, 3);
+	ck_assert_uint_eq(note.code, 13);
+	ck_assert_mem_eq(note.offender.addr, ((uint8_t[]){10, 0, 0, 9}), 4);
+	ck_assert_mem_eq(from.addr, ((uint8_t[]){10, 0, 0, 9}), 4);
+	ck_assert_uint_eq(from.port, p.port);
+	ck_assert_uint_eq(sock_events(p.so) & POLLERR, 0);
+	ck_assert_int_eq(take_error(0, &note, &from, false), -EAGAIN);
+}
+END_TEST
+
+START_TEST(who_no_longer_asks_for_errors_loses_the_queue)
+{
+	struct sock_note note;
+	struct sock_addr from;
+
+	p.so = desk_socket(&d, SOCK_STREAM, 0);
+	recverr(1);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(desk_connect(p.so, ip(10, 0, 0, 9), p.port),
+				 i ? -EHOSTUNREACH : -EINPROGRESS);
+		if (i)
+			ck_assert_int_eq(desk_connect(p.so, ip(10, 0, 0, 9), p.port), -EINPROGRESS);
+		desk_flush(&d);
+		p.stack_port = p.so->local_port;
+		peer_drain(&p);
+		icmp_about(3, 1, p.stack_iss);
+	}
+	ck_assert_uint_eq(p.so->errq.count, 3);
+	recverr(0);
+	ck_assert_int_eq(take_error(0, &note, &from, false), -EAGAIN);
+	recverr(1); /* and what is left in the end goes with the socket */
+	ck_assert_int_eq(desk_connect(p.so, ip(10, 0, 0, 9), p.port), -EHOSTUNREACH);
+	ck_assert_int_eq(desk_connect(p.so, ip(10, 0, 0, 9), p.port), -EINPROGRESS);
+	desk_flush(&d);
+	p.stack_port = p.so->local_port;
+	peer_drain(&p);
+	icmp_about(3, 1, p.stack_iss);
+	ck_assert_uint_eq(p.so->errq.count, 1);
+}
+END_TEST
+
 START_TEST(an_icmp_error_must_quote_what_is_in_flight)
 {
 	(void)syn_sent();
@@ -601,6 +719,9 @@ int main(void)
 		      a_reset_counts_while_the_window_is_shut,
 		      listening_again_disturbs_no_connection, groups_and_broadcasts_are_no_peers,
 		      a_soft_error_is_told_when_giving_up, source_quench_does_nothing,
+		      with_recverr_an_icmp_error_is_told_at_once_to_a_call_that_goes_on,
+		      what_ended_an_attempt_is_queued_where_asked_for,
+		      who_no_longer_asks_for_errors_loses_the_queue,
 		      an_icmp_error_must_quote_what_is_in_flight, tos_and_ttl_are_the_applications,
 		      a_client_goes_on_over_its_own_time_wait),
 		setup, teardown);

@@ -26,6 +26,7 @@ static struct {
 	size_t in_len, out_len, room, grain;
 	_Atomic int ready;
 	bool eof, staged, tells, starts; /* starts: the first send begins a connection */
+	struct call_addr from;
 	int sends, recvs;
 } far;
 static int fd;
@@ -58,6 +59,7 @@ static int64_t do_recv(struct call *c, const struct call_io *io)
 	size_t left = far.in_len < far.grain ? far.in_len : far.grain, total = 0;
 
 	far.recvs++;
+	((struct call_io *)c->slot->inl)->addr = far.from;
 	if (!left)
 		return far.eof ? 0 : -EAGAIN;
 	for (unsigned i = 0; i < c->slot->arg[1]; i++) {
@@ -207,6 +209,26 @@ START_TEST(a_receive_returns_what_is_there_without_waiting_for_more)
 	ck_assert_int_eq(sandwire_recv(fd, buf, sizeof(buf), 0), 5);
 	far.eof = true;
 	ck_assert_int_eq(sandwire_recv(fd, buf, sizeof(buf), 0), 0);
+}
+END_TEST
+
+START_TEST(an_error_of_a_stream_is_one_call_and_has_a_name)
+{
+	char buf[4000];
+	struct sockaddr_in from = {0};
+	struct iovec iov = {buf, sizeof(buf)};
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_name = &from, .msg_namelen = sizeof(from)};
+
+	far.in_len = 3000;
+	far.grain = 1500;
+	far.tells = true;
+	far.from = (struct call_addr){.family = AF_INET, .port = 80, .addr = {10, 0, 0, 9}};
+	ck_assert_int_eq(sandwire_recvmsg(fd, &msg, MSG_ERRQUEUE), 1500);
+	ck_assert_uint_eq(msg.msg_namelen, sizeof(from));
+	ck_assert_uint_eq(ntohs(from.sin_port), 80);
+	far.in_len = 0; /* nobody waits for errors */
+	ck_assert_int_eq(sandwire_recvmsg(fd, &msg, MSG_ERRQUEUE), -EAGAIN);
 }
 END_TEST
 
@@ -362,6 +384,7 @@ int main(void)
 	tcase_add_test(tc, staged_data_is_copied_in_pieces);
 	tcase_add_test(tc, a_receive_takes_all_there_is);
 	tcase_add_test(tc, a_receive_returns_what_is_there_without_waiting_for_more);
+	tcase_add_test(tc, an_error_of_a_stream_is_one_call_and_has_a_name);
 	tcase_add_test(tc, waitall_waits_for_the_rest);
 	tcase_add_test(tc, waitall_is_cut_short_by_the_end);
 	tcase_add_test(tc, a_receive_sleeps_until_there_is_something);
