@@ -30,9 +30,11 @@ struct socket {
 			 */
 	bool bound;	/* UDP and echo: has a local port, is in udp_table */
 	bool connected; /* UDP and echo */
-	bool ip_chosen, port_chosen; /* by bind(2): disconnecting leaves them */
-	int error;		     /* SO_ERROR, positive errno; reading clears it */
-	uint32_t events;	     /* last published */
+	/* By bind(2): disconnecting leaves them. TCP has its own, but for an address without port.
+	 */
+	bool ip_chosen, port_chosen;
+	int error;	 /* SO_ERROR, positive errno; reading clears it */
+	uint32_t events; /* last published */
 
 	/* Names; addresses network byte order (or handles, held: ip_set), ports host byte order.
 	 * TCP copies them to its PCB.
@@ -46,7 +48,7 @@ struct socket {
 	bool reuseaddr, reuseport, broadcast, keepalive, oobinline, dontroute;
 	bool timestamp, timestamp_ns; /* SO_TIMESTAMP, SO_TIMESTAMPNS: note.c */
 	bool recvttl, recvtos;	      /* control messages: note.c, with pktinfo and timestamp */
-	bool bind_no_port;	      /* stored */
+	bool bind_no_port;	      /* IP_BIND_ADDRESS_NO_PORT, of TCP */
 	int rcvlowat;		      /* stored */
 	bool linger_on;
 	uint32_t linger_s;

@@ -100,14 +100,11 @@ static void copy_names(struct socket *so)
 	so->remote_port = so->tcp->remote_port;
 }
 
-int tcp_bind(struct socket *so, uint32_t ip, uint16_t port)
+static int take_port(struct socket *so, uint32_t ip, uint16_t port)
 {
 	struct tcp_pcb *pcb = so->tcp;
-	int r;
+	int r = tcp_port_claim(pcb, ip, &port);
 
-	if (pcb->state != TCPS_CLOSED || pcb->local_port)
-		return -EINVAL;
-	r = tcp_port_claim(pcb, ip, &port);
 	if (r < 0)
 		return r;
 	ip_set(so->st, &pcb->local_ip, ip);
@@ -115,6 +112,21 @@ int tcp_bind(struct socket *so, uint32_t ip, uint16_t port)
 	pcb->port_chosen = true;
 	tcp_bind_insert(pcb);
 	so->bound = true;
+	copy_names(so);
+	return 0;
+}
+
+int tcp_bind(struct socket *so, uint32_t ip, uint16_t port)
+{
+	struct tcp_pcb *pcb = so->tcp;
+
+	if (pcb->state != TCPS_CLOSED || pcb->local_port)
+		return -EINVAL;
+	if (port || !so->bind_no_port)
+		return take_port(so, ip, port);
+	/* connect() chooses it: other connections may have it too, to other peers. */
+	ip_set(so->st, &pcb->local_ip, ip);
+	so->ip_chosen = ip != 0;
 	copy_names(so);
 	return 0;
 }
@@ -131,7 +143,7 @@ int tcp_listen(struct socket *so, int backlog)
 	if (pcb->state == TCPS_LISTEN)
 		return 0;
 	if (!pcb->local_port) {
-		r = tcp_bind(so, 0, 0);
+		r = take_port(so, pcb->local_ip, 0);
 		if (r < 0)
 			return r;
 	} else if (tcp_port_conflict(pcb, pcb->local_ip, pcb->local_port)) {
@@ -162,6 +174,8 @@ static int renew(struct socket *so)
 		pcb->local_port = old->local_port;
 		pcb->port_chosen = true;
 		tcp_bind_insert(pcb);
+	} else if (so->ip_chosen) {
+		ip_set(so->st, &pcb->local_ip, old->local_ip);
 	}
 	pcb->so = so;
 	so->tcp = pcb;

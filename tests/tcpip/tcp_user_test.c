@@ -97,6 +97,56 @@ START_TEST(a_chosen_port_is_shared_with_nobody)
 }
 END_TEST
 
+static struct socket *bound_without_port(void)
+{
+	struct socket *so = desk_socket(&d, SOCK_STREAM, 0);
+	int on = 1;
+
+	ck_assert_int_eq(sock_setopt(so, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)), 0);
+	ck_assert_int_eq(desk_bind(so, ip(192, 168, 5, 1), 0), 0);
+	return so;
+}
+
+START_TEST(an_address_may_be_bound_without_a_port)
+{
+	struct socket *a = bound_without_port(), *b = bound_without_port(), *c;
+	struct sock_addr us;
+
+	ck_assert_int_eq(sock_name(a, &us), 0);
+	ck_assert_uint_eq(us.port, 0);
+	ck_assert_mem_eq(us.addr, ((uint8_t[]){192, 168, 5, 1}), 4);
+	ck_assert_int_eq(desk_connect(a, ip(10, 0, 0, 9), 1), -EINPROGRESS);
+	ck_assert_uint_eq(a->local_ip, ip(192, 168, 5, 1));
+	ck_assert_uint_ge(a->local_port, 32768);
+	/* The same port to another peer: had it been taken by the bind, it could not be. */
+	for (unsigned i = 0; i < 30000 && b->local_port != a->local_port; i++) {
+		sock_close(b);
+		b = bound_without_port();
+		ck_assert_int_eq(desk_connect(b, ip(10, 0, 0, 8), 1), -EINPROGRESS);
+	}
+	ck_assert_uint_eq(b->local_port, a->local_port);
+	c = bound_without_port();
+	ck_assert_int_eq(sock_listen(c, 1), 0);
+	ck_assert_uint_eq(c->local_ip, ip(192, 168, 5, 1));
+	ck_assert_uint_ge(c->local_port, 32768);
+	desk_drop_sent(&d, 0);
+}
+END_TEST
+
+START_TEST(an_address_bound_without_a_port_is_kept_for_the_next_attempt)
+{
+	struct socket *so = bound_without_port();
+	struct sock_addr other = name(ip(10, 0, 0, 9), 1);
+
+	ck_assert_int_eq(sock_connect(so, &other), -EINPROGRESS);
+	tcp_done(so->tcp, ECONNREFUSED);
+	ck_assert_int_eq(sock_connect(so, &other), -ECONNREFUSED);
+	ck_assert_int_eq(sock_connect(so, &other), -EINPROGRESS);
+	ck_assert_uint_eq(so->local_ip, ip(192, 168, 5, 1));
+	desk_drop_sent(&d, 0);
+}
+END_TEST
+
 START_TEST(chosen_ports_are_in_linux_range_and_differ)
 {
 	struct socket *a = desk_socket(&d, SOCK_STREAM, 0), *b = desk_socket(&d, SOCK_STREAM, 0);
@@ -329,7 +379,8 @@ int main(void)
 		"tcp_user",
 		CASES(a_port_has_one_owner_unless_both_agree, different_addresses_do_not_meet,
 		      a_server_restarts_over_time_wait_with_reuseaddr,
-		      a_chosen_port_is_shared_with_nobody,
+		      a_chosen_port_is_shared_with_nobody, an_address_may_be_bound_without_a_port,
+		      an_address_bound_without_a_port_is_kept_for_the_next_attempt,
 		      chosen_ports_are_in_linux_range_and_differ, the_backlog_bounds_both_queues,
 		      a_flood_of_syns_costs_no_more_than_the_backlog,
 		      closing_a_listener_resets_who_was_not_accepted,
