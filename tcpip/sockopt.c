@@ -24,14 +24,16 @@
 #define SO_TIMEO_NEW_S 67
 #define MEMINFO_WORDS  9
 
-/* What lies at `off` in struct socket. FORM_CALL and FORM_RAW: functions do it. */
-enum form { FORM_BOOL, FORM_U8, FORM_CALL, FORM_RAW };
+/* What lies at `off` in struct socket. FORM_CALL and FORM_RAW: functions do it. FORM_OFF: it is 0
+ * and stays so, anything else is refused with `err`. */
+enum form { FORM_BOOL, FORM_U8, FORM_CALL, FORM_RAW, FORM_OFF };
 
 struct option {
 	int level, name;
 	enum form form;
 	uint16_t off;
 	int min, max; /* outside: EINVAL */
+	int err;
 	/* FORM_CALL: an int each way; a missing one is ENOPROTOOPT. */
 	int (*set)(struct socket *so, int value);
 	int (*get)(struct socket *so, int *value);
@@ -120,6 +122,29 @@ static int get_one(struct socket *so, int *value)
 {
 	(void)so;
 	*value = 1;
+	return 0;
+}
+
+/* Of no CPU: whoever runs the stack does it on its own. */
+static int get_incoming_cpu(struct socket *so, int *value)
+{
+	(void)so;
+	*value = -1;
+	return 0;
+}
+
+/* Names of devices are the kernel's: no port of the net has one. */
+static int set_device(struct socket *so, const void *value, uint32_t len)
+{
+	(void)so;
+	return len && *(const char *)value ? -ENODEV : 0;
+}
+
+static int get_device(struct socket *so, void *value, uint32_t *len)
+{
+	(void)so;
+	(void)value;
+	*len = 0;
 	return 0;
 }
 
@@ -437,6 +462,7 @@ static int get_mtu6(struct socket *so, int *value)
 #define BOOL(field) .form = FORM_BOOL, AT(field)
 #define CALL(s, g)  .form = FORM_CALL, .set = (s), .get = (g)
 #define RAW(s, g)   .form = FORM_RAW, .set_raw = (s), .get_raw = (g)
+#define OFF(e)	    .form = FORM_OFF, .err = (e)
 #define SOL	    .level = SOL_SOCKET, .name
 #define IP	    .level = IPPROTO_IP, .name
 #define IP6	    .level = IPPROTO_IPV6, .name
@@ -469,6 +495,13 @@ static const struct option options[] = {
 	{SOL = SO_TIMEO_NEW_R, RAW(set_rcvtimeo, get_rcvtimeo)},
 	{SOL = SO_TIMEO_NEW_S, RAW(set_sndtimeo, get_sndtimeo)},
 	{SOL = SO_MAX_PACING_RATE, RAW(set_pacing, get_pacing)},
+	{SOL = SO_DEBUG, OFF(-EACCES)},
+	{SOL = SO_BUSY_POLL, OFF(-EPERM)},
+	{SOL = SO_ZEROCOPY, OFF(-EOPNOTSUPP)},
+	{SOL = SO_INCOMING_CPU, CALL(NULL, get_incoming_cpu)},
+	{SOL = SO_INCOMING_NAPI_ID, OFF(-ENOPROTOOPT)},
+	{SOL = SO_BINDTOIFINDEX, OFF(-ENODEV)},
+	{SOL = SO_BINDTODEVICE, RAW(set_device, get_device)},
 	{SOL = SO_COOKIE, RAW(NULL, get_cookie)},
 	{SOL = SO_MEMINFO, RAW(NULL, get_meminfo)},
 	{IP = IP_TOS, CALL(set_tos, get_tos)},
@@ -562,6 +595,8 @@ static int set_int(struct socket *so, const struct option *o, int v)
 			return -EINVAL;
 		memcpy(at, &byte, 1);
 		return 0;
+	case FORM_OFF:
+		return v ? o->err : 0;
 	default:
 		return o->set ? o->set(so, v) : -ENOPROTOOPT;
 	}
@@ -599,6 +634,9 @@ static int get_int(struct socket *so, const struct option *o, int *v)
 	case FORM_BOOL:
 	case FORM_U8:
 		*v = *at;
+		return 0;
+	case FORM_OFF:
+		*v = 0;
 		return 0;
 	default:
 		return o->get ? o->get(so, v) : -ENOPROTOOPT;

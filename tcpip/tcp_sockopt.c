@@ -140,6 +140,13 @@ static int set_number(struct tcp_pcb *pcb, int name, int v)
 		pcb->notsent_lowat = (uint32_t)v;
 		tcp_wake(pcb);
 		return 0;
+	case TCPO_THIN_DUPACK: /* Linux, too, takes it and does no more */
+		return v < 0 || v > 1 ? -EINVAL : 0;
+	case TCPO_TIMESTAMP: /* what checkpointing needs, and a privilege */
+	case TCPO_REPAIR:
+	case TCPO_REPAIR_QUEUE:
+	case TCPO_REPAIR_WINDOW:
+		return -EPERM;
 	default:
 		return -ENOPROTOOPT;
 	}
@@ -151,6 +158,8 @@ int tcp_setopt(struct socket *so, int name, const void *value, uint32_t len)
 
 	if (name == TCPO_CONGESTION)
 		return len < 1 ? -EINVAL : set_congestion(so->tcp, value, len);
+	if (name == TCPO_ULP) /* "tls": who asks for it (OpenSSL) does without, then */
+		return len < 1 ? -EINVAL : -ENOENT;
 	if (len < sizeof(v))
 		return -EINVAL;
 	memcpy(&v, value, sizeof(v));
@@ -297,6 +306,10 @@ static int get_number(const struct tcp_pcb *pcb, int name, int *v)
 	case TCPO_TIMESTAMP:
 		*v = (int)tcp_ts_now(pcb);
 		return 0;
+	case TCPO_THIN_DUPACK:
+	case TCPO_IS_MPTCP:
+		*v = 0;
+		return 0;
 	default:
 		return -ENOPROTOOPT;
 	}
@@ -313,6 +326,7 @@ int tcp_getopt(struct socket *so, int name, void *value, uint32_t *len)
 		fill_info(so->tcp, &info);
 		return put(value, len, &info, sizeof(info));
 	case TCPO_CC_INFO:
+	case TCPO_ULP:
 		*len = 0;
 		return 0;
 	case TCPO_CONGESTION:

@@ -262,6 +262,8 @@ int sandwire_setsockopt(int fd, int level, int name, const void *value, socklen_
 	struct call_filter filter;
 	int ret;
 
+	if ((int)len < 0)
+		return -EINVAL;
 	if (!filter_option(level, name))
 		return set_option(fd, level, name, value, len);
 	ret = filter_in(&filter, value, len, true);
@@ -307,6 +309,8 @@ int sandwire_getsockopt(int fd, int level, int name, void *value, socklen_t *len
 
 	if (!len)
 		return -EFAULT;
+	if ((int)*len < 0)
+		return -EINVAL;
 	if (!filter_option(level, name))
 		return get_option(fd, level, name, value, len);
 	ret = filter_in(&filter, value, *len, false);

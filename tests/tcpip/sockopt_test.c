@@ -144,6 +144,32 @@ START_TEST(what_needs_a_privilege_is_refused)
 }
 END_TEST
 
+START_TEST(what_is_not_there_is_off_and_stays_so)
+{
+	static const struct {
+		int name, err;
+	} rows[] = {
+		{SO_DEBUG, -EACCES},	     {SO_BUSY_POLL, -EPERM},
+		{SO_ZEROCOPY, -EOPNOTSUPP},  {SO_INCOMING_NAPI_ID, -ENOPROTOOPT},
+		{SO_BINDTOIFINDEX, -ENODEV},
+	};
+	char name[16] = "eth0";
+	uint32_t len = sizeof(name);
+
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		ck_assert_int_eq(set(SOL_SOCKET, rows[i].name, 0), 0);
+		ck_assert_int_eq(set(SOL_SOCKET, rows[i].name, 1), rows[i].err);
+		ck_assert_int_eq(get(SOL_SOCKET, rows[i].name), 0);
+	}
+	ck_assert_int_eq(get(SOL_SOCKET, SO_INCOMING_CPU), -1);
+	ck_assert_int_eq(sock_setopt(so, SOL_SOCKET, SO_BINDTODEVICE, name, 5), -ENODEV);
+	ck_assert_int_eq(sock_setopt(so, SOL_SOCKET, SO_BINDTODEVICE, "", 1), 0);
+	ck_assert_int_eq(sock_setopt(so, SOL_SOCKET, SO_BINDTODEVICE, NULL, 0), 0);
+	ck_assert_int_eq(sock_getopt(so, SOL_SOCKET, SO_BINDTODEVICE, name, &len), 0);
+	ck_assert_uint_eq(len, 0);
+}
+END_TEST
+
 START_TEST(linger_is_kept)
 {
 	struct linger l = {1, 5}, out = {0, 0};
@@ -244,16 +270,16 @@ END_TEST
 
 int main(void)
 {
-	return run_cases("sockopt",
-			 CASES(flags_are_kept_as_zero_and_one,
-			       buffer_sizes_are_doubled_within_limits,
-			       what_a_socket_is_can_be_asked, so_error_is_read_once,
-			       short_values_are_refused, a_short_answer_is_cut,
-			       options_nobody_knows_are_refused, what_needs_a_privilege_is_refused,
-			       linger_is_kept, timeouts_are_kept_and_checked,
-			       ip_options_take_a_byte_and_give_one, ttl_has_its_range_and_default,
-			       tcp_keeps_the_ecn_bits_of_tos_to_itself,
-			       path_mtu_options_work_on_a_connected_socket,
-			       cookie_and_meminfo_have_their_lengths),
-			 setup, teardown);
+	return run_cases(
+		"sockopt",
+		CASES(flags_are_kept_as_zero_and_one, buffer_sizes_are_doubled_within_limits,
+		      what_a_socket_is_can_be_asked, so_error_is_read_once,
+		      short_values_are_refused, a_short_answer_is_cut,
+		      options_nobody_knows_are_refused, what_needs_a_privilege_is_refused,
+		      what_is_not_there_is_off_and_stays_so, linger_is_kept,
+		      timeouts_are_kept_and_checked, ip_options_take_a_byte_and_give_one,
+		      ttl_has_its_range_and_default, tcp_keeps_the_ecn_bits_of_tos_to_itself,
+		      path_mtu_options_work_on_a_connected_socket,
+		      cookie_and_meminfo_have_their_lengths),
+		setup, teardown);
 }

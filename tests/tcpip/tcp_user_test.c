@@ -306,6 +306,34 @@ START_TEST(options_are_inherited)
 }
 END_TEST
 
+START_TEST(options_that_are_not_there_are_refused_as_linux_does)
+{
+	static const struct {
+		int name, err;
+	} rows[] = {
+		{TCPO_TIMESTAMP, -EPERM},     {TCPO_REPAIR, -EPERM},
+		{TCPO_REPAIR_QUEUE, -EPERM},  {TCPO_REPAIR_WINDOW, -EPERM},
+		{14, -ENOPROTOOPT} /* MD5 */, {TCPO_IS_MPTCP, -ENOPROTOOPT},
+		{TCPO_THIN_DUPACK, 0},
+	};
+	char text[16];
+	uint32_t len = sizeof(text);
+	int v = 1;
+
+	p.so = desk_socket(&d, SOCK_STREAM, 0);
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		ck_assert_int_eq(sock_setopt(p.so, IPPROTO_TCP, rows[i].name, &v, sizeof(v)),
+				 rows[i].err);
+	ck_assert_int_eq(sock_setopt(p.so, IPPROTO_TCP, TCPO_ULP, "tls", 3), -ENOENT);
+	ck_assert_int_eq(sock_setopt(p.so, IPPROTO_TCP, TCPO_ULP, "", 0), -EINVAL);
+	ck_assert_int_eq(sock_getopt(p.so, IPPROTO_TCP, TCPO_ULP, text, &len), 0);
+	ck_assert_uint_eq(len, 0);
+	len = sizeof(v);
+	ck_assert_int_eq(sock_getopt(p.so, IPPROTO_TCP, TCPO_IS_MPTCP, &v, &len), 0);
+	ck_assert_int_eq(v, 0);
+}
+END_TEST
+
 START_TEST(option_values_are_checked)
 {
 	char name[16];
@@ -388,8 +416,9 @@ int main(void)
 		      what_was_written_is_sent_after_close,
 		      what_was_not_acknowledged_or_not_even_sent_is_told,
 		      a_new_socket_polls_as_on_linux, shutting_down_reading_ends_reads,
-		      options_are_inherited, option_values_are_checked,
-		      time_wait_gives_way_when_blocks_run_out, a_port_with_itself_talks,
+		      options_are_inherited, options_that_are_not_there_are_refused_as_linux_does,
+		      option_values_are_checked, time_wait_gives_way_when_blocks_run_out,
+		      a_port_with_itself_talks,
 		      a_connect_that_fails_at_once_publishes_what_changed),
 		setup, teardown);
 }

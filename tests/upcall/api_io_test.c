@@ -267,6 +267,16 @@ START_TEST(a_receive_sleeps_until_there_is_something)
 }
 END_TEST
 
+START_TEST(a_negative_length_of_an_option_is_refused)
+{
+	int v = 1;
+	socklen_t len = (socklen_t)-1;
+
+	ck_assert_int_eq(sandwire_setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &v, len), -EINVAL);
+	ck_assert_int_eq(sandwire_getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &v, &len), -EINVAL);
+}
+END_TEST
+
 START_TEST(a_time_limit_ends_the_wait)
 {
 	char buf[10];
@@ -388,6 +398,7 @@ int main(void)
 	tcase_add_test(tc, waitall_waits_for_the_rest);
 	tcase_add_test(tc, waitall_is_cut_short_by_the_end);
 	tcase_add_test(tc, a_receive_sleeps_until_there_is_something);
+	tcase_add_test(tc, a_negative_length_of_an_option_is_refused);
 	tcase_add_test(tc, a_time_limit_ends_the_wait);
 	tcase_add_test(tc, a_handler_without_restart_interrupts);
 	tcase_add_test(tc, a_handler_with_restart_does_not);
