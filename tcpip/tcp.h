@@ -276,6 +276,11 @@ struct tcp_pcb {
 	uint8_t fo_cookie_len, fo_cookie[16];
 	uint32_t fo_max; /* of a listener: connections that may be pending so; 0: off */
 
+	/* ---- TCP_SAVE_SYN: of a listener; a child's, from IP's header to TCP's end, until read.
+	 */
+	bool save_syn;
+	struct pktbuf *saved_syn;
+
 	/* ---- Urgent data, tcp_urg.c. */
 	uint8_t urg_state; /* enum tcp_urg_state */
 	uint8_t urg_byte;

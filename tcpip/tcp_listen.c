@@ -8,6 +8,8 @@
  * the last ACK of a handshake is ignored while the accept queue is full (the SYN-ACK is sent
  * again). A handshake costs a whole control block, so all listeners together have a bound as well.
  */
+#include <string.h>
+
 #include "tcpip/tcp.h"
 
 bool tcp_accept_full(const struct tcp_pcb *listener)
@@ -140,6 +142,25 @@ struct tcp_pcb *tcp_listen_child(struct tcp_pcb *l, const struct tcp_seg *seg,
 	return pcb;
 }
 
+/* A buffer is dear: not while they are short, nor beyond the user's share. */
+static void save_syn(struct tcp_pcb *pcb, const struct tcp_seg *seg)
+{
+	const struct pktbuf *p = seg->p;
+	uint16_t len = (uint16_t)(p->off - p->l3_off);
+	struct pktbuf *copy;
+
+	if (tcp_pool_low(pcb->st) || len > PKTBUF_SIZE - PKTBUF_HEADROOM ||
+	    !quota_pktbuf(pcb->st, pcb->owner))
+		return;
+	copy = pktbuf_alloc(pcb->st->pool);
+	if (!copy)
+		return;
+	pktbuf_charge(copy, pcb->owner);
+	copy->len = len;
+	memcpy(pktbuf_data(copy), p->buf + p->l3_off, len);
+	pcb->saved_syn = copy;
+}
+
 static void syn_in(struct tcp_pcb *l, struct tcp_seg *seg)
 {
 	struct stack *st = l->st;
@@ -161,6 +182,8 @@ static void syn_in(struct tcp_pcb *l, struct tcp_seg *seg)
 			COUNT(st, TcpListenDrops);
 		return;
 	}
+	if (l->save_syn)
+		save_syn(pcb, seg);
 	tcp_ecn_syn_in(pcb, seg);
 	pcb->snd_time = st->now;
 	if (l->fo_max && (seg->h.opts.fo || (l->fo_no_cookie && seg->len)))

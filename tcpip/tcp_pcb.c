@@ -129,6 +129,9 @@ void tcp_purge_rcv(struct tcp_pcb *pcb)
 	while ((p = pktbuf_queue_take(&pcb->rcvq)))
 		pktbuf_free(p);
 	tcp_ooo_drop(pcb);
+	if (pcb->saved_syn)
+		pktbuf_free(pcb->saved_syn);
+	pcb->saved_syn = NULL;
 	pcb->rcvq_bytes = 0;
 	pcb->rcv_bufs = 0;
 }

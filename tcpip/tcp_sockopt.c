@@ -140,6 +140,11 @@ static int set_number(struct tcp_pcb *pcb, int name, int v)
 		pcb->notsent_lowat = (uint32_t)v;
 		tcp_wake(pcb);
 		return 0;
+	case TCPO_SAVE_SYN:
+		if (v < 0 || v > 1) /* Linux knows 2: with the link's header */
+			return -EINVAL;
+		pcb->save_syn = v;
+		return 0;
 	case TCPO_THIN_DUPACK: /* Linux, too, takes it and does no more */
 		return v < 0 || v > 1 ? -EINVAL : 0;
 	case TCPO_TIMESTAMP: /* what checkpointing needs, and a privilege */
@@ -306,6 +311,9 @@ static int get_number(const struct tcp_pcb *pcb, int name, int *v)
 	case TCPO_TIMESTAMP:
 		*v = (int)tcp_ts_now(pcb);
 		return 0;
+	case TCPO_SAVE_SYN:
+		*v = pcb->save_syn;
+		return 0;
 	case TCPO_THIN_DUPACK:
 	case TCPO_IS_MPTCP:
 		*v = 0;
@@ -313,6 +321,22 @@ static int get_number(const struct tcp_pcb *pcb, int name, int *v)
 	default:
 		return -ENOPROTOOPT;
 	}
+}
+
+/* Read once, and whole. */
+static int take_saved_syn(struct tcp_pcb *pcb, void *value, uint32_t *len)
+{
+	struct pktbuf *p = pcb->saved_syn;
+
+	if (p && *len < p->len)
+		return -EINVAL;
+	*len = p ? p->len : 0;
+	if (!p)
+		return 0;
+	memcpy(value, pktbuf_data(p), p->len);
+	pktbuf_free(p);
+	pcb->saved_syn = NULL;
+	return 0;
 }
 
 int tcp_getopt(struct socket *so, int name, void *value, uint32_t *len)
@@ -325,6 +349,8 @@ int tcp_getopt(struct socket *so, int name, void *value, uint32_t *len)
 	case TCPO_INFO:
 		fill_info(so->tcp, &info);
 		return put(value, len, &info, sizeof(info));
+	case TCPO_SAVED_SYN:
+		return take_saved_syn(so->tcp, value, len);
 	case TCPO_CC_INFO:
 	case TCPO_ULP:
 		*len = 0;

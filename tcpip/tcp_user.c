@@ -44,6 +44,7 @@ void tcp_inherit(struct tcp_pcb *child, const struct tcp_pcb *from)
 	child->max_pacing = from->max_pacing;
 	child->mtu_discover = from->mtu_discover;
 	child->oobinline = from->oobinline;
+	child->save_syn = from->save_syn;
 	child->fo_connect = from->fo_connect;
 	child->fo_no_cookie = from->fo_no_cookie;
 }

@@ -306,6 +306,67 @@ START_TEST(options_are_inherited)
 }
 END_TEST
 
+static int saved_syn(struct socket *so, void *out, uint32_t *len)
+{
+	return sock_getopt(so, IPPROTO_TCP, TCPO_SAVED_SYN, out, len);
+}
+
+START_TEST(the_peers_syn_can_be_had_once)
+{
+	uint8_t syn[128];
+	uint32_t len = sizeof(syn), free_before;
+	struct ip4_hdr iph;
+	struct tcp_hdr h;
+	int v = 1;
+
+	p.listener = listening(80, false);
+	peer_accepted(&p);
+	ck_assert_int_eq(saved_syn(p.so, syn, &len), 0); /* nobody asked for it */
+	ck_assert_uint_eq(len, 0);
+	ck_assert_int_eq(sock_setopt(p.listener, IPPROTO_TCP, TCPO_SAVE_SYN, &v, sizeof(v)), 0);
+	free_before = d.pool.avail;
+	p.port++;
+	peer_accepted(&p);
+	ck_assert_uint_eq(d.pool.avail, free_before - 1);
+	len = 20;
+	ck_assert_int_eq(saved_syn(p.so, syn, &len), -EINVAL);
+	len = sizeof(syn);
+	ck_assert_int_eq(saved_syn(p.so, syn, &len), 0);
+	ck_assert_int_eq(ip4_parse(&iph, syn, len), 0);
+	ck_assert_uint_eq(iph.src, ip(10, 0, 0, 9));
+	ck_assert_int_eq(tcp_parse(&h, syn + iph.hdr_len, len - iph.hdr_len), 0);
+	ck_assert_uint_eq(h.flags, TCP_SYN);
+	ck_assert_uint_eq(h.sport, p.port);
+	ck_assert_uint_eq(h.opts.mss, 1460);
+	ck_assert_uint_eq(len, iph.hdr_len + h.hdr_len);
+	len = sizeof(syn);
+	ck_assert_int_eq(saved_syn(p.so, syn, &len), 0);
+	ck_assert_uint_eq(len, 0);
+	ck_assert_uint_eq(d.pool.avail, free_before);
+	p.port++;
+	peer_accepted(&p); /* never read: it goes with the connection */
+}
+END_TEST
+
+START_TEST(no_syn_is_saved_while_buffers_are_short)
+{
+	struct pktbuf *hog[DESK_PKTBUFS];
+	uint8_t syn[128];
+	uint32_t len = sizeof(syn), n = 0;
+	int v = 1;
+
+	p.listener = listening(80, false);
+	ck_assert_int_eq(sock_setopt(p.listener, IPPROTO_TCP, TCPO_SAVE_SYN, &v, sizeof(v)), 0);
+	while (d.pool.avail > DESK_PKTBUFS / 16)
+		hog[n++] = pktbuf_alloc(&d.pool);
+	peer_accepted(&p);
+	ck_assert_int_eq(saved_syn(p.so, syn, &len), 0);
+	ck_assert_uint_eq(len, 0);
+	while (n)
+		pktbuf_free(hog[--n]);
+}
+END_TEST
+
 START_TEST(options_that_are_not_there_are_refused_as_linux_does)
 {
 	static const struct {
@@ -416,7 +477,9 @@ int main(void)
 		      what_was_written_is_sent_after_close,
 		      what_was_not_acknowledged_or_not_even_sent_is_told,
 		      a_new_socket_polls_as_on_linux, shutting_down_reading_ends_reads,
-		      options_are_inherited, options_that_are_not_there_are_refused_as_linux_does,
+		      options_are_inherited, the_peers_syn_can_be_had_once,
+		      no_syn_is_saved_while_buffers_are_short,
+		      options_that_are_not_there_are_refused_as_linux_does,
 		      option_values_are_checked, time_wait_gives_way_when_blocks_run_out,
 		      a_port_with_itself_talks,
 		      a_connect_that_fails_at_once_publishes_what_changed),
