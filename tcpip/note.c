@@ -139,7 +139,7 @@ static void note_error(const struct pktbuf *p, struct sock_note *note)
 void sock_recv_note(struct socket *so, const struct pktbuf *p, int flags, struct sock_note *note)
 {
 	note->have = 0;
-	if (so->kind == SOCK_KIND_TCP && !(flags & MSG_ERRQUEUE))
+	if (so->kind == SOCK_KIND_TCP && flags & MSG_OOB)
 		return;
 	if (so->timestamp || so->timestamp_ns) {
 		note->have |= so->timestamp_ns ? NOTE_TIME_NS : NOTE_TIME;
@@ -147,6 +147,10 @@ void sock_recv_note(struct socket *so, const struct pktbuf *p, int flags, struct
 	}
 	if (flags & MSG_ERRQUEUE) {
 		note_error(p, note);
+		return;
+	}
+	if (so->kind == SOCK_KIND_TCP) {
+		tcp_recv_note(so, note);
 		return;
 	}
 	if (so->pktinfo) {

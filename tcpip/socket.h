@@ -167,6 +167,7 @@ int tcp_getopt(struct socket *so, int name, void *value, uint32_t *len);
 void tcp_sockopt_changed(
 	struct socket *so); /* rcvbuf, sndbuf, keepalive, tos, ttl, linger changed */
 int64_t tcp_readable(const struct socket *so);
+void tcp_recv_note(const struct socket *so, struct sock_note *note);
 int64_t tcp_unsent(const struct socket *so);
 int64_t tcp_not_sent(const struct socket *so);
 void tcp_row(const struct socket *so, struct sock_row *row); /* fills the TCP columns */

@@ -305,7 +305,7 @@ struct tcp_pcb {
 	uint64_t max_pacing;  /* bytes a second; 0: not paced */
 	uint64_t pace_at;     /* ns: when what was sent has gone at that rate */
 	uint8_t mtu_discover; /* IP_PMTUDISC_* */
-	bool oobinline;
+	bool oobinline, inq;
 	int soft_error; /* last ICMP error, positive errno, told when giving up */
 
 	/* ---- For TCP_INFO. */

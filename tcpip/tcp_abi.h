@@ -33,6 +33,7 @@ enum tcp_sockopt {
 	TCPO_FASTOPEN_CONNECT = 30,
 	TCPO_ULP = 31,
 	TCPO_FASTOPEN_NO_COOKIE = 34,
+	TCPO_INQ = 36,
 	TCPO_IS_MPTCP = 43,
 };
 

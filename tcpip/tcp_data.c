@@ -233,6 +233,17 @@ int64_t tcp_readable(const struct socket *so)
 	return pcb->rcvq_bytes;
 }
 
+void tcp_recv_note(const struct socket *so, struct sock_note *note)
+{
+	const struct tcp_pcb *pcb = so->tcp;
+
+	if (!pcb->inq)
+		return;
+	note->have |= NOTE_INQ;
+	note->info =
+		pcb->rcvq_bytes ? pcb->rcvq_bytes : pcb->fin_seen; /* the end is worth a read */
+}
+
 /* The queue is empty: an error, the end, or not yet. */
 static int64_t nothing_to_read(struct socket *so)
 {

@@ -140,6 +140,11 @@ static int set_number(struct tcp_pcb *pcb, int name, int v)
 		pcb->notsent_lowat = (uint32_t)v;
 		tcp_wake(pcb);
 		return 0;
+	case TCPO_INQ:
+		if (v < 0 || v > 1)
+			return -EINVAL;
+		pcb->inq = v;
+		return 0;
 	case TCPO_SAVE_SYN:
 		if (v < 0 || v > 1) /* Linux knows 2: with the link's header */
 			return -EINVAL;
@@ -310,6 +315,9 @@ static int get_number(const struct tcp_pcb *pcb, int name, int *v)
 		return 0;
 	case TCPO_TIMESTAMP:
 		*v = (int)tcp_ts_now(pcb);
+		return 0;
+	case TCPO_INQ:
+		*v = pcb->inq;
 		return 0;
 	case TCPO_SAVE_SYN:
 		*v = pcb->save_syn;

@@ -44,6 +44,7 @@ void tcp_inherit(struct tcp_pcb *child, const struct tcp_pcb *from)
 	child->max_pacing = from->max_pacing;
 	child->mtu_discover = from->mtu_discover;
 	child->oobinline = from->oobinline;
+	child->inq = from->inq;
 	child->save_syn = from->save_syn;
 	child->fo_connect = from->fo_connect;
 	child->fo_no_cookie = from->fo_no_cookie;
@@ -326,6 +327,8 @@ int tcp_accept(struct socket *listener, struct socket *so)
 	so->mark = listener->mark;
 	so->mtu_discover = listener->mtu_discover;
 	so->recverr = listener->recverr;
+	so->timestamp = listener->timestamp;
+	so->timestamp_ns = listener->timestamp_ns;
 	so->max_pacing = pcb->max_pacing;
 	so->rcvtimeo_us = listener->rcvtimeo_us;
 	so->sndtimeo_us = listener->sndtimeo_us;

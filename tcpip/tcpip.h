@@ -259,8 +259,9 @@ void sock_recv_done(struct socket *so, struct sock_slice *slices, unsigned n);
 void sock_recv_undo(struct socket *so, int flags, struct sock_slice *slices, unsigned n);
 
 /*
- * What goes beside a datagram's data: control messages. sock_recv_note: of a datagram just taken
- * with these flags, what the socket's options ask for. sock_send_noted: sock_send_commit under
+ * What goes beside the data: control messages. sock_recv_note: of a datagram just taken with these
+ * flags, what the socket's options ask for; of a stream the time (when the first byte came) and
+ * what is left (TCP_INQ). sock_send_noted: sock_send_commit under
  * other names and marks than the socket's (TTL, TOS, PKTINFO); UDP and echo sockets alone.
  */
 enum sock_note_have {
@@ -270,6 +271,7 @@ enum sock_note_have {
 	NOTE_TIME = 1u << 3,	/* as struct timeval */
 	NOTE_TIME_NS = 1u << 4, /* as struct timespec */
 	NOTE_ERROR = 1u << 5,	/* of the error queue: MSG_ERRQUEUE */
+	NOTE_INQ = 1u << 6,
 };
 struct sock_note {
 	uint32_t have;	     /* enum sock_note_have; of the fields below */
@@ -277,7 +279,7 @@ struct sock_note {
 	struct sock_addr at; /* in: whom it was sent to; sending: the source, or all zero */
 	uint8_t ttl, tos;
 	uint8_t origin, type, code; /* struct sock_extended_err's */
-	uint32_t err, info;	    /* positive errno; the MTU */
+	uint32_t err, info;	    /* positive errno; the MTU, or with INQ bytes */
 	struct sock_addr offender;
 	uint64_t age; /* TIME: ns since it came */
 };

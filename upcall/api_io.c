@@ -460,7 +460,7 @@ static int64_t recv_once(int fd, struct cursor *cur, int flags, struct received 
 	r->msg_flags = io.msg_flags;
 	r->full = c.slot->ret2;
 	r->events = c.slot->events;
-	if (ret >= 0 && r->note)
+	if (ret >= 0 && r->note && io.note_out.have) /* the end of a stream says nothing */
 		*r->note = io.note_out;
 	if (ret > 0 && c.at->ops->staged)
 		cursor_copy(cur, c.at->data + (size_t)c.n * CHANNEL_DATA_SIZE,

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Control messages of datagrams: see note.h. An interface's number is the net's: its port's index
+ * Control messages: see note.h. An interface's number is the net's: its port's index
  * plus one. Runs in programs; called by api_io.c, calls api.c's addr_out.
  */
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/time.h>
 #include <time.h>
@@ -217,6 +218,8 @@ void note_out(struct msghdr *msg, const struct call_note *note)
 
 	if (note->have & (CALL_NOTE_TIME | CALL_NOTE_TIME_NS))
 		put_time(&r, note);
+	if (note->have & CALL_NOTE_INQ)
+		put(&r, IPPROTO_TCP, TCP_CM_INQ, &note->info, sizeof(int));
 	if (note->have & CALL_NOTE_ERROR)
 		put_error(&r, note);
 	else if (note->at.family == AF_INET6)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Control messages of datagrams: recvmsg(2)'s and sendmsg(2)'s lists (cmsg(3), ip(7), ipv6(7))
+ * Control messages: recvmsg(2)'s and sendmsg(2)'s lists (cmsg(3), ip(7), ipv6(7))
  * against the one struct that crosses. For api_io.c.
  */
 #ifndef UPCALL_NOTE_H

@@ -115,7 +115,7 @@ struct call_iov {
 	uint64_t len;
 };
 
-/* Control messages of a datagram; the fields are those of struct sock_note (tcpip/tcpip.h). */
+/* Control messages; the fields are those of struct sock_note (tcpip/tcpip.h). */
 enum call_note_have {
 	CALL_NOTE_PKTINFO = 1u << 0,
 	CALL_NOTE_TTL = 1u << 1,
@@ -123,6 +123,7 @@ enum call_note_have {
 	CALL_NOTE_TIME = 1u << 3,
 	CALL_NOTE_TIME_NS = 1u << 4,
 	CALL_NOTE_ERROR = 1u << 5,
+	CALL_NOTE_INQ = 1u << 6,
 };
 struct call_note {
 	uint32_t have; /* enum call_note_have */

@@ -367,6 +367,49 @@ START_TEST(no_syn_is_saved_while_buffers_are_short)
 }
 END_TEST
 
+/* Reads with what goes beside the data. */
+static int64_t read_noted(uint32_t len, int flags, struct sock_note *note)
+{
+	struct sock_slice slices[SOCK_SLICES];
+	uint64_t full;
+	unsigned n;
+	int64_t r = sock_recv_take(p.so, len, flags, slices, &n, NULL, &full);
+
+	memset(note, 0, sizeof(*note));
+	if (r <= 0)
+		return r;
+	sock_recv_note(p.so, slices[0].buf, flags, note);
+	sock_recv_done(p.so, slices, n);
+	return r;
+}
+
+START_TEST(what_is_left_and_when_it_came_is_told_beside_the_data)
+{
+	struct sock_note note;
+	int on = 1;
+
+	peer_accepted(&p);
+	peer_send(&p, A, 1, 1, 10);
+	ck_assert_int_eq(read_noted(4, 0, &note), 4);
+	ck_assert_uint_eq(note.have, 0);
+	peer_option(&p, TCPO_INQ, 1);
+	ck_assert_int_eq(sock_setopt(p.so, SOL_SOCKET, SO_TIMESTAMP, &on, sizeof(on)), 0);
+	desk_pass(&d, 30 * MS_NS);
+	ck_assert_int_eq(read_noted(2, 0, &note), 2);
+	ck_assert_uint_eq(note.have, NOTE_INQ | NOTE_TIME);
+	ck_assert_uint_eq(note.info, 4);
+	ck_assert_uint_eq(note.age, 30 * MS_NS);
+	peer_send(&p, A | TCP_FIN, 11, 1, 0);
+	ck_assert_int_eq(read_noted(3, MSG_PEEK, &note), 3);
+	ck_assert_uint_eq(note.info, 4);
+	ck_assert_int_eq(read_noted(9, 0, &note), 4);
+	ck_assert_uint_eq(note.info, 1); /* the end is still to be read */
+	on = 2;
+	ck_assert_int_eq(sock_setopt(p.so, IPPROTO_TCP, TCPO_INQ, &on, sizeof(on)), -EINVAL);
+	desk_drop_sent(&d, 0);
+}
+END_TEST
+
 START_TEST(options_that_are_not_there_are_refused_as_linux_does)
 {
 	static const struct {
@@ -479,6 +522,7 @@ int main(void)
 		      a_new_socket_polls_as_on_linux, shutting_down_reading_ends_reads,
 		      options_are_inherited, the_peers_syn_can_be_had_once,
 		      no_syn_is_saved_while_buffers_are_short,
+		      what_is_left_and_when_it_came_is_told_beside_the_data,
 		      options_that_are_not_there_are_refused_as_linux_does,
 		      option_values_are_checked, time_wait_gives_way_when_blocks_run_out,
 		      a_port_with_itself_talks,

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/errqueue.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -203,6 +204,24 @@ START_TEST(an_error_says_what_where_and_who)
 }
 END_TEST
 
+START_TEST(of_a_stream_the_bytes_left_are_handed_out)
+{
+	struct cmsghdr *c;
+	int left;
+
+	note = (struct call_note){.have = CALL_NOTE_INQ | CALL_NOTE_TIME, .info = 1234};
+	c = out(256);
+	ck_assert_int_eq(c->cmsg_type, SCM_TIMESTAMP);
+	c = CMSG_NXTHDR(&msg, c);
+	ck_assert_int_eq(c->cmsg_level, IPPROTO_TCP);
+	ck_assert_int_eq(c->cmsg_type, TCP_CM_INQ);
+	ck_assert_uint_eq(c->cmsg_len, CMSG_LEN(sizeof(int)));
+	memcpy(&left, CMSG_DATA(c), sizeof(left));
+	ck_assert_int_eq(left, 1234);
+	ck_assert_ptr_null(CMSG_NXTHDR(&msg, c));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("note");
@@ -213,6 +232,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, what_is_sent_is_read);
 	tcase_add_test(tc, what_is_wrong_is_refused);
+	tcase_add_test(tc, of_a_stream_the_bytes_left_are_handed_out);
 	tcase_add_test(tc, what_came_is_handed_out_as_linux_does);
 	tcase_add_test(tc, any_room_is_filled_and_not_one_byte_more);
 	tcase_add_test(tc, an_error_says_what_where_and_who);

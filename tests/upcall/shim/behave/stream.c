@@ -189,6 +189,32 @@ static const char *peek_leaves_the_data(void)
 	return NULL;
 }
 
+static const char *what_is_left_is_told_beside_the_data(void)
+{
+	char control[128], buf[8];
+	struct iovec iov = {buf, 4};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control};
+	int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1, left = -1;
+	struct sockaddr_in to = service(SERVICE_ECHO);
+	bool timed = false;
+
+	NEED(!setsockopt(fd, IPPROTO_TCP, TCP_INQ, &one, sizeof(one)));
+	NEED(!setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof(one)));
+	NEED(!connect(fd, (struct sockaddr *)&to, sizeof(to)));
+	NEED(write_all(fd, "tellme", 6));
+	NEED(recv(fd, buf, 6, MSG_PEEK | MSG_WAITALL) == 6);
+	msg.msg_controllen = sizeof(control);
+	NEED(recvmsg(fd, &msg, 0) == 4 && !memcmp(buf, "tell", 4));
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
+		if (c->cmsg_level == SOL_TCP && c->cmsg_type == TCP_CM_INQ)
+			memcpy(&left, CMSG_DATA(c), sizeof(left));
+		timed |= c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS;
+	}
+	NEED(left == 2 && timed);
+	close(fd);
+	return NULL;
+}
+
 static const char *the_mark_is_where_the_urgent_byte_was(void)
 {
 	int fd = dial(SERVICE_URGENT), n = -1;
@@ -518,6 +544,7 @@ static const struct behave_case cases[] = {
 	{"a_big_download_arrives_whole", a_big_download_arrives_whole},
 	{"vectors_gather_and_scatter", vectors_gather_and_scatter},
 	{"peek_leaves_the_data", peek_leaves_the_data},
+	{"what_is_left_is_told_beside_the_data", what_is_left_is_told_beside_the_data},
 	{"the_mark_is_where_the_urgent_byte_was", the_mark_is_where_the_urgent_byte_was},
 	{"what_waits_to_be_sent_is_told", what_waits_to_be_sent_is_told},
 	{"waitall_fills_the_buffer", waitall_fills_the_buffer},
