@@ -488,7 +488,8 @@ static void settle(int fd, const struct received *r, int flags)
 
 /*
  * Streams: returns with what is there, but all of what is there, so that "short means empty" holds;
- * with MSG_WAITALL not before the buffers are full. Datagrams: one.
+ * with MSG_WAITALL not before the buffers are full; in any case not beyond the urgent byte.
+ * Datagrams: one.
  */
 static ssize_t recv_all(int fd, struct cursor *cur, int flags, struct received *r)
 {
@@ -507,7 +508,8 @@ static ssize_t recv_all(int fd, struct cursor *cur, int flags, struct received *
 			    (size_t)ret >= cur->left)
 				break;
 			cursor_advance(cur, (size_t)ret);
-			if (flags & MSG_WAITALL || more_there(&next, ret))
+			if (!(next.msg_flags & MSG_OOB) &&
+			    (flags & MSG_WAITALL || more_there(&next, ret)))
 				continue;
 			break;
 		}
@@ -588,7 +590,7 @@ ssize_t sandwire_recvmsg(int fd, struct msghdr *msg, int flags)
 		addr_out(&r.from, msg->msg_name, &msg->msg_namelen);
 	else
 		msg->msg_namelen = 0;
-	msg->msg_flags = (int)r.msg_flags | (flags & MSG_ERRQUEUE);
+	msg->msg_flags = (int)(r.msg_flags & ~MSG_OOB) | (flags & (MSG_ERRQUEUE | MSG_OOB));
 	note_out(msg, &note);
 	return ret;
 }

@@ -207,6 +207,7 @@ struct receiving {
 	unsigned n;
 	struct sock_addr from;
 	uint64_t full;
+	bool mark;	       /* it ends at the urgent byte */
 	struct sock_note note; /* if the call wants one */
 };
 
@@ -220,6 +221,7 @@ static int64_t take(struct call *c, struct receiving *r, uint64_t max)
 	ret = sock_recv_take(c->so, max, flags, r->slices, &r->n, &r->from, &r->full);
 	if (call_retry(ret))
 		ret = sock_recv_take(c->so, max, flags, r->slices, &r->n, &r->from, &r->full);
+	r->mark = ret > 0 && sock_at_mark(c->so) > 0;
 	if (ret >= 0 && r->n && c->in.arg[3])
 		sock_recv_note(c->so, r->slices[0].buf, flags, &r->note);
 	call_end(c);
@@ -289,7 +291,7 @@ int64_t call_recv(struct call *c)
 	if (fault)
 		return -EFAULT;
 	io->addr = call_addr_out(&r.from);
-	io->msg_flags = r.full > (uint64_t)ret ? MSG_TRUNC : 0;
+	io->msg_flags = (r.full > (uint64_t)ret ? MSG_TRUNC : 0) | (r.mark ? MSG_OOB : 0);
 	c->inl_out = offsetof(struct call_io, iov);
 	if (c->in.arg[3]) {
 		put_note(io, &r.note);

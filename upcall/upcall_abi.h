@@ -139,7 +139,7 @@ struct call_note {
 #define CALL_NOTE_IOV (CHANNEL_IOV_MAX - 5u)
 struct call_io {
 	struct call_addr addr;
-	uint32_t msg_flags; /* out: MSG_TRUNC, ... */
+	uint32_t msg_flags; /* out: MSG_TRUNC; MSG_OOB: the data ends where the urgent byte is */
 	union {
 		struct call_iov iov[CHANNEL_IOV_MAX];
 		struct {

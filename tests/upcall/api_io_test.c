@@ -27,6 +27,7 @@ static struct {
 	_Atomic int ready;
 	bool eof, staged, tells, starts; /* starts: the first send begins a connection */
 	struct call_addr from;
+	uint32_t msg_flags;
 	int sends, recvs;
 } far;
 static int fd;
@@ -60,6 +61,7 @@ static int64_t do_recv(struct call *c, const struct call_io *io)
 
 	far.recvs++;
 	((struct call_io *)c->slot->inl)->addr = far.from;
+	((struct call_io *)c->slot->inl)->msg_flags = far.msg_flags;
 	if (!left)
 		return far.eof ? 0 : -EAGAIN;
 	for (unsigned i = 0; i < c->slot->arg[1]; i++) {
@@ -232,6 +234,23 @@ START_TEST(an_error_of_a_stream_is_one_call_and_has_a_name)
 }
 END_TEST
 
+START_TEST(no_receive_goes_on_beyond_the_mark)
+{
+	char buf[1000];
+	struct iovec iov = {buf, sizeof(buf)};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	far.in_len = 500;
+	far.grain = 64;
+	far.tells = true;
+	far.msg_flags = MSG_OOB;
+	ck_assert_int_eq(sandwire_recv(fd, buf, sizeof(buf), 0), 64);
+	ck_assert_int_eq(sandwire_recv(fd, buf, sizeof(buf), MSG_WAITALL), 64);
+	ck_assert_int_eq(sandwire_recvmsg(fd, &msg, 0), 64);
+	ck_assert_int_eq(msg.msg_flags, 0);
+}
+END_TEST
+
 START_TEST(waitall_waits_for_the_rest)
 {
 	char buf[10];
@@ -395,6 +414,7 @@ int main(void)
 	tcase_add_test(tc, a_receive_takes_all_there_is);
 	tcase_add_test(tc, a_receive_returns_what_is_there_without_waiting_for_more);
 	tcase_add_test(tc, an_error_of_a_stream_is_one_call_and_has_a_name);
+	tcase_add_test(tc, no_receive_goes_on_beyond_the_mark);
 	tcase_add_test(tc, waitall_waits_for_the_rest);
 	tcase_add_test(tc, waitall_is_cut_short_by_the_end);
 	tcase_add_test(tc, a_receive_sleeps_until_there_is_something);

@@ -194,6 +194,21 @@ START_TEST(questions_about_queues_and_the_mark_are_answered)
 }
 END_TEST
 
+START_TEST(a_receive_that_ends_at_the_mark_says_so)
+{
+	static char b[8];
+
+	fake.so[0].n_queue = 5;
+	iov(0, b, 4);
+	ck_assert_int_eq(call(CALL_RECV), 4);
+	ck_assert_uint_eq(io()->msg_flags, 0);
+	fake.so[0].at_mark = true;
+	iov(0, b, 4);
+	ck_assert_int_eq(call(CALL_RECV), 1);
+	ck_assert_uint_eq(io()->msg_flags, MSG_OOB);
+}
+END_TEST
+
 /* ---- application ranges -------------------------------------------------------------------- */
 
 START_TEST(application_ranges_end_before_the_segment_and_the_kernel)
@@ -772,6 +787,7 @@ int main(void)
 	tcase_add_test(c, the_call_block_is_copied_once);
 	tcase_add_test(c, results_come_back_and_nothing_else);
 	tcase_add_test(c, questions_about_queues_and_the_mark_are_answered);
+	tcase_add_test(c, a_receive_that_ends_at_the_mark_says_so);
 	tcase_add_test(c, application_ranges_end_before_the_segment_and_the_kernel);
 	tcase_add_test(c, wild_buffers_are_refused_before_anything_is_done);
 	tcase_add_test(c, vector_counts_and_sums_are_checked);
