@@ -70,7 +70,7 @@ int capture_writer_init(struct capture_writer *w, void *memory, size_t bytes, ui
 {
 	struct capture_ring *ring = memory;
 
-	if (bytes < CAPTURE_DATA_OFF + capture_record_size(CAPTURE_CAPLEN_MAX))
+	if (bytes < 2 * CAPTURE_DATA_OFF)
 		return -EINVAL;
 	*w = (struct capture_writer){
 		.ring = ring, .size = (bytes - CAPTURE_DATA_OFF) & ~7ull, .snaplen = snaplen};
@@ -123,10 +123,10 @@ void capture_checksum(struct pktbuf *frame)
 void capture_write(struct capture_writer *w, uint32_t port_index, const struct pktbuf *frame,
 		   enum capture_direction dir, uint64_t now)
 {
-	uint32_t caplen = frame->len < w->snaplen ? frame->len : w->snaplen;
+	uint32_t len = pktbuf_total(frame), caplen = len < w->snaplen ? len : w->snaplen;
 	struct capture_record rec = {.ns = now,
 				     .caplen = caplen,
-				     .len = frame->len,
+				     .len = len,
 				     .direction = (uint8_t)dir,
 				     .port = (uint8_t)port_index};
 	/* Acquire: pairs with the release of tail by capture_next. */
@@ -139,7 +139,13 @@ void capture_write(struct capture_writer *w, uint32_t port_index, const struct p
 		return;
 	}
 	copy_in(w, w->head, &rec, sizeof(rec));
-	copy_in(w, w->head + sizeof(rec), pktbuf_data(frame), caplen);
+	for (uint64_t at = w->head + sizeof(rec); caplen; frame = frame->more) {
+		uint32_t n = frame->len < caplen ? frame->len : caplen;
+
+		copy_in(w, at, pktbuf_data(frame), n);
+		at += n;
+		caplen -= n;
+	}
 	w->head += need;
 	w->ring->captured = ++w->captured;
 	/* Release: pairs with the acquire of head by capture_next. */

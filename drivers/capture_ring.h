@@ -29,7 +29,7 @@
 
 #define CAPTURE_MAGIC	   0x5049525553444e53ull
 #define CAPTURE_DATA_OFF   4096u
-#define CAPTURE_CAPLEN_MAX 2048u /* no frame is longer */
+#define CAPTURE_CAPLEN_MAX 9216u /* no frame is longer */
 
 enum capture_direction { CAPTURE_IN = 0, CAPTURE_OUT = 1 };
 

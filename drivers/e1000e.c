@@ -419,8 +419,10 @@ static int e1000e_start(struct port *port)
 	struct e1000e *e = port->priv;
 	int err;
 
-	if (!port->conf.bar[0] || port->conf.bar_size[0] < E1000E_BAR_SIZE || port->mtu > 1500)
+	if (!port->conf.bar[0] || port->conf.bar_size[0] < E1000E_BAR_SIZE)
 		return -EINVAL;
+	if (port->mtu > PORT_MTU_WHOLE)
+		return -EMSGSIZE;
 	e->regs = port->conf.bar[0];
 	port->caps = PORT_CAP_IRQ;
 	if (port->conf.offload)

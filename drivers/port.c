@@ -55,6 +55,10 @@ int port_start(struct port *port, const struct port_ops *ops, void *priv)
 	port->watch_at = 0;
 	port->txq.head = port->txq.count = 0;
 	err = ops->start(port);
+	if (!err && port->mtu > PORT_MTU_WHOLE && !(port->caps & PORT_CAP_PIECES)) {
+		ops->stop(port);
+		err = -EMSGSIZE;
+	}
 	if (err) {
 		port->ops = NULL;
 		port->priv = NULL;
@@ -96,6 +100,11 @@ void port_stop(struct port *port)
 	txq_drop(port, port->txq.count);
 }
 
+static uint32_t octets_of(const struct port *port, const struct pktbuf *frame)
+{
+	return port->caps & PORT_CAP_PIECES ? pktbuf_total(frame) : frame->len;
+}
+
 unsigned port_rx(struct port *port, struct pktbuf **batch, unsigned max)
 {
 	unsigned n;
@@ -104,7 +113,7 @@ unsigned port_rx(struct port *port, struct pktbuf **batch, unsigned max)
 		return 0;
 	n = port->ops->rx(port, batch, max < PORT_BATCH ? max : PORT_BATCH);
 	for (unsigned i = 0; i < n; i++)
-		port->stats.in_octets += batch[i]->len;
+		port->stats.in_octets += octets_of(port, batch[i]);
 	port->stats.in_packets += n;
 	if (port->captures && n)
 		capture_frames(port, batch, n, CAPTURE_IN);
@@ -130,13 +139,14 @@ struct wire {
 
 /* What frames are on the wire: one that the device cuts up is a packet a segment, each with the
  * headers. */
-static struct wire on_wire(struct pktbuf **batch, unsigned n)
+static struct wire on_wire(const struct port *port, struct pktbuf **batch, unsigned n)
 {
 	struct wire w = {n, 0};
 	unsigned flags = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		w.octets += batch[i]->len;
+		w.octets +=
+			batch[i]->flags & PKTBUF_TX_TSO ? batch[i]->len : octets_of(port, batch[i]);
 		flags |= batch[i]->flags;
 	}
 	for (unsigned i = 0; flags & PKTBUF_TX_TSO && i < n; i++) {
@@ -154,7 +164,7 @@ static struct wire on_wire(struct pktbuf **batch, unsigned n)
  * took is captured. */
 static unsigned send_batch(struct port *port, struct pktbuf **batch, unsigned n)
 {
-	struct wire all = on_wire(batch, n), rest;
+	struct wire all = on_wire(port, batch, n), rest;
 	unsigned sent;
 
 	for (unsigned i = 0; port->captures && i < n; i++) {
@@ -162,7 +172,7 @@ static unsigned send_batch(struct port *port, struct pktbuf **batch, unsigned n)
 		pktbuf_hold(batch[i]);
 	}
 	sent = port->ops->tx(port, batch, n);
-	rest = on_wire(batch + sent, n - sent);
+	rest = on_wire(port, batch + sent, n - sent);
 	port->stats.out_packets += all.packets - rest.packets;
 	port->stats.out_octets += all.octets - rest.octets;
 	if (port->captures) {

@@ -24,6 +24,9 @@
 #define PORT_MAX     16u
 #define PORT_BATCH   64u  /* frames moved by one rx or tx call at most */
 #define PORT_PENDING 512u /* frames waiting for room in the device before new ones are dropped */
+/* Bytes of IP packet: the most where a frame must fit a buffer, and the most there is. */
+#define PORT_MTU_WHOLE 1500u
+#define PORT_MTU_MAX   9000u
 
 struct port;
 
@@ -32,6 +35,7 @@ enum port_caps {
 	PORT_CAP_TX_L4_CSUM = 1u << 1, /* honours PKTBUF_TX_L4_CSUM */
 	PORT_CAP_RX_CSUM = 1u << 2,    /* sets PKTBUF_RX_*_CSUM_OK */
 	PORT_CAP_IRQ = 1u << 3,	       /* interrupts announce frames; else the daemon must poll */
+	PORT_CAP_PIECES = 1u << 4, /* frames in pieces, both ways: an MTU above PORT_MTU_WHOLE */
 };
 
 /*
@@ -54,7 +58,8 @@ struct port_ops {
 	int (*start)(struct port *port);
 	/* Quiets the device and returns every pktbuf the driver holds. */
 	void (*stop)(struct port *port);
-	/* Up to max received frames into batch; the caller owns them. Refills the ring. */
+	/* Up to max received frames into batch, which may be in pieces (pktbuf.h); the caller owns
+	 * them. Refills the ring. */
 	unsigned (*rx)(struct port *port, struct pktbuf **batch, unsigned max);
 	/* Sends the first k of n frames, returns k (k < n: ring full); takes over one reference of
 	 * each of those k. Reclaims what the device has finished. Rings the doorbell once. */

@@ -39,19 +39,20 @@ static int ring_port_start(struct port *port)
 {
 	struct ring_port *rp = port->priv;
 	struct frame_rings *r = port->conf.shared;
-	uint32_t count;
+	uint32_t count, slot_size;
 
 	if (!r || r->magic != FRAME_RINGS_MAGIC)
 		return -EINVAL;
 	count = r->count;
-	if (count < 2 || count > 65536 || (count & (count - 1)))
+	slot_size = r->slot_size;
+	if (!frame_shape_ok(count, slot_size) || frame_slot_size(port->mtu) > slot_size)
 		return -EINVAL;
 	rp->rings = r;
-	rp->rx = frame_rings_rx(r, count);
+	rp->rx = frame_rings_rx(r, count, slot_size);
 	rp->rx.pos = rp->rx.ring->tail;
-	rp->tx = frame_rings_tx(r, count);
+	rp->tx = frame_rings_tx(r, count, slot_size);
 	rp->tx.pos = rp->tx.ring->head;
-	port->caps = PORT_CAP_IRQ;
+	port->caps = PORT_CAP_IRQ | PORT_CAP_PIECES;
 	port_soft_mac(port);
 	ring_port_link(port);
 	return 0;
@@ -62,30 +63,73 @@ static void ring_port_stop(struct port *port)
 	/* Frames in the rings are copies: no buffer is held. */
 }
 
+/* A frame in as many buffers as it takes; NULL: there are not as many. */
+static struct pktbuf *copy_in(struct port *port, const uint8_t *from, uint32_t len)
+{
+	struct pktbuf *head = NULL, **at = &head;
+
+	while (len > 0) {
+		struct pktbuf *p = *at = pktbuf_alloc(port->pool);
+
+		if (!p) {
+			if (head)
+				pktbuf_free(head);
+			return NULL;
+		}
+		p->len = pktbuf_tailroom(p);
+		pktbuf_trim(p, (uint16_t)len);
+		memcpy(pktbuf_data(p), from, p->len);
+		from += p->len;
+		len -= p->len;
+		at = &p->more;
+	}
+	return head;
+}
+
+static int copy_out(struct frame_end *tx, const struct pktbuf *p)
+{
+	uint8_t *to = frame_ring_room(tx);
+	uint32_t len = pktbuf_total(p);
+
+	if (!to)
+		return -ENOSPC;
+	if (len > frame_ring_most(tx))
+		return -EMSGSIZE;
+	for (; p; p = p->more) {
+		memcpy(to, pktbuf_data(p), p->len);
+		to += p->len;
+	}
+	frame_ring_commit(tx, len);
+	return 0;
+}
+
 static unsigned ring_port_rx(struct port *port, struct pktbuf **batch, unsigned max)
 {
 	struct ring_port *rp = port->priv;
 	unsigned n = 0;
 
 	/* Bad slots count towards the batch too: a hostile other side must not keep us here. */
-	for (unsigned tries = 0; tries < max && !frame_ring_empty(&rp->rx); tries++) {
-		struct pktbuf *p = pktbuf_alloc(port->pool);
-		int len;
+	for (unsigned tries = 0; tries < max; tries++) {
+		const uint8_t *frame = NULL;
+		int len = frame_ring_peek(&rp->rx, &frame);
 
-		if (!p) {
-			port->stats.in_no_buffer++;
+		if (len == 0)
+			break;
+		if (len == -EPROTO) {
+			port->stats.in_errors++;
 			break;
 		}
-		len = frame_ring_get(&rp->rx, pktbuf_data(p), pktbuf_tailroom(p));
-		if (len > 0) {
-			p->len = (uint16_t)len;
-			batch[n++] = p;
-			continue;
+		if (len < 0) {
+			port->stats.in_errors++;
+		} else {
+			batch[n] = copy_in(port, frame, (uint32_t)len);
+			if (!batch[n]) { /* it stays where it is */
+				port->stats.in_no_buffer++;
+				break;
+			}
+			n++;
 		}
-		pktbuf_free(p);
-		port->stats.in_errors++;
-		if (len == -EPROTO)
-			break;
+		frame_ring_drop(&rp->rx);
 	}
 	return n;
 }
@@ -99,7 +143,7 @@ static unsigned ring_port_tx(struct port *port, struct pktbuf **batch, unsigned 
 		int err = -EINVAL; /* to be cut up, which nobody at the other side can */
 
 		if (!(batch[i]->flags & PKTBUF_TX_TSO))
-			err = frame_ring_put(&rp->tx, pktbuf_data(batch[i]), batch[i]->len);
+			err = copy_out(&rp->tx, batch[i]);
 		if (err == -ENOSPC)
 			break;
 		if (err)

@@ -69,6 +69,17 @@ void pktbuf_free(struct pktbuf *p)
 	}
 }
 
+void pktbuf_trim_pieces(struct pktbuf *p, uint32_t len)
+{
+	for (; p->len < len && p->more; p = p->more)
+		len -= p->len;
+	if (len < p->len)
+		p->len = (uint16_t)len;
+	if (p->more)
+		pktbuf_free(p->more);
+	p->more = NULL;
+}
+
 void pktbuf_free_list(struct pktbuf *p)
 {
 	while (p) {

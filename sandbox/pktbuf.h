@@ -4,7 +4,8 @@
  *
  * A leaf header: drivers, stack and calls include it. The headers live in the objects part of the
  * heap, out of the device's reach; only the data is in the DMA part. One buffer holds one frame
- * (or one TCP segment with room for its headers in front). All of it runs under the stack lock.
+ * (or one TCP segment with room for its headers in front), or a piece of a large one. All of it
+ *runs under the stack lock.
  *
  *	buf		  buf+off	      buf+off+len	 buf+PKTBUF_SIZE
  *	 |   headroom	  |   data	      |	   tailroom	 |
@@ -21,6 +22,11 @@
 
 #define PKTBUF_SIZE	2048u
 #define PKTBUF_HEADROOM 128u /* Ethernet + VLAN + IPv6 + TCP with 40 bytes of options */
+
+/* A frame that one buffer does not hold comes in pieces, linked by `more`: all but the last of an
+ * even length, so that sums of them add up, none empty, and the first with this much behind the
+ * link's header, which is IPv4's and TCP's longest, and all of IPv6's but long extensions. */
+#define PKTBUF_FIRST_MIN 128u
 
 /* What a driver knows of a received frame's checksums, and what it must add to a sent one. */
 enum pktbuf_flags {
@@ -165,6 +171,16 @@ static inline void pktbuf_trim(struct pktbuf *p, uint16_t len)
 {
 	if (len < p->len)
 		p->len = len;
+}
+
+/* Of a packet in pieces the first len bytes; pieces beyond are freed. */
+void pktbuf_trim_pieces(struct pktbuf *p, uint32_t len);
+static inline void pktbuf_trim_total(struct pktbuf *p, uint32_t len)
+{
+	if (p->more)
+		pktbuf_trim_pieces(p, len);
+	else if (len < p->len)
+		p->len = (uint16_t)len;
 }
 
 /* A first-in first-out list along ->next. */

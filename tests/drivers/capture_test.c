@@ -106,6 +106,31 @@ START_TEST(a_ring_can_be_filled_to_the_last_byte)
 }
 END_TEST
 
+START_TEST(a_frame_in_pieces_is_one_record)
+{
+	struct pktbuf *p = bench_frame(b, 5, 1400), *whole = bench_frame(b, 5, 1400);
+	struct capture_record rec;
+	uint8_t buf[CAPTURE_CAPLEN_MAX];
+
+	p->more = pktbuf_alloc(&b->pool);
+	p->more->len = 400;
+	memcpy(pktbuf_data(p->more), pktbuf_data(whole) + 1000, 400);
+	p->len = 1000;
+	for (uint32_t i = 0; i < 20; i++) { /* it wraps in either piece */
+		capture_write(&w, 3, p, CAPTURE_OUT, 1005);
+		expect(5, 1400);
+	}
+	w.snaplen = 1001;
+	capture_write(&w, 3, p, CAPTURE_OUT, 1005);
+	ck_assert_int_eq(capture_next(&r, &rec, buf), 1);
+	ck_assert_uint_eq(rec.caplen, 1001);
+	ck_assert_uint_eq(rec.len, 1400);
+	ck_assert_mem_eq(buf, pktbuf_data(whole), 1001);
+	pktbuf_free(whole);
+	pktbuf_free(p);
+}
+END_TEST
+
 START_TEST(snaplen_cuts_but_the_length_is_told)
 {
 	struct capture_record rec;
@@ -419,6 +444,7 @@ int main(void)
 	tcase_add_test(tc, frames_come_out_as_they_went_in_round_and_round);
 	tcase_add_test(tc, what_does_not_fit_is_counted_and_the_rest_stays_in_order);
 	tcase_add_test(tc, a_ring_can_be_filled_to_the_last_byte);
+	tcase_add_test(tc, a_frame_in_pieces_is_one_record);
 	tcase_add_test(tc, snaplen_cuts_but_the_length_is_told);
 	tcase_add_test(tc, a_hostile_reader_harms_nobody_but_itself);
 	tcase_add_test(tc, a_tail_that_cannot_be_is_a_full_ring);

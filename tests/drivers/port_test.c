@@ -18,12 +18,14 @@ static struct {
 	int start_result;
 	unsigned starts, stops, watches, room, calls, got;
 	uint32_t serial[2 * PORT_PENDING];
+	uint32_t caps;
 	bool stalled;
 } knob;
 
 static int knob_start(struct port *port)
 {
 	knob.starts++;
+	port->caps = knob.caps;
 	if (!knob.start_result)
 		port_link(port, true, 10);
 	return knob.start_result;
@@ -105,6 +107,19 @@ START_TEST(a_failed_start_leaves_nothing)
 	ck_assert_int_eq(port_start(&b->port, &knob_ops, NULL), 0);
 	ck_assert_uint_eq(b->port.mtu, 1500);
 	ck_assert(port_pending(&b->port));
+}
+END_TEST
+
+START_TEST(an_mtu_above_a_buffers_is_for_drivers_of_pieces)
+{
+	b->port.conf.mtu = 1501;
+	ck_assert_int_eq(port_start(&b->port, &knob_ops, NULL), -EMSGSIZE);
+	ck_assert_ptr_null(b->port.ops);
+	ck_assert(!b->port.link_up);
+	ck_assert_uint_eq(knob.stops, 1);
+	knob.caps = PORT_CAP_PIECES;
+	ck_assert_int_eq(port_start(&b->port, &knob_ops, NULL), 0);
+	ck_assert_uint_eq(b->port.mtu, 1501);
 }
 END_TEST
 
@@ -374,6 +389,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_failed_start_leaves_nothing);
+	tcase_add_test(tc, an_mtu_above_a_buffers_is_for_drivers_of_pieces);
 	tcase_add_test(tc, frames_wait_for_room_in_order_across_the_wrap);
 	tcase_add_test(tc, a_full_queue_drops_the_newest);
 	tcase_add_test(tc, a_full_device_is_asked_once_a_flush);

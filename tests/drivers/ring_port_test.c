@@ -16,28 +16,50 @@ static struct bench *b;
 static struct frame_rings *rings;
 static struct frame_end in, out; /* the pump's ends: towards the sandbox, and away from it */
 
-static void setup(void)
+static void open_rings(uint16_t mtu)
 {
-	size_t size = frame_rings_size(COUNT);
+	uint32_t slot = frame_slot_size(mtu);
+	size_t size = frame_rings_size(COUNT, slot);
 
-	b = bench_new();
 	rings = aligned_alloc(64, size + 64);
 	memset(rings, 0x5a, size + 64);
-	ck_assert_int_eq(frame_rings_init(rings, COUNT), 0);
-	in = frame_rings_rx(rings, COUNT);
-	out = frame_rings_tx(rings, COUNT);
+	ck_assert_int_eq(frame_rings_init(rings, COUNT, slot), 0);
+	in = frame_rings_rx(rings, COUNT, slot);
+	out = frame_rings_tx(rings, COUNT, slot);
 	b->port.conf.shared = rings;
+	b->port.conf.mtu = mtu;
 	ck_assert_int_eq(bench_start_kind(b, "tap"), 0);
+}
+
+static void setup(void)
+{
+	b = bench_new();
+	open_rings(1500);
+}
+
+static void setup_jumbo(void)
+{
+	b = bench_new();
+	open_rings(9000);
 }
 
 static void teardown(void)
 {
 	for (unsigned i = 0; i < 64; i++)
-		ck_assert_uint_eq(((uint8_t *)rings)[frame_rings_size(COUNT) + i], 0x5a);
+		ck_assert_uint_eq(((uint8_t *)rings)[frame_rings_size(COUNT, in.slot_size) + i],
+				  0x5a);
 	port_stop(&b->port);
 	ck_assert_uint_eq(bench_held(b), 0);
 	free(rings);
 	bench_free(b);
+}
+
+static struct frame_slot *slot_of(const struct frame_end *e, uint32_t pos)
+{
+	struct frame_end at = *e;
+
+	at.pos = pos;
+	return frame_slot_at(&at);
 }
 
 static bool arrives(uint32_t serial, uint16_t len)
@@ -158,12 +180,12 @@ END_TEST
 
 START_TEST(slots_that_hold_no_frame_are_dropped_and_counted)
 {
-	static const uint32_t lengths[] = {0, FRAME_LEN_MAX + 1, 0xffffffffu, 1921};
+	static const uint32_t lengths[] = {0, FRAME_SLOT_SIZE - 7, FRAME_LEN_MAX, 0xffffffffu};
 	struct pktbuf *batch[4];
 
 	for (unsigned i = 0; i < 4; i++) {
 		ck_assert(arrives(i, 100));
-		in.ring->slot[(in.pos - 1) % COUNT].len = lengths[i];
+		slot_of(&in, in.pos - 1)->len = lengths[i];
 		ck_assert_uint_eq(port_rx(&b->port, batch, 4), 0);
 		ck_assert_uint_eq(b->port.stats.in_errors, i + 1);
 	}
@@ -183,9 +205,9 @@ START_TEST(a_hostile_other_side_cannot_make_us_leave_the_rings)
 		unsigned n;
 
 		in.ring->head = (uint32_t)rand_r(&seed) << i % 3;
-		in.ring->slot[rand_r(&seed) % COUNT].len = (uint32_t)rand_r(&seed) % 4096;
+		slot_of(&in, (uint32_t)rand_r(&seed))->len = (uint32_t)rand_r(&seed) % (16u << 10);
 		out.ring->tail = (uint32_t)rand_r(&seed) << i % 3;
-		rings->count = (uint32_t)rand_r(&seed);
+		rings->count = rings->slot_size = (uint32_t)rand_r(&seed);
 		rings->tx_off = rings->rx_off = (uint64_t)rand_r(&seed) << 20;
 		n = port_rx(&b->port, batch, PORT_BATCH);
 		ck_assert_uint_le(n, PORT_BATCH);
@@ -224,11 +246,18 @@ START_TEST(rings_that_are_none_are_refused)
 
 	port_stop(&b->port);
 	for (unsigned i = 0; i < 6; i++) {
-		ck_assert_int_eq(frame_rings_init(rings, counts[i]), -EINVAL);
+		ck_assert_int_eq(frame_rings_init(rings, counts[i], FRAME_SLOT_SIZE), -EINVAL);
 		rings->count = counts[i];
 		ck_assert_int_eq(port_start(&b->port, &ring_port_ops, priv), -EINVAL);
 	}
 	rings->count = COUNT;
+	rings->slot_size = 4096;
+	ck_assert_int_eq(frame_rings_init(rings, COUNT, 4096), -EINVAL);
+	ck_assert_int_eq(port_start(&b->port, &ring_port_ops, priv), -EINVAL);
+	rings->slot_size = FRAME_SLOT_SIZE;
+	b->port.conf.mtu = 9000; /* of which they hold no frame */
+	ck_assert_int_eq(port_start(&b->port, &ring_port_ops, priv), -EINVAL);
+	b->port.conf.mtu = 1500;
 	b->port.conf.shared = NULL;
 	ck_assert_int_eq(port_start(&b->port, &ring_port_ops, priv), -EINVAL);
 	rings->magic = 0;
@@ -245,6 +274,85 @@ START_TEST(a_frame_longer_than_a_slot_is_not_sent)
 	p->off = 0;
 	p->len = PKTBUF_SIZE;
 	port_send(&b->port, p);
+	port_flush(&b->port);
+	ck_assert_uint_eq(b->port.stats.out_errors, 1);
+	ck_assert(frame_ring_empty(&out));
+}
+END_TEST
+
+/* A frame in pieces of `piece` bytes, each byte telling where it is. */
+static struct pktbuf *in_pieces(uint32_t len, uint16_t piece)
+{
+	struct pktbuf *head = NULL, **at = &head;
+
+	for (uint32_t done = 0; done < len; at = &(*at)->more) {
+		struct pktbuf *p = *at = pktbuf_alloc(&b->pool);
+
+		p->len = (uint16_t)(len - done < piece ? len - done : piece);
+		for (uint32_t i = 0; i < p->len; i++, done++)
+			pktbuf_data(p)[i] = (uint8_t)(done * 7 + done / 251);
+	}
+	return head;
+}
+
+static void same_bytes(const uint8_t *bytes, uint32_t from, uint32_t len)
+{
+	uint32_t same = 0;
+
+	while (same < len && bytes[same] == (uint8_t)((from + same) * 7 + (from + same) / 251))
+		same++;
+	ck_assert_uint_eq(same, len);
+}
+
+START_TEST(a_frame_of_9018_bytes_goes_both_ways_in_pieces)
+{
+	uint8_t buf[FRAME_LEN_MAX];
+	struct pktbuf *batch[4], *p;
+	uint32_t at = 0;
+
+	port_send(&b->port, in_pieces(9018, 1000));
+	port_flush(&b->port);
+	ck_assert_int_eq(frame_ring_get(&out, buf, sizeof(buf)), 9018);
+	same_bytes(buf, 0, 9018);
+	ck_assert_int_eq(frame_ring_put(&in, buf, 9018), 0);
+	ck_assert_uint_eq(port_rx(&b->port, batch, 4), 1);
+	ck_assert_uint_eq(pktbuf_pieces(batch[0]), 5);
+	ck_assert_uint_eq(b->port.stats.in_octets, 9018);
+	ck_assert_uint_eq(b->port.stats.out_octets, 9018);
+	for (p = batch[0]; p; p = p->more) {
+		ck_assert(!p->more || (p->len % 2 == 0 && p->len >= PKTBUF_FIRST_MIN));
+		same_bytes(pktbuf_data(p), at, p->len);
+		at += p->len;
+	}
+	ck_assert_uint_eq(at, 9018);
+	pktbuf_free(batch[0]);
+}
+END_TEST
+
+START_TEST(a_frame_for_which_buffers_are_short_waits_in_the_ring)
+{
+	uint8_t buf[9018] = {1};
+	struct pktbuf *all = NULL, *p, *batch[4];
+
+	ck_assert_int_eq(frame_ring_put(&in, buf, sizeof(buf)), 0);
+	while (b->pool.avail > 4) {
+		p = pktbuf_alloc(&b->pool);
+		p->next = all;
+		all = p;
+	}
+	ck_assert_uint_eq(port_rx(&b->port, batch, 4), 0);
+	ck_assert_uint_eq(b->port.stats.in_no_buffer, 1);
+	ck_assert_uint_eq(b->pool.avail, 4);
+	pktbuf_free_list(all);
+	ck_assert_uint_eq(port_rx(&b->port, batch, 4), 1);
+	ck_assert_uint_eq(pktbuf_total(batch[0]), 9018);
+	pktbuf_free(batch[0]);
+}
+END_TEST
+
+START_TEST(pieces_that_are_too_much_for_a_slot_are_not_sent)
+{
+	port_send(&b->port, in_pieces(FRAME_LEN_MAX + 1, 1920));
 	port_flush(&b->port);
 	ck_assert_uint_eq(b->port.stats.out_errors, 1);
 	ck_assert(frame_ring_empty(&out));
@@ -343,6 +451,13 @@ int main(void)
 	tcase_add_test(tc, a_frame_longer_than_a_slot_is_not_sent);
 	tcase_add_test(tc, a_frame_to_be_cut_up_is_not_sent);
 	tcase_add_test(tc, no_wake_up_is_lost);
+	suite_add_tcase(suite, tc);
+	tc = tcase_create("jumbo");
+	tcase_add_checked_fixture(tc, setup_jumbo, teardown);
+	tcase_add_test(tc, a_frame_of_9018_bytes_goes_both_ways_in_pieces);
+	tcase_add_test(tc, a_frame_for_which_buffers_are_short_waits_in_the_ring);
+	tcase_add_test(tc, pieces_that_are_too_much_for_a_slot_are_not_sent);
+	tcase_add_test(tc, a_hostile_other_side_cannot_make_us_leave_the_rings);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -165,6 +165,35 @@ START_TEST(pieces_that_somebody_else_holds_outlive_their_frame)
 }
 END_TEST
 
+/* A packet of 3 pieces of 100 bytes. */
+static struct pktbuf *three_pieces(void)
+{
+	struct pktbuf *head = NULL, **at = &head;
+
+	for (unsigned i = 0; i < 3; i++, at = &(*at)->more) {
+		*at = pktbuf_alloc(&pool);
+		(*at)->len = 100;
+	}
+	return head;
+}
+
+START_TEST(a_packet_in_pieces_is_trimmed_as_one_and_gives_back_the_rest)
+{
+	static const uint32_t lens[] = {0, 1, 100, 101, 200, 299, 300, 301, 100000};
+
+	for (unsigned i = 0; i < 9; i++) {
+		struct pktbuf *p = three_pieces();
+		uint32_t len = lens[i] < 300 ? lens[i] : 300;
+
+		pktbuf_trim_total(p, lens[i]);
+		ck_assert_uint_eq(pktbuf_total(p), len);
+		ck_assert_uint_eq(pktbuf_pieces(p), len > 200 ? 3 : len > 100 ? 2 : 1);
+		ck_assert_uint_eq(COUNT - pool.avail, pktbuf_pieces(p));
+		pktbuf_free(p);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("pktbuf");
@@ -182,6 +211,7 @@ int main(void)
 	tcase_add_test(tc, a_queue_keeps_order);
 	tcase_add_test(tc, a_list_is_freed_whole);
 	tcase_add_test(tc, pieces_that_somebody_else_holds_outlive_their_frame);
+	tcase_add_test(tc, a_packet_in_pieces_is_trimmed_as_one_and_gives_back_the_rest);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_ENV);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "sandbox/segment_map.h"
@@ -34,13 +35,13 @@ static uint32_t ring_count(const struct net_port *p)
 
 static uint64_t rings_size(const struct net_port *p)
 {
-	return (frame_rings_size(ring_count(p)) + 4095) & ~4095ull;
+	return (frame_rings_size(ring_count(p), frame_slot_size(p->conf.mtu)) + 4095) & ~4095ull;
 }
 
 /* Memory for the rings, in the port's window, shown to whoever runs the stack. */
 static int make_rings(struct net_port *p)
 {
-	uint32_t count = ring_count(p);
+	uint32_t count = ring_count(p), slot_size = frame_slot_size(p->conf.mtu);
 	uint64_t size = rings_size(p);
 	struct segment_region r = {.off = rings_off(p),
 				   .len = size,
@@ -49,6 +50,8 @@ static int make_rings(struct net_port *p)
 				   .name = "frames"};
 	int e;
 
+	if (size > SEG_WINDOW_STRIDE)
+		return -EFBIG;
 	p->rings_fd = memfd_create("sandwire-frames", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (p->rings_fd < 0 || ftruncate(p->rings_fd, (off_t)size))
 		return -errno;
@@ -64,11 +67,11 @@ static int make_rings(struct net_port *p)
 	p->rings = (struct frame_rings *)(uintptr_t)(SEG_BASE + r.off);
 	/* Every page is touched: the module's threads must not fault on them. */
 	memset(p->rings, 0, size);
-	e = frame_rings_init(p->rings, count);
+	e = frame_rings_init(p->rings, count, slot_size);
 	if (e)
 		return e;
-	p->rx = frame_rings_rx(p->rings, count);
-	p->tx = frame_rings_tx(p->rings, count);
+	p->rx = frame_rings_rx(p->rings, count, slot_size);
+	p->tx = frame_rings_tx(p->rings, count, slot_size);
 	p->conf.shared = p->rings;
 	return module_map(p->net, &r);
 }
@@ -81,9 +84,24 @@ static void tap_readable(void *arg, uint32_t events)
 	p->tap_ready = true;
 }
 
+/* A device that was made here is as wide as the net; one that was there is its owner's. */
+static int set_mtu(const struct net_port *p)
+{
+	struct ifreq ifr = {.ifr_mtu = p->conf.mtu};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), e = 0;
+
+	strcpy(ifr.ifr_name, p->spec->name);
+	if (fd < 0 || ioctl(fd, SIOCSIFMTU, &ifr))
+		e = -errno;
+	if (fd >= 0)
+		close(fd);
+	return e;
+}
+
 static int open_device(struct net_port *p, struct failure *f)
 {
 	struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI};
+	bool there = if_nametoindex(p->spec->name) != 0;
 	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK), e;
 
 	if (fd < 0) {
@@ -101,7 +119,9 @@ static int open_device(struct net_port *p, struct failure *f)
 				      "there is an interface of that name that is no tap device");
 		return failed(f, p->spec->text, "%s", strerror(e));
 	}
-	e = loop_add(&p->net->loop, &p->tap, fd, EPOLLIN | EPOLLET, tap_readable, p);
+	e = there ? 0 : set_mtu(p);
+	if (!e)
+		e = loop_add(&p->net->loop, &p->tap, fd, EPOLLIN | EPOLLET, tap_readable, p);
 	if (!e)
 		return 0;
 	close(fd);
@@ -112,6 +132,10 @@ static int tap_open(struct net_port *p, struct failure *f)
 {
 	int e = make_rings(p);
 
+	if (e == -EFBIG)
+		return failed(f, p->spec->text,
+			      "a smaller ring=: %u frames of %u bytes are too many", ring_count(p),
+			      p->conf.mtu);
 	if (e)
 		return failed(f, p->spec->text, "memory for its frames: %s", strerror(-e));
 	return open_device(p, f);
@@ -157,7 +181,7 @@ static unsigned tap_take(struct net_port *p)
 
 		if (!to) /* the stack has the next turn, the device its own queue */
 			break;
-		len = read(p->tap.fd, to, FRAME_LEN_MAX);
+		len = read(p->tap.fd, to, frame_ring_most(&p->rx));
 		if (len > 0) {
 			frame_ring_commit(&p->rx, (uint32_t)len);
 			n++;

@@ -47,6 +47,9 @@ static int refused_by_driver(struct net_port *p, int64_t r, struct failure *f)
 		failed(f, p->spec->text, "no memory left for its rings");
 		return failure_hint(f, "a larger --mem, or a smaller ring=");
 	}
+	if (r == -EMSGSIZE)
+		return failed(f, p->spec->text, "takes an MTU of up to %u, not %u", PORT_MTU_WHOLE,
+			      p->conf.mtu);
 	return failed(f, p->spec->text, "the driver cannot start it: %s", strerror((int)-r));
 }
 
