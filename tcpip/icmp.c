@@ -240,7 +240,7 @@ void icmp_error(struct stack *st, struct pktbuf *p, uint8_t type, uint8_t code, 
 			icmp6_error(st, p, ICMP6_UNREACH, ICMP6_NO_PORT, 0);
 		return;
 	}
-	if (ip4_parse(&ip, pktbuf_data(p), p->len) < 0 || !may_answer(st, p, &ip))
+	if (ip4_parse(&ip, pktbuf_data(p), pktbuf_total(p)) < 0 || !may_answer(st, p, &ip))
 		return;
 	if (!icmp_take_token(st)) {
 		COUNT(st, IcmpOutRateLimited);

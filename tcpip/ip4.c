@@ -68,7 +68,8 @@ static bool nobody_asks(const struct ip4_hdr *ip)
 
 /*
  * TCP gets each piece as a segment of its own, as if the sender had cut it there. What may be told
- * once (SACK blocks, CWR) goes with the first, what ends it (FIN, PSH) with the last.
+ * once (SACK blocks, CWR) goes with the first, what ends it (FIN, PSH) with the last. Of a SYN
+ * (Fast Open's may bring as much as the MSS) only the first is taken: the rest is sent again.
  */
 void ip_tcp_pieces(struct stack *st, struct port *port, struct pktbuf *p, const struct ip4_hdr *ip)
 {
@@ -76,12 +77,17 @@ void ip_tcp_pieces(struct stack *st, struct port *port, struct pktbuf *p, const 
 	struct pktbuf *rest;
 	uint32_t at = 0;
 
-	if (tcp_parse(&whole, pktbuf_data(p), p->len) < 0 || whole.flags & (TCP_SYN | TCP_RST)) {
+	if (tcp_parse(&whole, pktbuf_data(p), p->len) < 0 || whole.flags & TCP_RST) {
 		COUNT(st, TcpInErrs);
 		pktbuf_free(p);
 		return;
 	}
+	if (whole.flags & TCP_SYN) {
+		pktbuf_trim_total(p, p->len);
+		whole.flags &= (uint8_t) ~(TCP_FIN | TCP_PSH);
+	}
 	pktbuf_pull(p, whole.hdr_len);
+	st->piece.of = pktbuf_total(p);
 	for (h = whole; p; p = rest) {
 		rest = p->more;
 		p->more = NULL;
@@ -99,8 +105,11 @@ void ip_tcp_pieces(struct stack *st, struct port *port, struct pktbuf *p, const 
 		tcp_build(pktbuf_push(p, (uint16_t)tcp_build_len(&h)), &h);
 		p->l4_off = p->off;
 		p->flags |= PKTBUF_RX_L4_CSUM_OK;
+		st->piece.follows = rest != NULL;
 		tcp_in(st, port, p, ip);
 	}
+	st->piece.of = 0;
+	st->piece.follows = false;
 }
 
 static void tcp_pieces(struct stack *st, struct port *port, struct pktbuf *p,
@@ -174,6 +183,18 @@ static struct pktbuf *whole(struct stack *st, struct pktbuf *p, struct ip4_hdr *
 	return p;
 }
 
+uint32_t ip_pieces_len(const struct pktbuf *p)
+{
+	uint32_t len = pktbuf_total(p);
+
+	if (p->len < PKTBUF_FIRST_MIN)
+		return 0;
+	for (; p->more; p = p->more)
+		if (p->len == 0 || p->len % 2)
+			return 0;
+	return p->len ? len : 0;
+}
+
 /* Are its addresses what they may be? *mine: the destination is an address of ours. */
 static bool addresses_ok(struct stack *st, struct port *port, const struct pktbuf *p,
 			 const struct ip4_hdr *ip, bool looped, bool *mine)
@@ -197,9 +218,11 @@ static void receive(struct stack *st, struct port *port, struct pktbuf *p, bool 
 {
 	struct ip4_hdr ip;
 	bool mine = true;
+	uint32_t len;
 
 	COUNT(st, IpInReceives);
-	if (ip4_parse(&ip, pktbuf_data(p), p->len) < 0) {
+	len = p->more ? ip_pieces_len(p) : p->len;
+	if (ip4_parse(&ip, pktbuf_data(p), len) < 0) {
 		COUNT(st, IpInHdrErrors);
 		goto drop;
 	}
@@ -216,7 +239,8 @@ static void receive(struct stack *st, struct port *port, struct pktbuf *p, bool 
 		if (mine && !looped)
 			st->heard = (struct heard){ip.src, ip.dst, port};
 	}
-	pktbuf_trim(p, ip.total_len); /* Ethernet's padding */
+	if (len > ip.total_len) /* Ethernet's padding */
+		pktbuf_trim_total(p, ip.total_len);
 	pktbuf_pull(p, ip.hdr_len);
 	if (ip.mf || ip.frag_off) {
 		p = whole(st, p, &ip);
@@ -286,9 +310,9 @@ void ip4_loop(struct stack *st)
 			ip6_loop_in(st, p);
 			continue;
 		}
-		port = ip4_parse(&ip, pktbuf_data(p), p->len) < 0 ? NULL
-		       : addr_multicast4(ip.dst)		  ? stack_port(st, p->udp.port + 1u)
-								  : addr_port4(st, ip.dst);
+		port = ip4_parse_quoted(&ip, pktbuf_data(p), p->len) < 0 ? NULL
+		       : addr_multicast4(ip.dst) ? stack_port(st, p->udp.port + 1u)
+						 : addr_port4(st, ip.dst);
 		if (port)
 			receive(st, port, p, true);
 		else
@@ -348,9 +372,17 @@ static int out_train(struct stack *st, struct pktbuf *p, struct ip4_hdr *ip,
 	return 0;
 }
 
-/* Its checksum is made here, whatever the port can: that does one packet's. */
-static int out_in_fragments(struct stack *st, struct pktbuf *p, struct ip4_hdr *ip, uint16_t mtu,
-			    const struct route_hit *hit)
+bool ip_pieces_fit(const struct pktbuf *p, const struct route_hit *hit, uint32_t len, uint16_t mtu)
+{
+	if (len > mtu || p->refs > 1 || p->off < ETH_HDR_LEN + VLAN_TAG_LEN + IP6_HDR_LEN)
+		return false;
+	return hit->local == ROUTE_LOCAL ||
+	       (hit->local == ROUTE_WIRE && hit->port->caps & PORT_CAP_PIECES);
+}
+
+/* Its checksum is made here, whatever the port can: that does one buffer's. */
+static int out_large(struct stack *st, struct pktbuf *p, struct ip4_hdr *ip, uint16_t mtu,
+		     const struct route_hit *hit)
 {
 	uint32_t total = pktbuf_total(p);
 	uint16_t sum;
@@ -368,6 +400,15 @@ static int out_in_fragments(struct stack *st, struct pktbuf *p, struct ip4_hdr *
 		sum = sum ? sum : 0xffff;
 		memcpy(pktbuf_data(p) + 6, &sum, 2);
 	}
+	if (ip_pieces_fit(p, hit, total + IP4_HDR_LEN, mtu)) {
+		p->flags = 0;
+		ip->total_len = (uint16_t)(total + IP4_HDR_LEN);
+		ip->id = (uint16_t)stack_random(st);
+		ip4_build(pktbuf_push(p, IP4_HDR_LEN), ip);
+		p->time = st->now;
+		return ip_send_by(st, p, hit);
+	}
+	ip->df = false; /* the link would take it, its port takes what a buffer holds */
 	return ip4_frag_out(st, p, ip, mtu, hit);
 }
 
@@ -391,7 +432,7 @@ static inline __attribute__((always_inline)) int send_by(struct stack *st, struc
 	struct ip4_hdr ip = header_of(args, hit);
 
 	if (p->more || p->len + IP4_HDR_LEN > hit->port->mtu)
-		return out_in_fragments(st, p, &ip, hit->port->mtu, hit);
+		return out_large(st, p, &ip, hit->port->mtu, hit);
 	if (p->off < ETH_HDR_LEN + IP4_HDR_LEN) {
 		COUNT(st, IpOutDiscards);
 		pktbuf_free(p);
@@ -455,7 +496,7 @@ int ip4_out_narrow(struct stack *st, struct pktbuf *p, const struct ip4_args *ar
 		return r;
 	}
 	ip = header_of(args, &hit);
-	return out_in_fragments(st, p, &ip, mtu, &hit);
+	return out_large(st, p, &ip, mtu, &hit);
 }
 
 uint16_t ip4_mtu(struct stack *st, uint32_t dst)

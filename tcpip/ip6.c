@@ -216,7 +216,7 @@ static bool whole(struct stack *st, struct incoming *in, uint32_t src, uint32_t 
 	if (!e->fragment)
 		return true;
 	in->fragment = true;
-	f.total = p->len - IP6_HDR_LEN - e->len;
+	f.total = pktbuf_total(p) - IP6_HDR_LEN - e->len;
 	if (e->more && f.total % 8) { /* RFC 8200 4.5; the payload's length is to blame */
 		problem(st, in, ICMP6_BAD_FIELD, 4);
 		return false;
@@ -240,11 +240,12 @@ static bool whole(struct stack *st, struct incoming *in, uint32_t src, uint32_t 
 static void receive(struct stack *st, struct incoming *in)
 {
 	struct pktbuf *p = in->p;
-	uint32_t src, dst;
+	uint32_t src, dst, len;
 	int r;
 
 	COUNT(st, Ip6InReceives);
-	if (ip6_parse(&in->h, pktbuf_data(p), p->len) < 0) {
+	len = p->more ? ip_pieces_len(p) : p->len;
+	if (ip6_parse(&in->h, pktbuf_data(p), len) < 0) {
 		COUNT(st, Ip6InHdrErrors);
 		goto drop;
 	}
@@ -254,7 +255,7 @@ static void receive(struct stack *st, struct incoming *in)
 		COUNT(st, Ip6InAddrErrors);
 		goto drop;
 	}
-	pktbuf_trim(p, (uint16_t)(in->h.payload_len + IP6_HDR_LEN));
+	pktbuf_trim_total(p, in->h.payload_len + IP6_HDR_LEN);
 	r = ip6_walk(&in->e, &in->h, pktbuf_data(p), p->len);
 	if (r == -EPROTO) {
 		problem(st, in, in->e.problem, in->e.problem_at);
@@ -295,7 +296,7 @@ void ip6_loop_in(struct stack *st, struct pktbuf *p)
 	struct incoming in = {.p = p, .looped = true};
 	const struct ip6_addr *a;
 
-	if (ip6_parse(&in.h, pktbuf_data(p), p->len) == 0) {
+	if (ip6_parse_quoted(&in.h, pktbuf_data(p), p->len) == 0) {
 		a = addr6_find(st, NULL, in.h.dst);
 		in.port = ip6_is_multicast(in.h.dst) ? stack_port(st, p->udp.port + 1u)
 			  : a			     ? a->port
@@ -412,14 +413,15 @@ static int out_train(struct stack *st, struct pktbuf *p, struct ip6_hdr *h, uint
 }
 
 /* The transport's checksum is made here, over all of it. */
-static int out_in_fragments(struct stack *st, struct pktbuf *p, struct ip6_hdr *h,
-			    const struct ip4_args *args, uint16_t mtu, const struct route_hit *hit)
+static int out_large(struct stack *st, struct pktbuf *p, struct ip6_hdr *h,
+		     const struct ip4_args *args, uint16_t mtu, const struct route_hit *hit)
 {
 	uint32_t total = pktbuf_total(p);
 	uint8_t *field = pktbuf_data(p) + (h->next == IP6_UDP ? 6 : 2);
 	uint16_t sum;
 
-	if (total > UINT16_MAX || args->df || (h->next != IP6_UDP && h->next != IP6_ICMP)) {
+	if (total > UINT16_MAX || (args->df && total + IP6_HDR_LEN > mtu) ||
+	    (h->next != IP6_UDP && h->next != IP6_ICMP)) {
 		COUNT(st, Ip6FragFails);
 		pktbuf_free(p);
 		return -EMSGSIZE;
@@ -429,6 +431,12 @@ static int out_in_fragments(struct stack *st, struct pktbuf *p, struct ip6_hdr *
 	if (sum == 0 && h->next == IP6_UDP)
 		sum = 0xffff;
 	memcpy(field, &sum, 2);
+	if (ip_pieces_fit(p, hit, total + IP6_HDR_LEN, mtu)) {
+		p->flags = 0;
+		h->payload_len = (uint16_t)total;
+		push_header(st, p, h);
+		return ip_send_by(st, p, hit);
+	}
 	return ip6_frag_out(st, p, h, mtu, hit);
 }
 
@@ -467,7 +475,7 @@ int ip6_out(struct stack *st, struct pktbuf *p, const struct ip4_args *args)
 	if (p->flags & PKTBUF_TX_TSO)
 		return out_train(st, p, &h, mtu, &hit);
 	if (p->more || p->len + IP6_HDR_LEN > mtu)
-		return out_in_fragments(st, p, &h, args, mtu, &hit);
+		return out_large(st, p, &h, args, mtu, &hit);
 	r = -ENOBUFS;
 	if (p->off < ETH_HDR_LEN + IP6_HDR_LEN)
 		goto discard;

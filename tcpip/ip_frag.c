@@ -50,6 +50,15 @@ static bool room(const struct stack *st, uint8_t owner, uint32_t n)
 	return avail > n && quota_left(st, owner, st->pool->held[owner], avail) >= n;
 }
 
+/* Of a packet, what a fragment of the link's size brings; each is one buffer, however wide the
+ * link: what is cut is at no packet rate. */
+static uint32_t most_of(uint32_t room)
+{
+	uint32_t buffer = PKTBUF_SIZE - PKTBUF_HEADROOM;
+
+	return (room < buffer ? room : buffer) & ~7u;
+}
+
 /* A packet that is being cut: `most` bytes a fragment. */
 struct cut {
 	struct reader r;
@@ -75,7 +84,7 @@ int ip4_frag_out(struct stack *st, struct pktbuf *p, struct ip4_hdr *h, uint16_t
 		 const struct route_hit *hit)
 {
 	uint32_t flow[3] = {h->src, h->dst, h->protocol};
-	struct cut c = {{p, 0}, 0, pktbuf_total(p), (mtu - IP4_HDR_LEN) & ~7u};
+	struct cut c = {{p, 0}, 0, pktbuf_total(p), most_of(mtu - IP4_HDR_LEN)};
 	struct pktbuf *q;
 	int ret = -ENOBUFS;
 
@@ -106,7 +115,7 @@ int ip6_frag_out(struct stack *st, struct pktbuf *p, struct ip6_hdr *h, uint16_t
 		 const struct route_hit *hit)
 {
 	uint8_t flow[32], next = h->next;
-	struct cut c = {{p, 0}, 0, pktbuf_total(p), (mtu - IP6_HDR_LEN - IP6_FRAG_LEN) & ~7u};
+	struct cut c = {{p, 0}, 0, pktbuf_total(p), most_of(mtu - IP6_HDR_LEN - IP6_FRAG_LEN)};
 	struct pktbuf *q;
 	uint32_t id;
 	uint16_t off;

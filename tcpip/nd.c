@@ -182,7 +182,8 @@ void nd_in(struct stack *st, struct port *port, struct pktbuf *p, const struct i
 {
 	struct nd_msg m;
 
-	if (h->hop_limit != HOP_LIMIT || port->caps & PORT_CAP_RAW_IP ||
+	/* In pieces: larger than a router has reason to make it. */
+	if (p->more || h->hop_limit != HOP_LIMIT || port->caps & PORT_CAP_RAW_IP ||
 	    nd_parse(&m, pktbuf_data(p), p->len) < 0 || (m.has_slla && mac_bad(port, m.slla)) ||
 	    (m.has_tlla && mac_bad(port, m.tlla)))
 		COUNT(st, NdInErrors);

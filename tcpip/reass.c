@@ -277,17 +277,44 @@ static struct pktbuf *complete(struct stack *st, struct datagram *d, struct frag
 	return p;
 }
 
+/* Each piece of a fragment is as good as a fragment of its own. -EBADMSG: one overlaps. */
+static int insert_all(struct stack *st, struct datagram *d, struct pktbuf *p,
+		      const struct fragment *f)
+{
+	uint32_t at = f->off;
+	struct pktbuf *rest;
+	bool last;
+	int r = 0;
+
+	for (; p && r != -EBADMSG; p = rest) {
+		rest = p->more;
+		p->more = NULL;
+		p->frag.start = at;
+		p->frag.end = at += p->len;
+		last = f->last && !rest;
+		r = bounds_ok(d, p, last) ? insert(st, d, p) : -EBADMSG;
+		if (r < 0)
+			pktbuf_free(p);
+		if (r == 0)
+			d->ecn |= (uint8_t)(1u << (f->tos & 3));
+		if (r == 0 && last)
+			d->end = d->tail->frag.end;
+	}
+	if (p)
+		pktbuf_free(p);
+	return r;
+}
+
 struct pktbuf *reass_in(struct stack *st, struct pktbuf *p, struct fragment *f)
 {
 	struct reass_table *t = st->reass;
+	uint32_t len = pktbuf_total(p);
 	struct datagram *d;
 	int r;
 
 	COUNT_FOR(st, f->src, Reqds);
-	p->frag.start = f->off;
-	p->frag.end = (uint32_t)f->off + p->len;
 	/* RFC 791: all but the last are multiples of 8. */
-	if (p->len == 0 || (!f->last && p->len % 8 != 0) || p->frag.end > DATAGRAM_MAX) {
+	if (p->len == 0 || (!f->last && len % 8 != 0) || f->off + len > DATAGRAM_MAX) {
 		COUNT_FOR(st, f->src, Fails);
 		pktbuf_free(p);
 		return NULL;
@@ -295,19 +322,12 @@ struct pktbuf *reass_in(struct stack *st, struct pktbuf *p, struct fragment *f)
 	while (t->oldest && t->pieces >= st->pool->count / REASS_SHARE)
 		drop(st, t->oldest);
 	d = find(st, f);
-	r = bounds_ok(d, p, f->last) ? insert(st, d, p) : -EBADMSG;
-	if (r < 0)
-		pktbuf_free(p);
+	r = insert_all(st, d, p, f);
 	if (r == -EBADMSG)
 		COUNT_FOR(st, f->src, Overlaps);
 	if (r == -EBADMSG || d->pieces > REASS_PIECES) {
 		drop(st, d);
 		return NULL;
-	}
-	if (r == 0) {
-		d->ecn |= (uint8_t)(1u << (f->tos & 3));
-		if (f->last)
-			d->end = d->tail->frag.end;
 	}
 	return d->end && d->got == d->end ? complete(st, d, f) : NULL;
 }

@@ -246,6 +246,11 @@ struct stack {
 	struct tcp_table *tcp;
 	struct arena *arena;
 	struct pktbuf_queue loop; /* ip4.c: packets to an address of ours, on their way back in */
+	/* ip4.c, while TCP is given a segment piece by piece; it is no segment's otherwise. */
+	struct {
+		uint32_t of;  /* bytes of the segment's payload; 0: the segment is in one piece */
+		bool follows; /* there is another piece of it */
+	} piece;
 
 	struct pool sockets;  /* struct socket; index = SEG_SOCK_INDEX(id) */
 	uint16_t *sock_gen;   /* generation of each index, never 0 */
@@ -412,8 +417,9 @@ void redirect_apply(struct stack *st, uint32_t dst, struct route_hit *hit);
 /*
  * ip4.c: ip4_out prepends the IP header (p's data starts at the transport header), finds the
  * route, sends. All addresses network byte order; src 0: the route's. Takes over one reference in
- * any case. 0 or -ENETUNREACH, -EMSGSIZE (too big, and df), -ENOBUFS. What is too big or comes in
- * pieces (pktbuf.h's `more`, each of an even length but the last) leaves as fragments.
+ * any case. 0 or -ENETUNREACH, -EMSGSIZE (too big, and df), -ENOBUFS. What is too big leaves as
+ * fragments, so does what comes in pieces (pktbuf.h's `more`, each of an even length but the last)
+ * where the port cannot send those.
  * It also fills in the checksum of TCP and UDP (or leaves it to the port): the caller builds the
  * header with a zero checksum field and no PKTBUF_TX_L4_CSUM.
  * Who keeps a reference finds its payload again as the last bytes of p's data; p->next stays its
@@ -426,6 +432,9 @@ struct ip4_args {
 	bool no_loop : 1; /* to a group: not back in to those who hear it here */
 };
 void ip4_in(struct stack *st, struct port *port, struct pktbuf *p);
+/* Bytes of a packet that came in pieces, data at its IP header; 0: they are not as pktbuf.h says.
+ */
+uint32_t ip_pieces_len(const struct pktbuf *p);
 void ip4_loop(struct stack *st); /* feeds in what was sent to addresses of ours; bounded */
 int ip4_out(struct stack *st, struct pktbuf *p, const struct ip4_args *args);
 /* The same to a group of IPv4, by the route given; ttl 0: this host alone. */
@@ -445,7 +454,7 @@ int ip6_frag_out(struct stack *st, struct pktbuf *p, struct ip6_hdr *h, uint16_t
 		 const struct route_hit *hit);
 /* A packet with its IP header, of either family, takes the route that was found for it. */
 int ip_send_by(struct stack *st, struct pktbuf *p, const struct route_hit *hit);
-/* A segment in pieces (data at its header, checksum found good) to TCP. */
+/* A segment in pieces (data at its header, checksum found good) to TCP, which answers the last. */
 void ip_tcp_pieces(struct stack *st, struct port *port, struct pktbuf *p, const struct ip4_hdr *ip);
 /* Path MTU as known, bytes; with a handle, less the 20 bytes that IPv6's header is longer: who adds
  * 20 for IP gets what fits. ip4_out, too, takes handles. */
@@ -474,6 +483,8 @@ static inline void ip_l4_checksum(struct pktbuf *p, uint8_t protocol, uint64_t s
 /* May this train (PKTBUF_TX_TSO) go this way, behind hdr_len bytes of an IP header? */
 bool ip_train_fits(const struct pktbuf *p, const struct route_hit *hit, uint32_t hdr_len,
 		   uint16_t mtu);
+/* May a packet in pieces, of `len` bytes with its header, go this way as one? */
+bool ip_pieces_fit(const struct pktbuf *p, const struct route_hit *hit, uint32_t len, uint16_t mtu);
 /* One buffer's data in a buffer of its own, at the same place; NULL: none is free. */
 struct pktbuf *ip_copy(struct stack *st, const struct pktbuf *p);
 /* Takes over p and a reference: onto st->loop. */
@@ -491,9 +502,10 @@ struct fragment {
 	uint32_t total; /* bytes */
 };
 /*
- * reass.c: takes over a fragment, its data what it brings of the datagram, its headers before that
- * from l3_off on. Once all is there, the datagram, its pieces linked by `more`, every one of an
- * even length but the last; the headers are the first fragment's. NULL until then.
+ * reass.c: takes over a fragment (which may be in pieces), its data what it brings of the datagram,
+ * its headers before that from l3_off on. Once all is there, the datagram, its pieces linked by
+ * `more`, every one of an even length but the last; the headers are the first fragment's. NULL
+ * until then.
  */
 struct pktbuf *reass_in(struct stack *st, struct pktbuf *p, struct fragment *f);
 int reass_create(struct stack *st);

@@ -179,7 +179,7 @@ void tcp_answer_rst(struct stack *st, const struct tcp_seg *seg)
 	struct tcp_hdr h = {.sport = seg->h.dport, .dport = seg->h.sport, .flags = TCP_RST};
 	struct pktbuf *p;
 
-	if (seg->h.flags & TCP_RST)
+	if (seg->h.flags & TCP_RST || st->piece.follows) /* one answer a segment */
 		return;
 	p = pktbuf_alloc(st->pool);
 	if (!p)
@@ -223,5 +223,6 @@ void tcp_oow_ack(struct tcp_pcb *pcb, const struct tcp_seg *seg)
 		return;
 	if (seg->len == 0)
 		pcb->oow_ack_at = now;
-	tcp_send_ack(pcb);
+	if (!pcb->st->piece.follows)
+		tcp_send_ack(pcb);
 }

@@ -84,6 +84,8 @@ uint32_t tcp_rcv_window(struct tcp_pcb *pcb)
 
 void tcp_dsack_set(struct tcp_pcb *pcb, uint32_t start, uint32_t end)
 {
+	if (pcb->has_dsack && pcb->dsack.end == start) /* the next piece of the same segment */
+		pcb->dsack.end = end;
 	if (!pcb->sack_ok || pcb->has_dsack)
 		return;
 	pcb->has_dsack = true;
@@ -276,6 +278,13 @@ static void ooo_insert(struct tcp_pcb *pcb, struct pktbuf *p)
 
 /* ---- a segment's payload ---- */
 
+/* RFC 5681 4.2: one ACK a segment, which the peer counts; of one in pieces, the last's. */
+static void ack_at_once(struct tcp_pcb *pcb)
+{
+	if (!pcb->st->piece.follows)
+		tcp_send_ack(pcb);
+}
+
 /* Room for one more buffer? What is in order may go a little over: the window promised it. */
 static bool have_memory(struct tcp_pcb *pcb, bool in_order)
 {
@@ -303,8 +312,11 @@ static void measure_mss(struct tcp_pcb *pcb, uint32_t len)
 {
 	uint32_t max = pcb->adv_mss ? pcb->adv_mss : TCP_MSS_DEFAULT;
 
-	if (len > pcb->rcv_mss)
-		pcb->rcv_mss = (uint16_t)(len > max ? max : len);
+	if (len <= pcb->rcv_mss)
+		return;
+	if (pcb->st->piece.of)
+		len = pcb->st->piece.of;
+	pcb->rcv_mss = (uint16_t)(len > max ? max : len);
 }
 
 /* RFC 9293 3.8.6.3 and RFC 5681 4.2: at the second full segment, at once at the start (slow start
@@ -344,7 +356,7 @@ static void duplicate(struct tcp_pcb *pcb, uint32_t start, uint32_t end)
 	COUNT(pcb->st, TcpDupSegs);
 	tcp_dsack_set(pcb, start, end);
 	pcb->quick_acks = 16;
-	tcp_send_ack(pcb);
+	ack_at_once(pcb);
 }
 
 bool tcp_rcv_takes(const struct tcp_pcb *pcb, const struct tcp_seg *train)
@@ -387,13 +399,13 @@ static void payload(struct tcp_pcb *pcb, struct tcp_seg *seg)
 		drop_front(p, pcb->rcv_nxt);
 	}
 	if (seq_ge(p->tcp.seq, edge)) { /* a probe of a closed window */
-		tcp_send_ack(pcb);
+		ack_at_once(pcb);
 		return;
 	}
 	drop_back(p, edge);
 	if (!have_memory(pcb, p->tcp.seq == pcb->rcv_nxt)) {
 		COUNT(pcb->st, TcpRcvQDrops);
-		tcp_send_ack(pcb);
+		ack_at_once(pcb);
 		return;
 	}
 	if (p->tcp.seq == pcb->rcv_nxt) {
@@ -405,7 +417,7 @@ static void payload(struct tcp_pcb *pcb, struct tcp_seg *seg)
 	ooo_insert(pcb, p);
 	/* One duplicate ACK a segment, not one a batch: the peer counts them. */
 	pcb->quick_acks = 16;
-	tcp_send_ack(pcb);
+	ack_at_once(pcb);
 }
 
 void tcp_rcv_data(struct tcp_pcb *pcb, struct tcp_seg *seg)

@@ -52,8 +52,8 @@ void tcp_tune_rtt(struct tcp_pcb *pcb, const struct tcp_seg *seg)
 	if (pcb->ts_ok) {
 		uint32_t ms = tcp_ts_now(pcb) - seg->h.opts.ts_ecr;
 
-		if (seg->h.opts.has_ts && seg->h.opts.ts_ecr && seg->size >= pcb->rcv_mss &&
-		    ms < TCP_RTO_MAX_US / 1000)
+		if (seg->h.opts.has_ts && seg->h.opts.ts_ecr &&
+		    (seg->size >= pcb->rcv_mss || pcb->st->piece.of) && ms < TCP_RTO_MAX_US / 1000)
 			rtt_sample(pcb, ms ? ms * 1000ull : 1000, false);
 		return;
 	}

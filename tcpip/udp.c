@@ -268,16 +268,6 @@ static void deliver(struct socket *so, struct pktbuf *p)
 	sock_ready(so, true);
 }
 
-/* To `len` bytes in all; pieces beyond them stay, empty. */
-static void trim(struct pktbuf *p, uint32_t len)
-{
-	for (; p; p = p->more) {
-		if (p->len > len)
-			p->len = (uint16_t)len;
-		len -= p->len;
-	}
-}
-
 static void note_names(struct pktbuf *p, const struct ip4_hdr *ip, uint16_t sport, uint16_t dport)
 {
 	p->udp.src = ip->src;
@@ -364,7 +354,7 @@ void udp_in(struct stack *st, struct port *port, struct pktbuf *p, const struct 
 		pktbuf_free(p);
 		return;
 	}
-	trim(p, h.len);
+	pktbuf_trim_total(p, h.len);
 	if (h.checksum != 0 && !(p->flags & PKTBUF_RX_L4_CSUM_OK) &&
 	    csum_fold(csum_packet(csum_pseudo4(ip->src, ip->dst, IPPROTO_UDP, h.len), p)) != 0) {
 		COUNT(st, UdpInCsumErrors);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Whole frames: ARP, IP with options, fragments, ICMP, IGMP, UDP; lengths and checksums made right
- * where a record says so. Some sockets listen, some calls are made. The stack may not send much
- * more than it was sent.
+ * Whole frames, also in pieces: ARP, IP with options, fragments, ICMP, IGMP, UDP; lengths and
+ *checksums made right where a record says so. Some sockets listen, some calls are made. The stack
+ *may not send much more than it was sent.
  *
  *	input: records: what (fix bits, or a call), length, bytes
  */
@@ -28,6 +28,19 @@ static void sockets(void)
 	FUZZ_MUST(sock_create(fz, AF_INET, SOCK_DGRAM, IPPROTO_ICMP, 1, &echo) == 0);
 	at = net_name(0, 7);
 	FUZZ_MUST(sock_bind(echo, &at) == 0);
+}
+
+/* A frame that no buffer holds, in pieces as a driver makes them, or not quite. */
+static void in_pieces(struct input *in)
+{
+	static uint8_t frame[9018];
+	uint8_t fix = in8(in) & 7, cut = in8(in);
+	size_t len = in16(in) % sizeof(frame), piece = cut < 64 ? 2u + cut * 4u : 1920u - cut % 16;
+
+	memset(frame, 0, sizeof(frame));
+	(void)in_bytes(in, frame, len < 200 ? len : 200);
+	net_fix(frame, len, fix);
+	net_frame_in_pieces(frame, len, piece);
 }
 
 /* A fragment of a datagram to a port of ours; offsets in units of 8. */
@@ -142,6 +155,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			call(&in);
 		} else if (what < 246) {
 			group_query(&in);
+		} else if (what < 250) {
+			in_pieces(&in);
 		} else {
 			net_pass(FUZZ_MS << in8(&in) % 16);
 		}

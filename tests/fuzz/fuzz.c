@@ -307,22 +307,46 @@ void net_close(void)
 
 /* ---- frames ---- */
 
-void net_frame(const uint8_t *frame, size_t len)
+/* Each piece ends where its allocation does. */
+static struct pktbuf *piece_of(const uint8_t *bytes, size_t len)
 {
-	struct pktbuf *p;
+	struct pktbuf *p = pktbuf_alloc(&pool);
 
-	if (len > PKTBUF_SIZE - PKTBUF_HEADROOM)
-		len = PKTBUF_SIZE - PKTBUF_HEADROOM;
-	p = pktbuf_alloc(&pool);
 	if (!p)
-		return;
+		return NULL;
 	p->off = (uint16_t)(PKTBUF_SIZE - len);
 	p->len = (uint16_t)len;
 	if (len)
-		memcpy(pktbuf_data(p), frame, len);
+		memcpy(pktbuf_data(p), bytes, len);
+	return p;
+}
+
+void net_frame_in_pieces(const uint8_t *frame, size_t len, size_t piece)
+{
+	struct pktbuf *p = NULL, **at = &p;
+	size_t done = 0, n;
+
 	fz_in += len;
+	do {
+		n = len - done < piece ? len - done : piece;
+		*at = piece_of(frame + done, n);
+		if (!*at) {
+			if (p)
+				pktbuf_free(p);
+			return;
+		}
+		at = &(*at)->more;
+		done += n;
+	} while (done < len);
 	stack_input(fz, &port, &p, 1);
 	net_flush();
+}
+
+void net_frame(const uint8_t *frame, size_t len)
+{
+	if (len > PKTBUF_SIZE - PKTBUF_HEADROOM)
+		len = PKTBUF_SIZE - PKTBUF_HEADROOM;
+	net_frame_in_pieces(frame, len, len);
 }
 
 static void put_sum(uint8_t *l4, size_t len, size_t at, uint64_t pseudo)

@@ -72,7 +72,7 @@ static void put_checksum(const struct ip6_hdr *h, uint8_t *l4, size_t len)
 
 void desk6_packet(struct desk *d, uint8_t n, const struct ip6_hdr *h, const void *l4, size_t len)
 {
-	uint8_t frame[PKTBUF_SIZE] = {0};
+	uint8_t frame[TEST_FRAME_MAX] = {0};
 	struct eth_hdr e = {.type = ETH_TYPE_IP6};
 	struct ip6_hdr out = *h;
 
@@ -121,7 +121,7 @@ void desk6_udp(struct desk *d, uint8_t n, const char *src, uint16_t sport, const
 {
 	struct ip6_hdr h = {.next = IP6_UDP};
 	struct udp_hdr u = {.sport = sport, .dport = dport, .len = (uint16_t)(len + UDP_HDR_LEN)};
-	uint8_t l4[PKTBUF_SIZE];
+	uint8_t l4[TEST_FRAME_MAX];
 
 	ip6(h.src, src);
 	ip6(h.dst, dst);

@@ -52,7 +52,7 @@ void peer_send_opts(struct peer *p, uint8_t flags, uint32_t seq, uint32_t ack, u
 {
 	struct ip4_hdr iph = {.protocol = 6, .src = ip(10, 0, 0, 9), .dst = ip(10, 0, 0, 1)};
 	struct tcp_hdr h = {.sport = p->port, .dport = p->stack_port, .flags = flags};
-	uint8_t l4[PKTBUF_SIZE];
+	uint8_t l4[TEST_FRAME_MAX];
 	unsigned n, i;
 	uint16_t sum;
 

@@ -48,6 +48,8 @@ static void keep_segment(void *arg, const uint8_t *frame, uint16_t len)
 static void keep(struct test_port *tp, struct pktbuf *p)
 {
 	struct test_frame *f;
+	uint8_t frame[TEST_FRAME_MAX];
+	uint32_t len = 0;
 
 	if (p->flags & PKTBUF_TX_TSO) {
 		tp->trains++;
@@ -60,7 +62,15 @@ static void keep(struct test_port *tp, struct pktbuf *p)
 	}
 	if (tp->finishes)
 		capture_checksum(p);
-	f = keep_bytes(tp, pktbuf_data(p), p->len);
+	if (p->more && !(tp->port.caps & PORT_CAP_PIECES))
+		abort();
+	for (const struct pktbuf *q = p; q; q = q->more) {
+		if (len + q->len > sizeof(frame))
+			abort();
+		memcpy(frame + len, pktbuf_data(q), q->len);
+		len += q->len;
+	}
+	f = keep_bytes(tp, frame, (uint16_t)len);
 	if (!f)
 		return;
 	f->flags = p->flags;

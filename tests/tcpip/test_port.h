@@ -9,11 +9,12 @@
 #include "drivers/port.h"
 
 #define TEST_PORT_FRAMES 2048u
+#define TEST_FRAME_MAX	 9216u
 
 struct test_frame {
 	uint64_t time; /* ns, of the test's clock when the driver got it */
 	uint16_t len, flags, csum_start, csum_offset;
-	uint8_t data[PKTBUF_SIZE];
+	uint8_t data[TEST_FRAME_MAX];
 };
 
 struct test_port {

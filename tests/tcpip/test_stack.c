@@ -131,14 +131,29 @@ void desk_pass(struct desk *d, uint64_t ns)
 	desk_flush(d);
 }
 
+void desk_wide(struct desk *d)
+{
+	d->port[0].port.mtu = 9000;
+	d->port[0].port.caps |= PORT_CAP_PIECES;
+}
+
 void desk_frame(struct desk *d, unsigned port, const void *frame, size_t len)
 {
-	struct pktbuf *p = pktbuf_alloc(&d->pool);
+	struct pktbuf *p = NULL, **at = &p;
+	const uint8_t *from = frame;
+	size_t left = len;
 
-	ck_assert_ptr_nonnull(p);
-	ck_assert_uint_le(len, pktbuf_tailroom(p));
-	memcpy(pktbuf_data(p), frame, len);
-	p->len = (uint16_t)len;
+	do {
+		*at = pktbuf_alloc(&d->pool);
+		ck_assert_ptr_nonnull(*at);
+		(*at)->len = pktbuf_tailroom(*at);
+		if (left < (*at)->len)
+			(*at)->len = (uint16_t)left;
+		memcpy(pktbuf_data(*at), from, (*at)->len);
+		from += (*at)->len;
+		left -= (*at)->len;
+		at = &(*at)->more;
+	} while (left);
 	stack_input(d->st, &d->port[port].port, &p, 1);
 	desk_flush(d);
 }
@@ -170,7 +185,7 @@ void desk_know(struct desk *d, uint32_t addr)
 
 void desk_ip4(struct desk *d, const struct ip4_hdr *h, const void *l4, size_t len)
 {
-	uint8_t frame[PKTBUF_SIZE] = {0};
+	uint8_t frame[TEST_FRAME_MAX] = {0};
 	struct eth_hdr e = {.type = ETH_TYPE_IP4};
 	struct ip4_hdr out = *h;
 	size_t at = 0;
@@ -196,7 +211,7 @@ void desk_ip4(struct desk *d, const struct ip4_hdr *h, const void *l4, size_t le
 void desk_udp(struct desk *d, uint32_t src, uint16_t sport, uint32_t dst, uint16_t dport,
 	      const void *payload, size_t len)
 {
-	uint8_t l4[PKTBUF_SIZE];
+	uint8_t l4[TEST_FRAME_MAX];
 	struct ip4_hdr h = {.protocol = IPPROTO_UDP, .src = src, .dst = dst};
 	struct udp_hdr u = {.sport = sport, .dport = dport, .len = (uint16_t)(len + UDP_HDR_LEN)};
 	uint16_t sum;
@@ -212,7 +227,7 @@ void desk_udp(struct desk *d, uint32_t src, uint16_t sport, uint32_t dst, uint16
 void desk_icmp(struct desk *d, uint32_t src, uint32_t dst, const struct icmp_hdr *h,
 	       const void *payload, size_t len)
 {
-	uint8_t l4[PKTBUF_SIZE];
+	uint8_t l4[TEST_FRAME_MAX];
 	struct ip4_hdr iph = {.protocol = IPPROTO_ICMP, .src = src, .dst = dst};
 	uint16_t sum;
 

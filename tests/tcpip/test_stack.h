@@ -47,12 +47,13 @@ void mac_of(uint32_t addr, uint8_t mac[6]);
 
 void desk_open(struct desk *d);
 void desk_open_caps(struct desk *d, uint32_t caps); /* of port 0 */
+void desk_wide(struct desk *d);			    /* port 0: MTU 9000, frames in pieces */
 void desk_close(struct desk *d);		    /* checks that no buffer is lost */
 /* Time passes: timers run in their order, what they send is flushed. */
 void desk_pass(struct desk *d, uint64_t ns);
 void desk_flush(struct desk *d);
 
-/* Hands in a frame and lets the stack answer. */
+/* Hands in a frame, in pieces if it must be, and lets the stack answer. */
 void desk_frame(struct desk *d, unsigned port, const void *frame, size_t len);
 void desk_arp(struct desk *d, unsigned op, uint32_t spa, uint32_t tpa);
 /* From the neighbour at src to the stack's MAC. `ip` gives what matters of the IP header; total_len
