@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The programs of tests/tcpip/interop, the same on the net (through the shim) and on its peer.
 
-interop_peer.py serve PORT [both]        half-closed answers: reads to the end, sends a digest and as much back; both: of IPv6 as well
+interop_peer.py serve PORT [both]        half-closed answers: reads to the end, sends a digest and as much back; both: of IPv6 as well;
+                                         datagrams come back as they are
 interop_peer.py ask HOST PORT BYTES [N]  N such exchanges; 1 if one is wrong
+interop_peer.py datagrams HOST PORT N... datagrams of so many bytes, each must come back
 interop_peer.py resets HOST PORT N       N connections, each reset at another moment
 interop_peer.py scan SRC HOST OPEN       SYN, FIN, NULL, Xmas and UDP scan by raw packets; OPEN is open
 interop_peer.py noise SRC HOST N         N random IP packets
@@ -22,7 +24,20 @@ def pattern(n, seed):
     return random.Random(seed).randbytes(n)
 
 
+def echo_datagrams(port, both):
+    s = socket.socket(socket.AF_INET6 if both else socket.AF_INET, socket.SOCK_DGRAM)
+    if both:
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    s.bind(("::" if both else "0.0.0.0", port))
+    while True:
+        try:
+            s.sendto(*s.recvfrom(65536))
+        except OSError:
+            return  # the net went down
+
+
 def serve(port, both=None):
+    threading.Thread(target=echo_datagrams, args=(port, both), daemon=True).start()
     s = socket.socket(socket.AF_INET6 if both else socket.AF_INET)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if both:
@@ -66,6 +81,17 @@ def ask(host, port, size, times):
         s.close()
         if back != hashlib.sha256(data).digest() + data[::-1]:
             sys.exit(f"exchange {i}: {len(back)} bytes back, or not the right ones")
+
+
+def datagrams(host, port, *sizes):
+    s = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(5)
+    s.connect((host, port))
+    for size in sizes:
+        data = pattern(size, size)
+        s.send(data)
+        if s.recv(65536) != data:
+            sys.exit(f"{size} bytes came back otherwise")
 
 
 def resets(host, port, n):
@@ -188,6 +214,8 @@ if __name__ == "__main__":
         serve(int(a[2]), *a[3:])
     elif a[1] == "ask":
         ask(a[2], int(a[3]), int(a[4]), int(a[5]) if len(a) > 5 else 1)
+    elif a[1] == "datagrams":
+        datagrams(a[2], int(a[3]), *map(int, a[4:]))
     elif a[1] == "resets":
         resets(a[2], int(a[3]), int(a[4]))
     elif a[1] == "scan":

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "drivers/port.h"
 #include "tools/cidr.h"
 
 enum kind { LIST_PORT, LIST_CIDR, ADDRESS, FLAG, NUMBER, CHOICE, PATH };
@@ -45,8 +46,8 @@ static const struct setting settings[] = {
 	 "where a port is given an address of it, and routers are not believed"},
 	{"dhcp", NULL, FLAG, AT(dhcp), 0, 0, 1, "",
 	 "ask a DHCP server on the first port for address and gateway; up waits 20 s for it"},
-	{"mtu", "N", NUMBER, AT(mtu), 1500, 576, 1500, "bytes",
-	 "largest IP packet; a packet buffer holds no more than 1500"},
+	{"mtu", "N", NUMBER, AT(mtu), 1500, 576, PORT_MTU_MAX, "bytes",
+	 "largest IP packet; above 1500 with tap ports alone; a tap device made here has the same"},
 	{"mode", MODES, CHOICE, AT(mode), 0, 0, 3, "",
 	 "how programs come in; auto: upcall where /dev/sandwire is there, else server"},
 	{"pages", PAGES, CHOICE, AT(pages), PAGES_2M, 0, 2, "",

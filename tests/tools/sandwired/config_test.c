@@ -112,7 +112,7 @@ START_TEST(misuse_is_status_2_with_one_clear_line)
 		{"--port null,mac=01:00:00:00:00:01", "group address"},
 		{"--port pci:0000:00:03.0,mac=02:00:00:00:00:01", "software port"},
 		{"--port tap:a --port tap:a", "given twice"},
-		{"--port null --mtu 9000", "not a number from 576 to 1500"},
+		{"--port null --mtu 9001", "not a number from 576 to 9000"},
 		{"--port null --mtu 1500x", "not a number"},
 		{"--port null --mtu -1", "not a number"},
 		{"--port null --mtu 99999999999999999999", "not a number"},
@@ -219,7 +219,7 @@ START_TEST(help_names_every_setting_with_range_and_default)
 	config_help(out);
 	fclose(out);
 	ck_assert_ptr_nonnull(strstr(text, "--port PORT"));
-	ck_assert_ptr_nonnull(strstr(text, "(576 to 1500 bytes; 1500)"));
+	ck_assert_ptr_nonnull(strstr(text, "(576 to 9000 bytes; 1500)"));
 	ck_assert_ptr_nonnull(strstr(text, "--mode auto|upcall|server|direct"));
 	ck_assert_ptr_nonnull(strstr(text, "(2M)"));
 	free(text);
