@@ -31,7 +31,8 @@ uint16_t e1000e_tso_max(const struct port *port)
 {
 	const struct e1000e *e = port->priv;
 
-	if (!(port->caps & PORT_CAP_TX_L4_CSUM) || port->conf.no_tso || e->tx_count <= E1000E_RING_MIN)
+	if (!(port->caps & PORT_CAP_TX_L4_CSUM) || port->conf.no_tso ||
+	    e->tx_count <= E1000E_RING_MIN)
 		return 0;
 	return (uint16_t)(e->tx_count / 4 < SEGMENTS_MAX ? e->tx_count / 4 : SEGMENTS_MAX);
 }

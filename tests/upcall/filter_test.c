@@ -127,7 +127,7 @@ START_TEST(a_filter_is_read_as_far_as_there_is_room_for_it)
 	ck_assert_int_eq(sandwire_getsockopt(fd, IPPROTO_IP, MCAST_MSFILTER, &value, &len), 0);
 	ck_assert_uint_eq(len, GROUP_FILTER_SIZE(2));
 	kept.n = value.head.gf_numsrc = UINT32_MAX; /* no more than there can be */
-	len = UINT32_MAX;
+	len = INT32_MAX;
 	ck_assert_int_eq(sandwire_getsockopt(fd, IPPROTO_IP, MCAST_MSFILTER, &value, &len), 0);
 	ck_assert_uint_eq(len, GROUP_FILTER_SIZE(CALL_FILTER_MAX));
 	len = GROUP_FILTER_SIZE(0) - 1;
