@@ -257,8 +257,24 @@ static void check(void)
 		fuzz_abort(bad);
 }
 
+/* Frames that come in one batch with the next, as from a ring. */
+#define BATCH 32u
+static struct pktbuf *held[BATCH];
+static unsigned n_held;
+bool net_hold;
+
+static void hand_in(void)
+{
+	unsigned n = n_held;
+
+	n_held = 0;
+	if (n)
+		stack_input(fz, &port, held, n);
+}
+
 void net_flush(void)
 {
+	hand_in();
 	stack_output(fz);
 	port_flush(&port);
 	check();
@@ -270,6 +286,7 @@ void net_pass(uint64_t ns)
 	uint64_t now = fz->now, end = now + ns, next;
 	unsigned steps = 0;
 
+	hand_in();
 	while ((next = stack_deadline(fz)) <= end) {
 		FUZZ_MUST(++steps < 200000);
 		if (next > now)
@@ -303,6 +320,7 @@ void net_close(void)
 	FUZZ_MUST(fz->tcp_pcbs.used == 0);
 	FUZZ_MUST(pool.avail == pool.count);
 	port_stop(&port);
+	net_hold = false;
 }
 
 /* ---- frames ---- */
@@ -338,8 +356,9 @@ void net_frame_in_pieces(const uint8_t *frame, size_t len, size_t piece)
 		at = &(*at)->more;
 		done += n;
 	} while (done < len);
-	stack_input(fz, &port, &p, 1);
-	net_flush();
+	held[n_held++] = p;
+	if (!net_hold || n_held == BATCH)
+		net_flush();
 }
 
 void net_frame(const uint8_t *frame, size_t len)

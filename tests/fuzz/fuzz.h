@@ -54,6 +54,7 @@ void net_flush(void);
 void net_pass(uint64_t ns);
 /* A frame, at the very end of its buffer, so that a read beyond it is seen. */
 void net_frame(const uint8_t *frame, size_t len);
+extern bool net_hold; /* frames wait for the next one, which comes in the same batch */
 /* The same in pieces of `piece` bytes, at most what a buffer holds behind its headroom. */
 void net_frame_in_pieces(const uint8_t *frame, size_t len, size_t piece);
 /* From the neighbour: an IP header in front, checksums (also TCP's, UDP's, ICMP's) made right. */

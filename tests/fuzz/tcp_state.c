@@ -359,6 +359,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	reach(state, in8(&in));
 	for (n = 0; in.left && n < RECORDS; n++) {
 		op = in8(&in);
+		net_hold = op < 160 && op & 64;
 		if (op < 160)
 			record_segment(&in);
 		else if (op < 216)

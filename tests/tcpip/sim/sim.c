@@ -322,29 +322,59 @@ static void set_now(struct sim *s, uint64_t now)
 	stack_set_now(s->host[1].st, s->now);
 }
 
-static void deliver(struct sim *s, struct sim_packet p)
+/* In a buffer of the host it is for; NULL: it has none, or none so large. */
+static struct pktbuf *receive(struct sim *s, struct sim_packet p)
 {
-	struct sim_host *h = &s->host[p.to];
-	struct pktbuf *b = pktbuf_alloc(&h->pool);
+	struct pktbuf *b = pktbuf_alloc(&s->host[p.to].pool);
 
 	if (b && p.len <= pktbuf_tailroom(b)) {
 		memcpy(pktbuf_data(b), p.bytes, p.len);
 		b->len = p.len;
-		stack_input(h->st, &h->port, &b, 1);
 	} else if (b) {
 		pktbuf_free(b);
+		b = NULL;
 	}
 	free(p.bytes);
+	return b;
+}
+
+static void deliver(struct sim *s, int to, struct pktbuf **batch, unsigned n)
+{
+	if (n)
+		stack_input(s->host[to].st, &s->host[to].port, batch, n);
+}
+
+/* What comes at the same time comes in batches, as from a ring. */
+static void deliver_due(struct sim *s)
+{
+	struct pktbuf *batch[2][PORT_BATCH], *b;
+	unsigned n[2] = {0};
+	struct sim_packet p;
+
+	while (s->n && s->heap[0].at <= s->now) {
+		p = heap_take(s);
+		b = receive(s, p);
+		if (b)
+			batch[p.to][n[p.to]++] = b;
+		if (n[p.to] == PORT_BATCH) {
+			deliver(s, p.to, batch[p.to], PORT_BATCH);
+			n[p.to] = 0;
+		}
+	}
+	deliver(s, 0, batch[0], n[0]);
+	deliver(s, 1, batch[1], n[1]);
 }
 
 void sim_inject(struct sim *s, int to, const uint8_t *bytes, uint16_t len)
 {
 	struct sim_packet p = {.to = (uint8_t)to, .len = len, .bytes = malloc(len)};
+	struct pktbuf *b;
 
 	if (!p.bytes)
 		abort();
 	memcpy(p.bytes, bytes, len);
-	deliver(s, p);
+	b = receive(s, p);
+	deliver(s, to, &b, b ? 1 : 0);
 	sim_flush(s);
 }
 
@@ -363,8 +393,7 @@ bool sim_step(struct sim *s, uint64_t until)
 		return false;
 	}
 	set_now(s, next);
-	while (s->n && s->heap[0].at <= s->now)
-		deliver(s, heap_take(s));
+	deliver_due(s);
 	for (i = 0; i < 2; i++)
 		(void)stack_timers(s->host[i].st, 64);
 	sim_flush(s);
