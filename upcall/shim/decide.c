@@ -92,6 +92,14 @@ int decide_bind(const struct decider *d, const struct sockaddr *addr, socklen_t 
 	return d->strict ? -EADDRNOTAVAIL : GOES_KERNEL;
 }
 
+/* A source in a group: asked of the net whose interface it names, even if only to hear that the
+ * socket is no member. */
+static bool names_source(int name)
+{
+	return name == IP_ADD_SOURCE_MEMBERSHIP || name == IP_DROP_SOURCE_MEMBERSHIP ||
+	       name == IP_BLOCK_SOURCE || name == IP_UNBLOCK_SOURCE;
+}
+
 /* A group, or an address of the interface that is meant (with no number: that is the kernel's).
  * What names a source besides begins the same. */
 static int decide_mreq(const struct decider *d, int name, const void *value, socklen_t len)
@@ -99,7 +107,7 @@ static int decide_mreq(const struct decider *d, int name, const void *value, soc
 	struct sockaddr_in sin = {.sin_family = AF_INET};
 	struct ip_mreqn req = {.imr_ifindex = 0};
 
-	if (name == IP_ADD_SOURCE_MEMBERSHIP && len > sizeof(struct ip_mreq))
+	if (names_source(name) && len > sizeof(struct ip_mreq))
 		len = sizeof(struct ip_mreq);
 	if (name == IP_MULTICAST_IF && len >= sizeof(req.imr_address) &&
 	    len < sizeof(struct ip_mreq))
@@ -151,8 +159,8 @@ int decide_option(const struct decider *d, int level, int name, const void *valu
 		return GOES_LATER;
 	if (name == MCAST_JOIN_GROUP || name == MCAST_JOIN_SOURCE_GROUP)
 		ret = decide_group_req(d, value, len);
-	else if (level == IPPROTO_IP && (name == IP_ADD_MEMBERSHIP || name == IP_MULTICAST_IF ||
-					 name == IP_ADD_SOURCE_MEMBERSHIP))
+	else if (level == IPPROTO_IP &&
+		 (name == IP_ADD_MEMBERSHIP || name == IP_MULTICAST_IF || names_source(name)))
 		ret = decide_mreq(d, name, value, len);
 	else if (level == IPPROTO_IPV6 && name == IPV6_JOIN_GROUP)
 		ret = decide_mreq6(d, value, len);

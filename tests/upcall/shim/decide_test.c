@@ -227,9 +227,11 @@ START_TEST(who_joins_a_source_in_a_group_of_the_net_belongs_to_it)
 	ck_assert_int_eq(
 		decide_option(&loose, IPPROTO_IP, MCAST_JOIN_SOURCE_GROUP, &req, sizeof(req)),
 		GOES_KERNEL);
-	/* That needs a membership, which has decided. */
 	ck_assert_int_eq(decide_option(&loose, IPPROTO_IP, IP_BLOCK_SOURCE, &one, sizeof(one)),
-			 GOES_LATER);
+			 GOES_KERNEL);
+	one.imr_interface.s_addr = 0; /* the net says that it is no member */
+	ck_assert_int_eq(decide_option(&loose, IPPROTO_IP, IP_BLOCK_SOURCE, &one, sizeof(one)),
+			 GOES_NET);
 }
 END_TEST
 
