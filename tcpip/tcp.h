@@ -46,7 +46,7 @@
 #define TCP_OUT_BURST	  64u /* segments per connection and call; then others get their turn */
 #define TCP_BUF_DEFAULT	  (128u << 10) /* of each kind; half of it is the window; both grow */
 #define TCP_RMEM_MAX	  (6u << 20)   /* what tuning makes of it, as Linux's tcp_rmem[2] */
-#define TCP_WMEM_MAX	  (4u << 20)   /* tcp_wmem[2] */
+#define TCP_WMEM_MAX	  (6u << 20)   /* tcp_wmem[2], 4 MiB, of payload: 1,448 bytes in 2,048 */
 #define TCP_CWND_MAX	  65535u
 #define TCP_SSTHRESH_INF  0x7fffffffu
 #define TCP_PORT_FIRST	  32768u
