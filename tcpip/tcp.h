@@ -544,7 +544,9 @@ void tcp_urg_in(struct tcp_pcb *pcb, const struct tcp_seg *seg); /* before its d
 /* How much of `len` bytes may be read in one go; drops the urgent byte where it is next. */
 uint32_t tcp_urg_limit(struct tcp_pcb *pcb, uint32_t len, bool first);
 void tcp_urg_passed(struct tcp_pcb *pcb);
-int64_t tcp_urg_take(struct socket *so, int flags, struct sock_slice *slices, unsigned *n_slices);
+/* room: for the byte. */
+int64_t tcp_urg_take(struct socket *so, bool room, int flags, struct sock_slice *slices,
+		     unsigned *n_slices);
 void tcp_urg_undo(struct socket *so);
 void tcp_urg_out(struct tcp_pcb *pcb, uint32_t seq, struct tcp_hdr *h); /* URG and pointer */
 

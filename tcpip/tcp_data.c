@@ -319,7 +319,7 @@ int64_t tcp_recv_take(struct socket *so, uint64_t max, int flags, struct sock_sl
 	if (pcb->state == TCPS_LISTEN)
 		return -ENOTCONN;
 	if (flags & MSG_OOB)
-		return tcp_urg_take(so, flags, slices, n_slices);
+		return tcp_urg_take(so, max > 0, flags, slices, n_slices);
 	if (!pcb->rcvq.head)
 		return nothing_to_read(so);
 	*n_slices = flags & MSG_PEEK ? peek(pcb, max, slices) : take(pcb, max, slices);

@@ -80,7 +80,8 @@ void tcp_urg_passed(struct tcp_pcb *pcb)
 		pcb->urg_state = TCP_URG_NONE;
 }
 
-int64_t tcp_urg_take(struct socket *so, int flags, struct sock_slice *slices, unsigned *n_slices)
+int64_t tcp_urg_take(struct socket *so, bool room, int flags, struct sock_slice *slices,
+		     unsigned *n_slices)
 {
 	struct tcp_pcb *pcb = so->tcp;
 	struct pktbuf *p;
@@ -91,6 +92,12 @@ int64_t tcp_urg_take(struct socket *so, int flags, struct sock_slice *slices, un
 		return -ENOTCONN;
 	if (pcb->urg_state == TCP_URG_AWAITED)
 		return -EAGAIN;
+	if (!room) { /* taken all the same, as in Linux */
+		if (!(flags & MSG_PEEK))
+			pcb->urg_state = TCP_URG_TAKEN;
+		sock_ready(so, false);
+		return 0;
+	}
 	p = pktbuf_alloc(so->st->pool);
 	if (!p)
 		return -ENOBUFS;

@@ -77,6 +77,19 @@ START_TEST(one_byte_is_taken_out_of_the_stream)
 }
 END_TEST
 
+START_TEST(without_room_it_is_taken_and_goes_nowhere)
+{
+	uint8_t b;
+
+	send_urgent(1, 20, 11);
+	ck_assert_int_eq(get(MSG_OOB | MSG_PEEK, 0, &b), 0);
+	ck_assert(sock_events(p.so) & POLLPRI);
+	ck_assert_int_eq(get(MSG_OOB, 0, &b), 0);
+	ck_assert_uint_eq(b, 0);
+	ck_assert_int_eq(get(MSG_OOB, 1, &b), -EINVAL);
+}
+END_TEST
+
 START_TEST(inline_it_stays_where_it_was)
 {
 	int on = 1;
@@ -187,10 +200,11 @@ END_TEST
 int main(void)
 {
 	return run_cases("tcp_urg",
-			 CASES(one_byte_is_taken_out_of_the_stream, inline_it_stays_where_it_was,
-			       the_mark_is_where_the_byte_was, it_may_be_announced_before_it_comes,
-			       alone_it_leaves_nothing_to_read, a_newer_one_replaces_it,
-			       pointers_of_nonsense_do_nothing,
+			 CASES(one_byte_is_taken_out_of_the_stream,
+			       without_room_it_is_taken_and_goes_nowhere,
+			       inline_it_stays_where_it_was, the_mark_is_where_the_byte_was,
+			       it_may_be_announced_before_it_comes, alone_it_leaves_nothing_to_read,
+			       a_newer_one_replaces_it, pointers_of_nonsense_do_nothing,
 			       an_urgent_byte_is_sent_with_its_pointer),
 			 setup, teardown);
 }
