@@ -514,7 +514,6 @@ uint16_t ip4_mtu(struct stack *st, uint32_t dst)
 struct port *ip4_port(struct stack *st, uint32_t dst)
 {
 	struct route_hit hit;
-	int r = ip_is6(dst) ? route6_lookup(st, dst, &hit) : route_lookup4(st, dst, &hit);
 
-	return r < 0 || hit.local ? NULL : hit.port;
+	return route_lookup(st, dst, &hit) < 0 || hit.local ? NULL : hit.port;
 }
