@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "tcpip/tcp.h"
+#include "tests/tcpip/test_memory.h"
 #include "tests/tcpip/test_port.h"
 
 #define MIB	(1u << 20)
@@ -26,7 +27,7 @@ static struct {
 	struct pktbuf_pool pool;
 	struct arena arena;
 	uint8_t *memory;
-	size_t data_size;
+	size_t size, data_size;
 	uint64_t now;
 } host;
 
@@ -38,8 +39,7 @@ static void host_open(size_t size, uint32_t sockets)
 
 	memset(&host, 0, sizeof(host));
 	host.now = 1000 * S_NS;
-	host.memory = calloc(1, size);
-	ck_assert_ptr_nonnull(host.memory);
+	host.memory = test_memory(host.size = size);
 	host.data_size = PKTBUFS * PKTBUF_SIZE;
 	host.arena.base = host.memory + host.data_size;
 	host.arena.size = size - host.data_size;
@@ -58,7 +58,7 @@ static void host_close(void)
 {
 	stack_port_del(host.st, &host.port.port);
 	test_port_close(&host.port);
-	free(host.memory);
+	test_memory_free(host.memory, host.size);
 }
 
 static void pass(uint64_t ns)

@@ -3,6 +3,7 @@
 
 #include "drivers/capture.h"
 #include "tests/tcpip/cut.h"
+#include "tests/tcpip/test_memory.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -123,12 +124,12 @@ void test_port_open(struct test_port *tp, struct pktbuf_pool *pool, uint32_t ind
 		    const uint64_t *now)
 {
 	memset(tp, 0, sizeof(*tp));
-	tp->out = calloc(TEST_PORT_FRAMES, sizeof(*tp->out));
+	tp->out = test_memory(TEST_PORT_FRAMES * sizeof(*tp->out));
 	tp->now = now;
 	tp->port.pool = pool;
 	tp->port.index = index;
 	tp->port.clock_ns = no_clock;
-	if (!tp->out || port_start(&tp->port, &test_port_ops, NULL) < 0)
+	if (port_start(&tp->port, &test_port_ops, NULL) < 0)
 		abort();
 	tp->port.mac[0] = 2;
 	tp->port.mac[5] = (uint8_t)(index + 1);
@@ -139,7 +140,7 @@ void test_port_open(struct test_port *tp, struct pktbuf_pool *pool, uint32_t ind
 void test_port_close(struct test_port *tp)
 {
 	port_stop(&tp->port);
-	free(tp->out);
+	test_memory_free(tp->out, TEST_PORT_FRAMES * sizeof(*tp->out));
 	tp->out = NULL;
 }
 

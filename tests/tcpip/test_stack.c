@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "tests/tcpip/test_memory.h"
+
 #define ARENA_SIZE (24u << 20)
 
 uint32_t ip(unsigned a, unsigned b, unsigned c, unsigned d)
@@ -51,11 +53,10 @@ void desk_open_caps(struct desk *d, uint32_t caps)
 
 	memset(d, 0, sizeof(*d));
 	d->now = 1000 * SEC_NS;
-	d->headers = calloc(DESK_PKTBUFS, sizeof(struct pktbuf));
-	d->data = calloc(DESK_PKTBUFS, PKTBUF_SIZE);
-	d->arena.base = calloc(1, ARENA_SIZE);
+	d->headers = test_memory(DESK_PKTBUFS * sizeof(struct pktbuf));
+	d->data = test_memory(DESK_PKTBUFS * PKTBUF_SIZE);
+	d->arena.base = test_memory(ARENA_SIZE);
 	d->arena.size = ARENA_SIZE;
-	ck_assert(d->headers && d->data && d->arena.base);
 	pktbuf_pool_init(&d->pool, d->headers, d->data, 0, DESK_PKTBUFS);
 	conf.env.ready = ready;
 	conf.env.arg = d;
@@ -96,9 +97,9 @@ void desk_close(struct desk *d)
 	}
 	ck_assert_msg(d->pool.avail == d->pool.count, "%u buffers lost",
 		      d->pool.count - d->pool.avail);
-	free(d->headers);
-	free(d->data);
-	free(d->arena.base);
+	test_memory_free(d->headers, DESK_PKTBUFS * sizeof(struct pktbuf));
+	test_memory_free(d->data, DESK_PKTBUFS * PKTBUF_SIZE);
+	test_memory_free(d->arena.base, ARENA_SIZE);
 }
 
 void desk_flush(struct desk *d)

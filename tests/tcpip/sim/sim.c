@@ -11,6 +11,7 @@
 
 #include "drivers/capture.h"
 #include "tests/tcpip/cut.h"
+#include "tests/tcpip/test_memory.h"
 
 #define ARENA_SIZE (24u << 20)
 #define SIM_SOCKS  256u
@@ -229,12 +230,10 @@ static void host_open(struct sim *s, int i, uint32_t pktbufs, uint16_t mtu)
 	uint64_t seed = sim_random(s);
 
 	h->sim = s;
-	h->headers = calloc(pktbufs, sizeof(struct pktbuf));
-	h->data = calloc(pktbufs, PKTBUF_SIZE);
-	h->arena.base = calloc(1, ARENA_SIZE);
+	h->headers = test_memory(pktbufs * sizeof(struct pktbuf));
+	h->data = test_memory((size_t)pktbufs * PKTBUF_SIZE);
+	h->arena.base = test_memory(ARENA_SIZE);
 	h->arena.size = ARENA_SIZE;
-	if (!h->headers || !h->data || !h->arena.base)
-		abort();
 	pktbuf_pool_init(&h->pool, h->headers, h->data, 0, pktbufs);
 	conf.env.ready = on_ready;
 	conf.env.arg = h;
@@ -295,10 +294,12 @@ void sim_close(struct sim *s)
 		free(heap_take(s).bytes);
 	free(s->heap);
 	for (i = 0; i < 2; i++) {
-		port_stop(&s->host[i].port);
-		free(s->host[i].headers);
-		free(s->host[i].data);
-		free(s->host[i].arena.base);
+		struct sim_host *h = &s->host[i];
+
+		port_stop(&h->port);
+		test_memory_free(h->headers, h->pool.count * sizeof(struct pktbuf));
+		test_memory_free(h->data, (size_t)h->pool.count * PKTBUF_SIZE);
+		test_memory_free(h->arena.base, ARENA_SIZE);
 	}
 }
 
