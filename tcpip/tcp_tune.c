@@ -6,7 +6,7 @@
  *
  * Receiving, as Linux's dynamic right-sizing: what the application took within a round trip, twice
  * (the sender may double its window in the next one), and more where that grew. Windows only grow;
- * what was announced is kept whatever memory does. Sending: twice the congestion window.
+ * what was announced is kept whatever memory does. Sending: SND_WINDOWS congestion windows.
  *
  * What gives way first as the pool of buffers empties: growth here (half is in use), segments out
  * of order and the opening of windows (tcp_pool_low), writers with something queued already, and at
@@ -14,6 +14,10 @@
  * those that hold little, for ACKs and for the device.
  */
 #include "tcpip/tcp.h"
+
+/* A writer that sleeps is woken when a third is free: then one window is in flight, and more than
+ * another waits until it has run and written. */
+#define SND_WINDOWS 4ull
 
 static bool plenty(const struct stack *st)
 {
@@ -88,7 +92,7 @@ void tcp_tune_rcv(struct tcp_pcb *pcb)
 
 void tcp_tune_snd(struct tcp_pcb *pcb)
 {
-	uint64_t want = 2ull * pcb->cwnd * PKTBUF_SIZE;
+	uint64_t want = SND_WINDOWS * pcb->cwnd * PKTBUF_SIZE;
 	uint32_t mem;
 
 	if (want <= pcb->sndbuf || pcb->sndbuf_set || !plenty(pcb->st))

@@ -112,10 +112,10 @@ END_TEST
 START_TEST(the_send_buffer_follows_the_congestion_window)
 {
 	peer_accepted(&p);
-	p.so->tcp->cwnd = 50;
+	p.so->tcp->cwnd = 20;
 	peer_write(&p, 10);
 	peer_send(&p, A, 1, 11, 0);
-	ck_assert_uint_eq(sock_number(SO_SNDBUF), 2 * 50 * PKTBUF_SIZE);
+	ck_assert_uint_eq(sock_number(SO_SNDBUF), 4 * 20 * PKTBUF_SIZE);
 	p.so->tcp->cwnd = 1000;
 	peer_write(&p, 10);
 	peer_send(&p, A, 1, 21, 0);
