@@ -69,6 +69,7 @@ void sock_release(struct socket *so)
 	so->kind = 0;
 	if (so->groups)
 		member_close(so);
+	signal_forget(so);
 	note_drop(so);
 	ip_set(st, &so->local_ip, 0);
 	ip_set(st, &so->remote_ip, 0);

@@ -67,6 +67,11 @@ struct socket {
 	struct socket *hash_next; /* in udp_table */
 
 	struct tcp_pcb *tcp; /* SOCK_KIND_TCP: never NULL while the socket lives */
+
+	/* SIGURG, signal.c. */
+	bool signal_on;		/* urgent data is told to the owner of the descriptors */
+	uint32_t signal_client; /* whose process asked for that, and has it not yet; or 0 */
+	struct socket *signal_next, **signal_pprev; /* in stack.signals; pprev NULL: not there */
 };
 
 /* socket.c: 0, -EMFILE (the owner's share is used up) or -ENFILE (all are in use). */
@@ -111,6 +116,10 @@ void member_close(struct socket *so);
 /* ready.c: recomputes the poll bits and publishes them. `wake`: see struct stack_env. */
 void sock_ready(struct socket *so, bool wake);
 void sock_set_error(struct socket *so, int err); /* positive errno; publishes */
+
+/* signal.c: urgent data came; the socket goes (harmless when nothing is owed). */
+void signal_owe(struct socket *so);
+void signal_forget(struct socket *so);
 
 /* udp.c: verbs socket.c dispatches to for UDP and echo sockets. */
 int udp_bind(struct socket *so, uint32_t ip, uint16_t port);

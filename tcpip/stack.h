@@ -255,6 +255,8 @@ struct stack {
 	struct pool sockets;  /* struct socket; index = SEG_SOCK_INDEX(id) */
 	uint16_t *sock_gen;   /* generation of each index, never 0 */
 	struct pool tcp_pcbs; /* struct tcp_pcb */
+	/* Whose owners are owed SIGURG, first come first; tail NULL: never was any. signal.c */
+	struct socket *signals, **signals_tail;
 
 	uint32_t ip_ids[STACK_IP_IDS]; /* ip_frag.c */
 	struct pmtu pmtus[STACK_PMTUS];

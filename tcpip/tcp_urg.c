@@ -3,7 +3,7 @@
  * Urgent data (RFC 9293 3.8.5, RFC 6093) as Linux treats it: one byte, the last before the urgent
  * pointer, is kept apart from the stream and read with MSG_OOB, or left in it with SO_OOBINLINE; in
  * both cases an ordinary read stops before it once. A newer urgent byte replaces one not yet taken.
- * Readiness is POLLPRI; SIGURG is not sent. Called by tcp_in.c, tcp_data.c, tcp_ctl.c.
+ * Readiness is POLLPRI; the owner is told by signal.c. Called by tcp_in.c, tcp_data.c, tcp_ctl.c.
  */
 #include <errno.h>
 #include <sys/socket.h>
@@ -31,6 +31,8 @@ static void announced(struct tcp_pcb *pcb, uint32_t at)
 		return;
 	if (pcb->urg_state && !seq_gt(at, pcb->urg_seq))
 		return;
+	if (pcb->so)
+		signal_owe(pcb->so);
 	/* Nobody took the last one and it is next: it goes, else the mark would not be seen. */
 	if (pcb->urg_state && pcb->urg_seq == pcb->copied_seq && !pcb->oobinline &&
 	    pcb->rcvq.head && pcb->copied_seq != pcb->rcv_nxt)

@@ -29,6 +29,8 @@ struct stack_env {
 	 * same as before, edge-triggered epoll counts on it. Called under the stack lock.
 	 */
 	void (*ready)(void *arg, uint32_t sock_id, uint32_t events, bool wake);
+	/* Somebody is owed a signal: stack_signal_take() says who. NULL: nobody asks. Likewise. */
+	void (*signal)(void *arg);
 	void *arg;
 };
 
@@ -297,5 +299,21 @@ int64_t sock_unsent(struct socket *so);	  /* SIOCOUTQ: bytes not yet acknowledge
 int64_t sock_not_sent(struct socket *so);  /* SIOCOUTQNSD: bytes not yet sent at all */
 int sock_at_mark(const struct socket *so); /* SIOCATMARK: 1: the urgent byte is (or was) next */
 uint32_t sock_events(struct socket *so);   /* poll(2) bits now */
+
+/* ---- SIGURG, signal.c --------------------------------------------------------------------- */
+
+/*
+ * A process that holds a descriptor of `so`, the client of that number, wants the descriptor's
+ * owner (fcntl(2), F_SETOWN) signalled of urgent data; that begins with stack_signal_start. `on`
+ * false: no more, from now on. Result: is there ever anything to signal (TCP)?
+ */
+bool sock_signal_ask(struct socket *so, uint32_t client, bool on);
+/* Whoever sends the signals is ready for those of socket `id`: 0, -EBADF, or -EPERM: `client` is
+ * not the last that asked. */
+int stack_signal_start(struct stack *st, uint32_t id, uint32_t client);
+/* Is it still wanted (and the socket not closed)? */
+bool stack_signal_kept(struct stack *st, uint32_t id);
+/* The id of a socket whose urgent pointer moved since it was last taken; 0: there is none. */
+uint32_t stack_signal_take(struct stack *st);
 
 #endif

@@ -62,6 +62,19 @@ static void rows(void)
 		FUZZ_MUST(++n < 1000);
 }
 
+/* On and off in turn, and one of those owed is taken now and then. */
+static void signals(struct socket *so)
+{
+	uint32_t id;
+
+	if (sock_signal_ask(so, 1, !so->signal_on)) {
+		FUZZ_MUST(stack_signal_start(fz, sock_id(so), 1) == 0);
+		return;
+	}
+	id = stack_signal_take(fz);
+	FUZZ_MUST(!id || sock_get(fz, id)->signal_on);
+}
+
 static void ask(struct socket *so)
 {
 	struct sock_addr a;
@@ -72,6 +85,7 @@ static void ask(struct socket *so)
 	(void)sock_unsent(so);
 	FUZZ_MUST(sock_get(fz, sock_id(so)) == so);
 	FUZZ_MUST(sock_events(so) == so->events);
+	signals(so);
 	rows();
 }
 

@@ -197,6 +197,129 @@ START_TEST(an_urgent_byte_is_sent_with_its_pointer)
 }
 END_TEST
 
+static void want_signals(struct socket *so)
+{
+	ck_assert(sock_signal_ask(so, 7, true));
+	ck_assert_int_eq(stack_signal_start(d.st, sock_id(so), 7), 0);
+}
+
+START_TEST(the_owner_is_signalled_when_the_pointer_moves)
+{
+	send_urgent(1, 10, 5);
+	ck_assert_uint_eq(stack_signal_take(d.st), 0); /* nobody asked */
+	want_signals(p.so);
+	send_urgent(1, 10, 5);
+	ck_assert_uint_eq(stack_signal_take(d.st), 0); /* known already */
+	send_urgent(11, 10, 5);
+	ck_assert_uint_eq(d.signals, 1);
+	ck_assert_uint_eq(stack_signal_take(d.st), sock_id(p.so));
+	ck_assert_uint_eq(stack_signal_take(d.st), 0);
+	peer_send(&p, A, 21, 1, 5);
+	ck_assert_uint_eq(stack_signal_take(d.st), 0);
+	send_urgent(26, 1, 100); /* announced is enough */
+	ck_assert_uint_eq(stack_signal_take(d.st), sock_id(p.so));
+	send_urgent(27, 100, 99);
+	ck_assert_uint_eq(stack_signal_take(d.st), 0);
+}
+END_TEST
+
+/* Another connection; the first is in *first meanwhile. */
+static void second_connection(struct peer *first)
+{
+	desk_flush(&d);
+	desk_drop_sent(&d, 0);
+	*first = p;
+	p = peer_make(&d);
+	p.port++;
+	p.listener = first->listener;
+	peer_accepted(&p);
+}
+
+static void swap(struct peer *other)
+{
+	struct peer mine = p;
+
+	p = *other;
+	*other = mine;
+}
+
+START_TEST(signals_that_nobody_took_are_one)
+{
+	struct peer first;
+
+	want_signals(p.so);
+	second_connection(&first);
+	want_signals(p.so);
+	send_urgent(1, 10, 5);
+	send_urgent(11, 10, 5);
+	ck_assert_uint_eq(d.signals, 1);
+	swap(&first);
+	send_urgent(1, 10, 5);
+	ck_assert_uint_eq(d.signals, 2);
+	ck_assert_uint_eq(stack_signal_take(d.st), sock_id(first.so)); /* came first */
+	ck_assert_uint_eq(stack_signal_take(d.st), sock_id(p.so));
+	ck_assert_uint_eq(stack_signal_take(d.st), 0);
+	send_urgent(11, 10, 5);
+	ck_assert_uint_eq(stack_signal_take(d.st), sock_id(p.so));
+}
+END_TEST
+
+START_TEST(an_accepted_socket_has_no_owner)
+{
+	struct peer first;
+
+	want_signals(p.listener);
+	second_connection(&first);
+	send_urgent(1, 10, 5);
+	ck_assert_uint_eq(stack_signal_take(d.st), 0);
+}
+END_TEST
+
+START_TEST(who_is_closed_is_owed_nothing)
+{
+	uint32_t id = sock_id(p.so);
+	struct peer first;
+
+	want_signals(p.so);
+	ck_assert(stack_signal_kept(d.st, id));
+	send_urgent(1, 10, 5);
+	second_connection(&first);
+	want_signals(p.so);
+	send_urgent(1, 10, 5);
+	sock_close(first.so);
+	ck_assert(!stack_signal_kept(d.st, id));
+	ck_assert_uint_eq(stack_signal_take(d.st), sock_id(p.so));
+	send_urgent(11, 10, 5);
+	sock_close(p.so);
+	ck_assert_uint_eq(stack_signal_take(d.st), 0);
+	ck_assert(!stack_signal_kept(d.st, id));
+	ck_assert_int_eq(stack_signal_start(d.st, id, 7), -EBADF);
+}
+END_TEST
+
+START_TEST(signals_begin_for_the_one_that_asked_and_end_for_all)
+{
+	struct socket *udp = desk_socket(&d, SOCK_DGRAM, 0);
+	uint32_t id = sock_id(p.so);
+
+	ck_assert_int_eq(stack_signal_start(d.st, id, 0), -EPERM);
+	ck_assert_int_eq(stack_signal_start(d.st, id, 7), -EPERM);
+	ck_assert(sock_signal_ask(p.so, 7, true));
+	send_urgent(1, 10, 5);
+	ck_assert_uint_eq(stack_signal_take(d.st), 0); /* asked is not begun */
+	ck_assert_int_eq(stack_signal_start(d.st, id, 8), -EPERM);
+	ck_assert_int_eq(stack_signal_start(d.st, id, 7), 0);
+	ck_assert_int_eq(stack_signal_start(d.st, id, 7), -EPERM);
+	send_urgent(11, 10, 5);
+	ck_assert(!sock_signal_ask(p.so, 9, false));
+	ck_assert_uint_eq(stack_signal_take(d.st), 0);
+	send_urgent(21, 10, 5);
+	ck_assert_uint_eq(stack_signal_take(d.st), 0);
+	ck_assert(!stack_signal_kept(d.st, id));
+	ck_assert(!sock_signal_ask(udp, 7, true)); /* never has any */
+}
+END_TEST
+
 int main(void)
 {
 	return run_cases("tcp_urg",
@@ -205,6 +328,10 @@ int main(void)
 			       inline_it_stays_where_it_was, the_mark_is_where_the_byte_was,
 			       it_may_be_announced_before_it_comes, alone_it_leaves_nothing_to_read,
 			       a_newer_one_replaces_it, pointers_of_nonsense_do_nothing,
-			       an_urgent_byte_is_sent_with_its_pointer),
+			       an_urgent_byte_is_sent_with_its_pointer,
+			       the_owner_is_signalled_when_the_pointer_moves,
+			       signals_that_nobody_took_are_one, who_is_closed_is_owed_nothing,
+			       an_accepted_socket_has_no_owner,
+			       signals_begin_for_the_one_that_asked_and_end_for_all),
 			 setup, teardown);
 }

@@ -38,6 +38,11 @@ static void ready(void *arg, uint32_t id, uint32_t events, bool wake)
 	d->wakes += wake;
 }
 
+static void signal_owed(void *arg)
+{
+	((struct desk *)arg)->signals++;
+}
+
 static void add_addr(struct desk *d, unsigned port, uint32_t addr)
 {
 	struct ip_addr a = {.family = AF_INET, .prefix = 24};
@@ -59,6 +64,7 @@ void desk_open_caps(struct desk *d, uint32_t caps)
 	d->arena.size = ARENA_SIZE;
 	pktbuf_pool_init(&d->pool, d->headers, d->data, 0, DESK_PKTBUFS);
 	conf.env.ready = ready;
+	conf.env.signal = signal_owed;
 	conf.env.arg = d;
 	conf.pool = &d->pool;
 	conf.now = d->now;

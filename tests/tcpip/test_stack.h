@@ -28,6 +28,7 @@ struct desk {
 	/* What stack_env.ready was told last, and how often. */
 	uint32_t ready_id, ready_events;
 	unsigned readies, wakes;
+	unsigned signals; /* calls of stack_env.signal */
 };
 
 /* A packet as read back from a frame: headers, and the payload above the last one. */
