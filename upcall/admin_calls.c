@@ -88,11 +88,17 @@ static int make_pktbufs(struct sandbox *sb, uint32_t count)
 	return 0;
 }
 
+/* The daemon sends signals: the end of this turn calls it. */
+static void signal_owed(void *sb)
+{
+	((struct sandbox *)sb)->kick_daemon = true;
+}
+
 /* As many sockets as fit, where the number was left to us. */
 static int make_stack(struct sandbox *sb, const struct admin_init *init)
 {
 	struct stack_conf conf = {
-		.env = {.ready = sock_ready_publish, .arg = sb},
+		.env = {.ready = sock_ready_publish, .signal = signal_owed, .arg = sb},
 		.pool = &sb->pktbufs,
 		.now = turn_clock(sb),
 		.quota = init->quota,
@@ -485,6 +491,23 @@ static int64_t admin_client_gone(struct ctx *ctx, struct call_slot *s)
 	return 0;
 }
 
+/* ---- SIGURG -------------------------------------------------------------------------------- */
+
+static int64_t admin_signal_on(struct ctx *ctx, struct call_slot *s)
+{
+	return stack_signal_start(sandbox.stack, (uint32_t)s->arg[1], (uint32_t)s->arg[0]);
+}
+
+static int64_t admin_signal_kept(struct ctx *ctx, struct call_slot *s)
+{
+	return stack_signal_kept(sandbox.stack, (uint32_t)s->arg[0]);
+}
+
+static int64_t admin_signal_take(struct ctx *ctx, struct call_slot *s)
+{
+	return stack_signal_take(sandbox.stack);
+}
+
 /* ---- extensions ---------------------------------------------------------------------------- */
 
 static int64_t admin_ext_add(struct ctx *ctx, struct call_slot *s)
@@ -599,6 +622,9 @@ static const struct {
 	[ADMIN_GRANT - ADMIN_INIT] = {admin_grant, true},
 	[ADMIN_CLIENT_ADD - ADMIN_INIT] = {admin_client_add, true},
 	[ADMIN_CLIENT_GONE - ADMIN_INIT] = {admin_client_gone, true},
+	[ADMIN_SIGNAL_ON - ADMIN_INIT] = {admin_signal_on, true},
+	[ADMIN_SIGNAL_KEPT - ADMIN_INIT] = {admin_signal_kept, true},
+	[ADMIN_SIGNAL_TAKE - ADMIN_INIT] = {admin_signal_take, true},
 	[ADMIN_CLOCK - ADMIN_INIT] = {admin_clock, true},
 	[ADMIN_SHUTDOWN - ADMIN_INIT] = {admin_shutdown, false},
 	[ADMIN_EXT_ADD - ADMIN_INIT] = {admin_ext_add, true},

@@ -354,6 +354,11 @@ static int64_t call_at_mark(struct call *c)
 	return sock_at_mark(c->so);
 }
 
+static int64_t call_signal(struct call *c)
+{
+	return sock_signal_ask(c->so, c->client, c->in.arg[0]) ? c->sock : 0;
+}
+
 static int64_t call_events(struct call *c)
 {
 	uint32_t events;
@@ -398,6 +403,7 @@ static const struct {
 	[CALL_SERVICE] = {call_service, false, sizeof(struct call_service)},
 	[CALL_SERVICE_NAME] = {call_service_name, false, 0},
 	[CALL_AT_MARK] = {call_at_mark, true, 0},
+	[CALL_SIGNAL] = {call_signal, true, 0},
 };
 
 /* ---- the call block ------------------------------------------------------------------------ */

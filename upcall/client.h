@@ -10,6 +10,7 @@
  *	channel_client.c   slots
  *	mode_*.c	   one crossing in each mode
  *	pair_fd.c	   descriptors of server and direct mode
+ *	owner.c		   who gets SIGURG
  *	fdtable.c	   what is known about a descriptor
  *	wait.c		   spin, sleep, time limits, interrupted calls
  */

@@ -76,6 +76,15 @@ int sandwire_at_mark(int fd);
 int sandwire_events(int fd);
 
 /*
+ * F_SETOWN_EX of fcntl(2): who gets SIGURG when urgent data comes; nobody, at first and with pid 0.
+ * As there it is kept with the socket, not with this process, and the kernel decides whether this
+ * process may signal that one. F_SETOWN by fcntl() itself sends no signals; F_GETOWN is its own.
+ * -ESRCH, -EINVAL as there; -EMFILE: there are too many sockets with an owner.
+ */
+struct f_owner_ex;
+int sandwire_setown(int fd, const struct f_owner_ex *owner);
+
+/*
  * ppoll(2) on any descriptors. Better than the system's own: it runs the net's work in this thread
  * first and spins briefly before it sleeps, so that an answer on its way needs no wake-up.
  */

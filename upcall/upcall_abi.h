@@ -64,6 +64,9 @@ enum call_nr {
 			 ret2: 1 with -ESTALE: map them again */
 	CALL_SERVICE_NAME, /* a0: i; inline out: the name of the i-th service, or -ENOENT */
 	CALL_AT_MARK,	   /* SIOCATMARK: 1 or 0 */
+	CALL_SIGNAL, /* a0 1: I shall ask the daemon for SIGURG to the descriptor's owner (owner.c);
+			ret: the socket's id to ask with, 0: it never has urgent data. a0 0: no more
+			signals */
 	CALL_MAX,
 
 	/* Only client 0 (the daemon), by plain call; pointers are the daemon's own memory. */
@@ -99,6 +102,9 @@ enum call_nr {
 	ADMIN_EXT_REOPEN,  /* a0: place: let callers in again */
 	ADMIN_EXT_CALLS,   /* a0: place; ret: calls so far */
 	ADMIN_EXT_SYMBOL,  /* a0: const char *name, a1: uint64_t *address, 0: not one of ours */
+	ADMIN_SIGNAL_ON,   /* a0: client id, a1: socket id: it did CALL_SIGNAL, signals begin */
+	ADMIN_SIGNAL_KEPT, /* a0: socket id; ret: 1: they still shall be sent */
+	ADMIN_SIGNAL_TAKE, /* ret: id of a socket whose owner is owed SIGURG, or 0 */
 	ADMIN_IP6_UP,	   /* a0: port index, a1: const struct stack_ip6_conf * */
 	ADMIN_MAX,
 };

@@ -73,13 +73,16 @@ def others_sockets():
     s = connect()
     refused(ask(s, {"cmd": "sockfd", "sock": 1})[0])  # not attached
     refused(ask(s, {"cmd": "prove"})[0])
+    refused(ask(s, {"cmd": "signals", "sock": 1})[0])
     answer, fds = ask(s, {"cmd": "attach", "abi": 1})
     assert answer["ok"] and len(fds) >= 2, answer
     refused(ask(s, {"cmd": "attach", "abi": 1})[0])  # twice
     for sock in list(range(70)) + [0x8000, 0x8001, 0xffffffff]:
         refused(ask(s, {"cmd": "sockfd", "sock": sock})[0])
+        refused(ask(s, {"cmd": "signals", "sock": sock})[0])
     for sock in (-1, 1 << 32, 1 << 63, "1", None, [1], 1.5):
         refused(ask(s, {"cmd": "sockfd", "sock": sock})[0])
+        refused(ask(s, {"cmd": "signals", "sock": sock})[0])
     a, b = socket.socketpair()
     refused(ask(s, {"cmd": "prove"}, [a.fileno()])[0])
     refused(ask(s, {"cmd": "capture-stop", "slot": 0})[0])

@@ -194,6 +194,20 @@ START_TEST(questions_about_queues_and_the_mark_are_answered)
 }
 END_TEST
 
+START_TEST(who_asks_for_signals_learns_what_to_name_and_is_noted)
+{
+	slot.arg[0] = 1;
+	ck_assert_int_eq(call_as(5, CALL_SIGNAL, FAKE_ID(1)), FAKE_ID(1));
+	ck_assert_uint_eq(fake.so[1].signal_client, 5);
+	fake.so[0].plain = true;
+	slot.arg[0] = 1;
+	ck_assert_int_eq(call(CALL_SIGNAL), 0);
+	slot.arg[0] = 0;
+	ck_assert_int_eq(call_as(6, CALL_SIGNAL, FAKE_ID(1)), 0);
+	ck_assert_uint_eq(fake.so[1].signal_client, 0);
+}
+END_TEST
+
 START_TEST(a_receive_that_ends_at_the_mark_says_so)
 {
 	static char b[8];
@@ -787,6 +801,7 @@ int main(void)
 	tcase_add_test(c, the_call_block_is_copied_once);
 	tcase_add_test(c, results_come_back_and_nothing_else);
 	tcase_add_test(c, questions_about_queues_and_the_mark_are_answered);
+	tcase_add_test(c, who_asks_for_signals_learns_what_to_name_and_is_noted);
 	tcase_add_test(c, a_receive_that_ends_at_the_mark_says_so);
 	tcase_add_test(c, application_ranges_end_before_the_segment_and_the_kernel);
 	tcase_add_test(c, wild_buffers_are_refused_before_anything_is_done);

@@ -218,6 +218,13 @@ int sock_at_mark(const struct socket *so)
 	return so->at_mark;
 }
 
+bool sock_signal_ask(struct socket *so, uint32_t client, bool on)
+{
+	locked();
+	so->signal_client = on ? client : 0;
+	return on && !so->plain;
+}
+
 uint32_t sock_events(struct socket *so)
 {
 	locked();

@@ -15,7 +15,8 @@
 
 struct socket {
 	uint32_t id, client;
-	bool open, at_mark;
+	bool open, at_mark, plain; /* plain: never has urgent data */
+	uint32_t signal_client;
 	uint32_t events;
 	uint8_t sent[8192], queue[8192];
 	size_t n_sent, n_queue;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What programs ask: hello, attach, sockfd, prove, routes. Everybody who may connect may ask these,
- * so they answer for the connection's own client only. Called by control.c.
+ * What programs ask: hello, attach, sockfd, prove, signals, routes. Everybody who may connect may
+ * ask these, so they answer for the connection's own client only. Called by control.c.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -148,6 +148,26 @@ static json_t *prove(struct conn *c, const json_t *req, struct reply *out, struc
 	return json_pack("{s:b,s:I}", "ok", 1, "sock", (json_int_t)sock);
 }
 
+/* The end on which the program says who the owner is. */
+static json_t *signals(struct conn *c, const json_t *req, struct reply *out, struct failure *f)
+{
+	uint64_t sock;
+	int a;
+
+	if (!c->client) {
+		failed_errno(f, "signals", ENOTCONN);
+		return NULL;
+	}
+	if (request_number(req, "sock", UINT32_MAX, &sock, f))
+		return NULL;
+	a = owners_make(c->net, c->client->id, c->uid, (uint32_t)sock, f);
+	if (a < 0)
+		return NULL;
+	out->own[out->n_fds] = false;
+	out->fds[out->n_fds++] = a;
+	return answer_ok();
+}
+
 /* What the net routes, for programs that want to know without a crossing. */
 static json_t *routes(struct conn *c, const json_t *req, struct reply *out, struct failure *f)
 {
@@ -166,6 +186,7 @@ static json_t *routes(struct conn *c, const json_t *req, struct reply *out, stru
 }
 
 const struct control_command control_attach_commands[] = {
-	{"hello", false, hello}, {"attach", false, attach}, {"sockfd", false, sockfd},
-	{"prove", false, prove}, {"routes", false, routes}, {NULL, false, NULL},
+	{"hello", false, hello}, {"attach", false, attach},   {"sockfd", false, sockfd},
+	{"prove", false, prove}, {"signals", false, signals}, {"routes", false, routes},
+	{NULL, false, NULL},
 };

@@ -6,7 +6,7 @@
  * until the net is up or has failed, and gets that as the exit status.
  *
  * Reading order: config.c, net_up.c, loop.c, turn.c, then control.c and clients.c, serve.c,
- * pair_fd.c, module.c, ports.c with port_pci.c and port_tap.c.
+ * pair_fd.c, owners.c, module.c, ports.c with port_pci.c and port_tap.c.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -14,6 +14,7 @@
 #include "tools/sandwired/control.h"
 #include "tools/sandwired/extensions.h"
 #include "tools/sandwired/loop.h"
+#include "tools/sandwired/owners.h"
 #include "tools/sandwired/pair_fd.h"
 #include "tools/sandwired/ports.h"
 #include "tools/sandwired/rundir.h"
@@ -35,6 +36,7 @@ struct net {
 	struct net_port ports[PORT_MAX];
 	unsigned n_ports;
 	struct pair_table pairs; /* server and direct mode */
+	struct owners owners;	 /* who gets SIGURG */
 	struct client *clients[SEG_CLIENT_MAX];
 	unsigned n_clients, next_client;
 	struct extension ext[SEG_EXT_COUNT];

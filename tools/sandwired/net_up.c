@@ -286,7 +286,7 @@ static const struct stage {
 	{mode_up, nothing},	   {dir_up, dir_down},		{log_up, log_down},
 	{loop_up, loop_down},	   {segment_up, segment_down},	{clock_up, nothing},
 	{module_up, module_close}, {image_up, extensions_free}, {pairs_up, pairs_free},
-	{ports_open, ports_down},  {addrs_up, nothing},		{control_open, control_close},
+	{ports_open, ports_down},  {addrs_up, owners_free},	{control_open, control_close},
 };
 #define STAGES (sizeof(stages) / sizeof(stages[0]))
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What the daemon does whenever it is awake: serve calls, move frames of software ports, run turns
- * until nothing is left, pass on wake-ups, re-arm interrupts; then how long it may sleep. Called
- * by loop.c after each batch of events; calls serve.c, ports.c, pair_fd.c or module.c.
+ * until nothing is left, signal, pass on wake-ups, re-arm interrupts; then how long it may sleep.
+ * Called by loop.c after each batch of events; calls serve.c, ports.c, owners.c, pair_fd.c or
+ * module.c.
  */
 #include <errno.h>
 
@@ -54,6 +55,7 @@ uint64_t net_after(void *arg)
 		frames = image_admin(ADMIN_TURN, IMAGE_PTR(&deadline), 0, 0, 0);
 		if (frames > 0)
 			work += (unsigned)frames;
+		work += owners_signal(net);
 		work += ports_give(net);
 		pass_wakes(net);
 		net->turns++;
