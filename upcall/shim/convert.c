@@ -2,7 +2,8 @@
 /*
  * An Internet socket begins as the kernel's, for only its first address tells to whom it belongs.
  * When that is the net, a Sandwire socket takes its number: with the options set so far, the
- * descriptor flags, the port, the epoll registrations. Called by intercept.c and transfer.c.
+ * descriptor flags, the owner, the port, the epoll registrations. Called by intercept.c and
+ * transfer.c.
  */
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -170,6 +171,20 @@ static void keep_port(int from, int to)
 		sandwire_bind(to, (struct sockaddr *)&name, len);
 }
 
+/* And SIGIO, in whatever the kernel makes of it: README.md, "Not done". */
+static void owner_copy(int from, int to)
+{
+	long flags = RAW3(SYS_fcntl, from, F_GETFL, 0), sig = RAW3(SYS_fcntl, from, F_GETSIG, 0);
+	struct f_owner_ex owner;
+
+	if (!RAW3(SYS_fcntl, from, F_GETOWN_EX, &owner) && owner.pid)
+		sandwire_setown(to, &owner);
+	if (sig > 0)
+		RAW3(SYS_fcntl, to, F_SETSIG, sig);
+	if (flags > 0 && flags & O_ASYNC)
+		RAW3(SYS_fcntl, to, F_SETFL, flags);
+}
+
 static void take_number(int sock, int fd)
 {
 	bool cloexec = RAW3(SYS_fcntl, fd, F_GETFD, 0) & FD_CLOEXEC;
@@ -201,6 +216,7 @@ int convert(int fd)
 	options_copy(fd, sock, domain, type);
 	if (fresh >= 0)
 		RAW3(SYS_close, fresh, 0, 0);
+	owner_copy(fd, sock);
 	if (word & FD_BOUND)
 		keep_port(fd, sock);
 	if (word & FD_DUPED) {

@@ -4,6 +4,8 @@
  * socket options. Here an Internet socket's first address decides which stack it belongs to. Called
  * by programs in place of libc; calls libsandwire, or libc.
  */
+#include <fcntl.h>
+#include <limits.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -259,6 +261,27 @@ static long sock_count(int (*ask)(int), int fd, int *count)
 	return 0;
 }
 
+long shim_set_owner(int fd, int who)
+{
+	struct f_owner_ex owner = {.type = F_OWNER_PID, .pid = who};
+
+	if (who == INT_MIN)
+		return -EINVAL;
+	if (who < 0)
+		owner = (struct f_owner_ex){.type = F_OWNER_PGRP, .pid = -who};
+	return sandwire_setown(fd, &owner);
+}
+
+static long get_owner(int fd, int *who)
+{
+	struct f_owner_ex owner;
+	long ret = RAW3(SYS_fcntl, fd, F_GETOWN_EX, &owner);
+
+	if (!ret)
+		*who = owner.type == F_OWNER_PGRP ? -owner.pid : owner.pid;
+	return ret;
+}
+
 INTERCEPT int ioctl(int fd, unsigned long request, ...)
 {
 	va_list ap;
@@ -279,6 +302,14 @@ INTERCEPT int ioctl(int fd, unsigned long request, ...)
 		break;
 	case SIOCATMARK:
 		SHIM_TRY(fd, sock_count(sandwire_at_mark, fd, arg));
+		break;
+	case FIOSETOWN:
+	case SIOCSPGRP:
+		SHIM_TRY(fd, shim_set_owner(fd, *(int *)arg));
+		break;
+	case FIOGETOWN:
+	case SIOCGPGRP:
+		SHIM_TRY(fd, get_owner(fd, arg));
 		break;
 	default:
 		/* FIONBIO, FIOCLEX and their like are the descriptor's own. */

@@ -157,6 +157,10 @@ INTERCEPT int fcntl(int fd, int command, ...)
 	va_start(ap, command);
 	arg = va_arg(ap, void *);
 	va_end(ap);
+	if (command == F_SETOWN)
+		SHIM_TRY(fd, shim_set_owner(fd, (int)(intptr_t)arg));
+	if (command == F_SETOWN_EX)
+		SHIM_TRY(fd, sandwire_setown(fd, arg));
 	ret = REAL(fcntl)(fd, command, arg);
 	if (ret >= 0 && (command == F_DUPFD || command == F_DUPFD_CLOEXEC))
 		duplicated(fd, ret);

@@ -87,6 +87,9 @@ static inline bool shim_is_sock(int fd)
 		}                                                                                  \
 	} while (0)
 
+/* F_SETOWN: a process, minus a group, or 0: nobody. As SHIM_TRY wants it. */
+long shim_set_owner(int fd, int who);
+
 /* ---- decide.c ------------------------------------------------------------------------------- */
 enum verdict { GOES_KERNEL = 0, GOES_NET = 1, GOES_LATER = 2 }; /* or -errno: strict refuses */
 struct decider {

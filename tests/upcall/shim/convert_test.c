@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -238,6 +239,31 @@ START_TEST(a_port_chosen_before_is_kept)
 }
 END_TEST
 
+START_TEST(the_owner_chosen_before_is_kept)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), who = getpid();
+
+	ck_assert_int_eq(ioctl(fd, FIOSETOWN, &who), 0);
+	ck_assert_int_eq(fcntl(fd, F_SETSIG, SIGUSR1), 0);
+	ck_assert_int_eq(fcntl(fd, F_SETFL, O_ASYNC | O_NONBLOCK), 0);
+	ck_assert_int_eq(connect_to(fd, "192.0.2.2"), 0);
+	ck_assert_uint_eq(fake_crossings[CALL_SIGNAL], 1);
+	ck_assert_int_eq(fcntl(fd, F_GETOWN), who);
+	ck_assert_int_eq(fcntl(fd, F_GETSIG), SIGUSR1);
+	ck_assert(fcntl(fd, F_GETFL) & O_NONBLOCK); /* an eventfd has no O_ASYNC */
+	ck_assert_int_eq(fcntl(fd, F_SETOWN, 0), 0);
+	ck_assert_uint_eq(fake_crossings[CALL_SIGNAL], 2);
+	who = -getpgrp();
+	ck_assert_int_eq(ioctl(fd, SIOCSPGRP, &who), 0);
+	who = 0;
+	ck_assert_int_eq(ioctl(fd, SIOCGPGRP, &who), 0);
+	ck_assert_int_eq(who, -getpgrp());
+	ck_assert_int_eq(fcntl(fd, F_GETOWN), -getpgrp());
+	ck_assert_uint_eq(fake_crossings[CALL_SIGNAL], 3);
+	close(fd);
+}
+END_TEST
+
 START_TEST(a_datagram_socket_goes_where_its_first_datagram_goes)
 {
 	struct sockaddr_in net = in4("192.0.2.2", 9), lo = in4("127.0.0.1", 9);
@@ -286,6 +312,7 @@ int main(void)
 	tcase_add_test(tc, epoll_registrations_move_with_the_number);
 	tcase_add_test(tc, a_registration_taken_back_does_not_move);
 	tcase_add_test(tc, a_port_chosen_before_is_kept);
+	tcase_add_test(tc, the_owner_chosen_before_is_kept);
 	tcase_add_test(tc, a_datagram_socket_goes_where_its_first_datagram_goes);
 	tcase_add_test(tc, a_stale_word_heals);
 	suite_add_tcase(s, tc);

@@ -47,6 +47,7 @@ enum service {
 	SERVICE_LATE = 8,    /* as SERVICE_SILENT for half a second, then as SERVICE_COUNT */
 	SERVICE_HALF = 9,    /* ends its own sending at once, then as SERVICE_LATE */
 	SERVICE_URGENT = 10, /* sends "abcd", of which the d is urgent, and, asked, "ef" */
+	SERVICE_ALARM = 11,  /* sends an urgent byte back for each that it reads */
 };
 
 static inline uint8_t pattern(uint64_t i)

@@ -134,12 +134,20 @@ static void serve_urgent(int fd)
 	serve_silent(fd);
 }
 
+static void serve_alarm(int fd)
+{
+	char c;
+
+	while (read(fd, &c, 1) == 1 && send(fd, &c, 1, MSG_OOB) == 1)
+		;
+}
+
 static void (*const services[])(int) = {
 	[SERVICE_ECHO] = serve_echo,	 [SERVICE_COUNT] = serve_count,
 	[SERVICE_SOURCE] = serve_source, [SERVICE_RESET] = serve_reset,
 	[SERVICE_SILENT] = serve_silent, [SERVICE_DIAL] = serve_dial,
 	[SERVICE_LATE] = serve_late,	 [SERVICE_HALF] = serve_half,
-	[SERVICE_URGENT] = serve_urgent,
+	[SERVICE_URGENT] = serve_urgent, [SERVICE_ALARM] = serve_alarm,
 };
 #define N_SERVICES (sizeof(services) / sizeof(services[0]))
 

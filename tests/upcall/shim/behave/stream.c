@@ -239,6 +239,140 @@ static const char *the_mark_is_where_the_urgent_byte_was(void)
 	return NULL;
 }
 
+/* SIGURG within so many ms? It is blocked, so it waits for us. */
+static bool signalled(int ms)
+{
+	struct timespec limit = {ms / 1000, ms % 1000 * 1000000l};
+	sigset_t urg;
+
+	sigemptyset(&urg);
+	sigaddset(&urg, SIGURG);
+	return sigtimedwait(&urg, NULL, &limit) == SIGURG;
+}
+
+static void block_urg(void)
+{
+	sigset_t urg;
+
+	sigemptyset(&urg);
+	sigaddset(&urg, SIGURG);
+	sigprocmask(SIG_BLOCK, &urg, NULL);
+}
+
+/* Has the peer send an urgent byte, and takes it. */
+static bool alarmed(int fd)
+{
+	uint64_t until = now_ms() + 5000;
+	ssize_t n = -1;
+	char c;
+
+	if (write(fd, "!", 1) != 1)
+		return false;
+	while (n < 0 && now_ms() < until) {
+		n = recv(fd, &c, 1, MSG_OOB);
+		if (n < 0)
+			usleep(500);
+	}
+	return n == 1 && c == '!';
+}
+
+static const char *urgent_data_signals_the_owner(void)
+{
+	int fd = dial(SERVICE_ALARM), who = -1;
+
+	NEED(fd >= 0);
+	block_urg();
+	NEED(fcntl(fd, F_GETOWN) == 0);
+	NEED(alarmed(fd) && !signalled(100));
+	NEED(fcntl(fd, F_SETOWN, getpid()) == 0);
+	NEED(fcntl(fd, F_GETOWN) == getpid());
+	NEED(ioctl(fd, SIOCGPGRP, &who) == 0 && who == getpid());
+	for (int i = 0; i < 300; i++)
+		NEED(alarmed(fd) && signalled(5000));
+	NEED(!signalled(100));
+	NEED(fcntl(fd, F_SETOWN, 0) == 0);
+	NEED(fcntl(fd, F_GETOWN) == 0);
+	NEED(alarmed(fd) && !signalled(100));
+	who = -getpgrp();
+	NEED(ioctl(fd, FIOSETOWN, &who) == 0);
+	who = 0;
+	NEED(ioctl(fd, FIOGETOWN, &who) == 0 && who == -getpgrp());
+	NEED(alarmed(fd) && signalled(5000));
+	close(fd);
+	return NULL;
+}
+
+static const char *an_owner_named_before_the_connection_is_signalled(void)
+{
+	struct sockaddr_in to = service(SERVICE_ALARM);
+	int fd = socket(AF_INET, SOCK_STREAM, 0), me = getpid();
+
+	block_urg();
+	NEED(ioctl(fd, SIOCSPGRP, &me) == 0);
+	NEED(connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0);
+	NEED(fcntl(fd, F_GETOWN) == me);
+	NEED(alarmed(fd) && signalled(5000));
+	close(fd);
+	return NULL;
+}
+
+static const char *the_owner_stays_who_he_is_across_fork_and_dup(void)
+{
+	int fd = dial(SERVICE_ALARM), other, status;
+	pid_t child;
+
+	NEED(fd >= 0);
+	block_urg();
+	NEED(fcntl(fd, F_SETOWN, getpid()) == 0);
+	other = dup(fd);
+	close(fd);
+	NEED(alarmed(other) && signalled(5000));
+	child = fork();
+	if (!child)
+		_exit(!(alarmed(other) && !signalled(100)));
+	NEED(waitpid(child, &status, 0) == child && status == 0);
+	NEED(signalled(5000));
+	/* The child's turn: the parent made the connection, the child names itself. */
+	child = fork();
+	if (!child)
+		_exit(fcntl(other, F_SETOWN, getpid()) || !alarmed(other) || !signalled(5000));
+	NEED(waitpid(child, &status, 0) == child && status == 0);
+	NEED(!signalled(0));
+	/* It is dead: nobody has a signal, and nobody's number is named. */
+	NEED(fcntl(other, F_GETOWN) == 0);
+	NEED(alarmed(other) && !signalled(100));
+	NEED(fcntl(other, F_SETOWN, child) == -1 && errno == ESRCH);
+	NEED(fcntl(other, F_SETOWN, INT32_MIN) == -1 && errno == EINVAL);
+	close(other);
+	return NULL;
+}
+
+static void *named_thread(void *fd)
+{
+	struct f_owner_ex me = {F_OWNER_TID, gettid()}, said = {0};
+
+	block_urg();
+	if (fcntl(*(int *)fd, F_SETOWN_EX, &me) || fcntl(*(int *)fd, F_GETOWN_EX, &said) ||
+	    said.type != F_OWNER_TID || said.pid != me.pid)
+		return NULL;
+	return alarmed(*(int *)fd) && signalled(5000) ? fd : NULL;
+}
+
+static const char *a_thread_may_be_the_owner(void)
+{
+	int fd = dial(SERVICE_ALARM);
+	pthread_t thread;
+	void *ret;
+
+	NEED(fd >= 0);
+	block_urg();
+	NEED(pthread_create(&thread, NULL, named_thread, &fd) == 0);
+	NEED(pthread_join(thread, &ret) == 0 && ret == &fd);
+	NEED(!signalled(0));
+	close(fd);
+	return NULL;
+}
+
 static const char *what_waits_to_be_sent_is_told(void)
 {
 	static char data[4 << 20];
@@ -546,6 +680,12 @@ static const struct behave_case cases[] = {
 	{"peek_leaves_the_data", peek_leaves_the_data},
 	{"what_is_left_is_told_beside_the_data", what_is_left_is_told_beside_the_data},
 	{"the_mark_is_where_the_urgent_byte_was", the_mark_is_where_the_urgent_byte_was},
+	{"urgent_data_signals_the_owner", urgent_data_signals_the_owner},
+	{"an_owner_named_before_the_connection_is_signalled",
+	 an_owner_named_before_the_connection_is_signalled},
+	{"the_owner_stays_who_he_is_across_fork_and_dup",
+	 the_owner_stays_who_he_is_across_fork_and_dup},
+	{"a_thread_may_be_the_owner", a_thread_may_be_the_owner},
 	{"what_waits_to_be_sent_is_told", what_waits_to_be_sent_is_told},
 	{"waitall_fills_the_buffer", waitall_fills_the_buffer},
 	{"half_a_close_leaves_the_other_half", half_a_close_leaves_the_other_half},
