@@ -118,6 +118,8 @@ static int64_t take_buffer(struct socket *so, uint32_t ip, uint64_t len, struct 
 	most = most > 576 ? most - IP4_HDR_LEN - TCP_HDR_LEN : TCP_MSS_DEFAULT;
 	most = (pcb->peer_mss < most ? pcb->peer_mss : most) - 20;
 	most -= (2u + pcb->fo_cookie_len + 3u) & ~3u;
+	if (most > TCP_MSS_MAX)
+		most = TCP_MSS_MAX;
 	(*out)->len = (uint16_t)(len < most ? len : most);
 	return (*out)->len;
 }

@@ -14,11 +14,13 @@
 static struct desk d;
 static struct peer p;
 static const uint8_t given[6] = {1, 2, 3, 4, 5, 6}; /* the peer's cookie for us */
+static uint16_t mss;				    /* the peer's */
 
 static void setup(void)
 {
 	peer_desk_open(&d);
 	p = peer_make(&d);
+	mss = 1460;
 }
 
 static void teardown(void)
@@ -205,7 +207,7 @@ static int64_t send_fast(const char *text)
 
 static void syn_ack(uint32_t ack, bool cookie)
 {
-	struct tcp_opts o = {.has_mss = true, .mss = 1460, .sack_ok = true};
+	struct tcp_opts o = {.has_mss = true, .mss = mss, .sack_ok = true};
 
 	if (cookie) {
 		o.fo = given;
@@ -267,6 +269,28 @@ START_TEST(data_that_was_not_taken_goes_again)
 	ck_assert_uint_eq(desk_count(&d, "TcpFastOpenActiveFail"), 1);
 	peer_send(&p, A, 1, 6, 0);
 	ck_assert_int_eq(sock_unsent(p.so), 0);
+}
+END_TEST
+
+/* A link of 9000 bytes and a peer that takes as much: a SYN is one buffer all the same. */
+START_TEST(the_data_of_a_syn_is_no_more_than_a_buffer_holds)
+{
+	struct pktbuf *list;
+	struct sock_addr a;
+	int64_t n;
+
+	desk_wide(&d);
+	mss = 8960;
+	learn();
+	a = name(ip(10, 0, 0, 9), p.port);
+	p.so = desk_socket(&d, SOCK_STREAM, 0);
+	n = sock_send_reserve(p.so, 8000, &a, MSG_FASTOPEN, &list);
+	ck_assert_int_gt(n, 1460);
+	ck_assert_uint_eq(list->len, n);
+	ck_assert_int_le(n, PKTBUF_SIZE - PKTBUF_HEADROOM);
+	ck_assert_int_eq(sock_send_commit(p.so, list, (uint64_t)n, &a, MSG_FASTOPEN), n);
+	desk_flush(&d);
+	ck_assert_uint_eq(peer_get(&p).len, n);
 }
 END_TEST
 
@@ -557,7 +581,8 @@ int main(void)
 		      a_wrong_cookie_gets_a_new_one_and_its_data_again,
 		      no_more_than_the_program_said_are_pending, who_did_not_ask_for_it_has_it_not,
 		      the_syn_again_brings_the_syn_ack_again, the_second_time_data_goes_on_the_syn,
-		      data_that_was_not_taken_goes_again, a_part_may_be_taken,
+		      data_that_was_not_taken_goes_again,
+		      the_data_of_a_syn_is_no_more_than_a_buffer_holds, a_part_may_be_taken,
 		      more_than_was_sent_is_not_believed, a_syn_without_an_answer_goes_again_bare,
 		      no_more_than_a_segment_goes_on_the_syn, it_can_be_turned_off,
 		      connecting_without_a_cookie_asks_for_one,
