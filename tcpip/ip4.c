@@ -74,6 +74,7 @@ static bool nobody_asks(const struct ip4_hdr *ip)
 void ip_tcp_pieces(struct stack *st, struct port *port, struct pktbuf *p, const struct ip4_hdr *ip)
 {
 	struct tcp_hdr whole, h;
+	uint8_t cookie[TCP_FO_MAX];
 	struct pktbuf *rest;
 	uint32_t at = 0;
 
@@ -83,6 +84,8 @@ void ip_tcp_pieces(struct stack *st, struct port *port, struct pktbuf *p, const 
 		return;
 	}
 	if (whole.flags & TCP_SYN) {
+		if (whole.opts.fo) /* in the header, which is built anew where it is */
+			whole.opts.fo = memcpy(cookie, whole.opts.fo, whole.opts.fo_len);
 		pktbuf_trim_total(p, p->len);
 		whole.flags &= (uint8_t) ~(TCP_FIN | TCP_PSH);
 	}

@@ -29,7 +29,6 @@
 #define OPT_SACK     5u
 #define OPT_TS	     8u
 #define OPT_FO	     34u
-#define FO_MAX	     16u
 #define FO_ROOM(n)   ((2u + (n) + 3u) & ~3u)
 #define WSCALE_MAX   14u
 #define TCP_OPT_ROOM 40u
@@ -453,7 +452,7 @@ static void parse_opts(struct tcp_opts *o, const uint8_t *p, unsigned len, bool 
 			o->has_ts = true;
 			o->ts_val = wire_get32(p + 2);
 			o->ts_ecr = wire_get32(p + 6);
-		} else if (p[0] == OPT_FO && syn && n <= 2 + FO_MAX && n % 2 == 0 && n != 4) {
+		} else if (p[0] == OPT_FO && syn && n <= 2 + TCP_FO_MAX && n % 2 == 0 && n != 4) {
 			o->fo = p + 2;
 			o->fo_len = (uint8_t)(n - 2);
 		} else if (p[0] == OPT_SACK && !syn) {

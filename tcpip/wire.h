@@ -134,6 +134,7 @@ enum tcp_flags {
 };
 
 #define TCP_TS_ROOM 12u /* of the timestamp option with two NOPs before it, or SACK-permitted */
+#define TCP_FO_MAX  16u /* bytes of a Fast Open cookie, RFC 7413 2 */
 
 struct tcp_sack_block {
 	uint32_t start, end;

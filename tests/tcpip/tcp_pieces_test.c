@@ -2,6 +2,7 @@
 /* TCP segments that no buffer holds: they arrive as IP fragments, as QEMU's e1000e sends what it
  * was to segment, or in frames in pieces. */
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -217,6 +218,33 @@ START_TEST(a_segment_to_a_port_where_nobody_is_is_reset_once)
 }
 END_TEST
 
+/* Its header is written anew where it was read from: the cookie must be the same one. */
+START_TEST(the_first_buffer_of_a_fast_open_is_taken)
+{
+	struct tcp_opts o = {.has_mss = true, .mss = 8960, .fo = (const uint8_t *)""};
+	struct peer q = peer_make(&d);
+	uint8_t cookie[8];
+	struct segment s;
+	int queue = 5;
+
+	sock_setopt(p.listener, IPPROTO_TCP, TCPO_FASTOPEN, &queue, sizeof(queue));
+	for (unsigned i = 0; i < 2; i++) {
+		q.port++;
+		q.ts = i;
+		peer_send_opts(&q, TCP_SYN, 0, 0, i ? JUMBO - 20 : 0, &o);
+		s = peer_get(&q);
+		if (!i) {
+			ck_assert_uint_eq(s.h.opts.fo_len, 8);
+			memcpy(cookie, s.h.opts.fo, 8);
+			o.fo = cookie;
+			o.fo_len = 8;
+		}
+	}
+	ck_assert_uint_gt(s.ack, 1000);
+	ck_assert_uint_eq(desk_count(&d, "TcpFastOpenPassive"), 1);
+}
+END_TEST
+
 START_TEST(a_syn_with_more_than_a_buffer_holds_opens_a_connection)
 {
 	struct peer q = peer_make(&d);
@@ -242,6 +270,7 @@ int main(void)
 				   one_that_comes_twice_is_told_once_and_whole,
 				   the_window_does_not_move_by_less_than_a_full_segment,
 				   a_segment_to_a_port_where_nobody_is_is_reset_once,
+				   the_first_buffer_of_a_fast_open_is_taken,
 				   a_syn_with_more_than_a_buffer_holds_opens_a_connection),
 			     setup_jumbo, teardown);
 }
