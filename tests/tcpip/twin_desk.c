@@ -292,3 +292,15 @@ unsigned twin_batched(void)
 {
 	return n;
 }
+
+uint64_t twin_trains(void)
+{
+	ck_assert_uint_eq(desk_count(&twin[1], "TcpTrains"), 0);
+	return desk_count(&twin[0], "TcpTrains");
+}
+
+void twin_last_ack(uint32_t ack)
+{
+	ck_assert_uint_ge(twin_n_sent, 1);
+	ck_assert_uint_eq(twin_sent[0][twin_n_sent - 1].h.ack - PEER_ISS, ack);
+}

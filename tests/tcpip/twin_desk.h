@@ -62,4 +62,7 @@ void twin_pass(uint64_t ns);
 int64_t twin_read_all(uint32_t from);
 int64_t twin_read_from(struct socket *a, struct socket *b, uint32_t from);
 
+uint64_t twin_trains(void);	  /* how many went up as one, of the first desk's */
+void twin_last_ack(uint32_t ack); /* the stack's last segment has it */
+
 #endif
