@@ -201,6 +201,71 @@ START_TEST(timestamps_must_be_the_same)
 }
 END_TEST
 
+START_TEST(a_segment_without_timestamps_and_one_whose_are_zero_do_not_join)
+{
+	struct twin_seg s;
+
+	twin_peer[0].ts = twin_peer[1].ts = true;
+	twin_accepted();
+	twin_put(twin_at(1, MSS));
+	s = twin_at(1 + MSS, MSS);
+	s.zero_ts = true; /* an old duplicate, by its time */
+	twin_put(s);
+	twin_arrive();
+	ck_assert_uint_eq(twin_trains(), 0);
+	ck_assert_uint_eq(desk_count(&twin[0], "TcpPawsDrops"), 1);
+	ck_assert_int_eq(twin_read_all(1), MSS);
+}
+END_TEST
+
+START_TEST(an_echo_of_another_time_is_another_round_trip)
+{
+	twin_peer[0].ts = twin_peer[1].ts = true;
+	twin_accepted();
+	twin_pass(1000 * MS_NS);
+	for (unsigned i = 0; i < 2; i++) {
+		struct twin_seg s = twin_at(1 + i * 1448, 1448);
+
+		s.ts = 1001;
+		s.ecr_ago = i * 500;
+		twin_put(s);
+	}
+	twin_arrive();
+	ck_assert_uint_eq(twin_trains(), 0);
+	ck_assert_uint_gt(peer_info(&twin_peer[0]).rcv_rtt, 1050000);
+	ck_assert_int_eq(twin_read_all(1), 2 * 1448);
+}
+END_TEST
+
+START_TEST(a_train_has_64_segments)
+{
+	twin_accepted();
+	for (unsigned i = 0; i < 70; i++)
+		twin_put(twin_at(1 + i * 200, 200));
+	twin_arrive();
+	ck_assert_uint_eq(twin_trains(), 2);
+	ck_assert_int_eq(twin_read_all(1), 70 * 200);
+}
+END_TEST
+
+/* Behind a gap, where a train is taken apart: the others did not say it. */
+START_TEST(what_a_first_segment_reports_is_told_once)
+{
+	struct twin_seg s = twin_at(1 + MSS, MSS);
+
+	twin_accepted();
+	for (unsigned k = 0; k < 2; k++) {
+		ck_assert_int_eq(peer_write(&twin_peer[k], MSS), MSS);
+		(void)peer_drain(&twin_peer[k]);
+	}
+	s.dsack = true;
+	twin_put(s);
+	(void)twin_put_full(1 + 2 * MSS, 3);
+	twin_arrive();
+	ck_assert_uint_eq(peer_info(&twin_peer[0]).dsack_dups, 1);
+}
+END_TEST
+
 START_TEST(marks_of_congestion_are_counted_by_the_segment)
 {
 	struct sock_addr from;
@@ -425,6 +490,9 @@ int main(void)
 	const TTest *const *cases =
 		CASES(segments_that_follow_one_another_go_up_as_one, a_push_ends_a_train,
 		      a_damaged_segment_is_dropped_alone, timestamps_must_be_the_same,
+		      a_segment_without_timestamps_and_one_whose_are_zero_do_not_join,
+		      an_echo_of_another_time_is_another_round_trip, a_train_has_64_segments,
+		      what_a_first_segment_reports_is_told_once,
 		      marks_of_congestion_are_counted_by_the_segment,
 		      flows_that_take_turns_have_a_train_each, more_flows_than_trains_lose_nothing,
 		      an_error_about_a_flow_finds_its_train_taken,

@@ -144,7 +144,7 @@ void desk_wide(struct desk *d)
 	d->port[0].port.caps |= PORT_CAP_PIECES;
 }
 
-void desk_frame(struct desk *d, unsigned port, const void *frame, size_t len)
+struct pktbuf *desk_pieces(struct desk *d, const void *frame, size_t len)
 {
 	struct pktbuf *p = NULL, **at = &p;
 	const uint8_t *from = frame;
@@ -161,6 +161,13 @@ void desk_frame(struct desk *d, unsigned port, const void *frame, size_t len)
 		left -= (*at)->len;
 		at = &(*at)->more;
 	} while (left);
+	return p;
+}
+
+void desk_frame(struct desk *d, unsigned port, const void *frame, size_t len)
+{
+	struct pktbuf *p = desk_pieces(d, frame, len);
+
 	stack_input(d->st, &d->port[port].port, &p, 1);
 	desk_flush(d);
 }

@@ -56,6 +56,8 @@ void desk_flush(struct desk *d);
 
 /* Hands in a frame, in pieces if it must be, and lets the stack answer. */
 void desk_frame(struct desk *d, unsigned port, const void *frame, size_t len);
+/* The frame as a driver hands it in. */
+struct pktbuf *desk_pieces(struct desk *d, const void *frame, size_t len);
 void desk_arp(struct desk *d, unsigned op, uint32_t spa, uint32_t tpa);
 /* From the neighbour at src to the stack's MAC. `ip` gives what matters of the IP header; total_len
  * and checksum are filled in. */

@@ -7,11 +7,11 @@
 #include <sys/socket.h>
 
 #define A     TCP_ACK
-#define BATCH 64u
+#define BATCH 100u
 
 struct frame {
 	uint16_t len;
-	uint8_t data[PKTBUF_SIZE];
+	uint8_t data[TEST_FRAME_MAX];
 };
 
 struct desk twin[2];
@@ -75,11 +75,12 @@ void twin_put(struct twin_seg s)
 	h.seq = PEER_ISS + s.seq;
 	h.ack = s.flags & A ? twin_peer[0].stack_iss + s.ack : 0;
 	h.urgent = s.urgent;
-	h.opts.has_ts = s.ts != 0;
+	h.opts.has_ts = s.ts != 0 || s.zero_ts;
 	h.opts.ts_val = s.ts;
-	h.opts.ts_ecr = twin_peer[0].ts_ecr;
-	h.opts.n_sack = s.sack;
-	h.opts.sack[0] = (struct tcp_sack_block){h.ack + TWIN_MSS, h.ack + 2 * TWIN_MSS};
+	h.opts.ts_ecr = s.zero_ts ? 0 : twin_peer[0].ts_ecr - s.ecr_ago;
+	h.opts.n_sack = s.sack || s.dsack;
+	h.opts.sack[0] = s.dsack ? (struct tcp_sack_block){h.ack - 100, h.ack}
+				 : (struct tcp_sack_block){h.ack + TWIN_MSS, h.ack + 2 * TWIN_MSS};
 	hdr = tcp_build(l4, &h);
 	for (uint32_t i = 0; i < s.len; i++)
 		l4[hdr + i] = (uint8_t)((s.seq + i) * 7 + (s.seq + i) / 256);
@@ -216,12 +217,8 @@ void twin_arrive(void)
 	struct pktbuf *in[BATCH];
 
 	for (unsigned k = 0; k < 2; k++) {
-		for (unsigned i = 0; i < n; i++) {
-			in[i] = pktbuf_alloc(&twin[k].pool);
-			ck_assert_ptr_nonnull(in[i]);
-			memcpy(pktbuf_data(in[i]), batch[i].data, batch[i].len);
-			in[i]->len = batch[i].len;
-		}
+		for (unsigned i = 0; i < n; i++)
+			in[i] = desk_pieces(&twin[k], batch[i].data, batch[i].len);
 		for (unsigned i = 0, step = k ? 1 : n; i < n; i += step)
 			stack_input(twin[k].st, &twin[k].port[0].port, in + i, step);
 		desk_flush(&twin[k]);

@@ -21,7 +21,10 @@ struct twin_seg {
 	uint8_t flags, tos;
 	uint32_t seq, ack, len, ts; /* ts 0: no timestamps */
 	uint16_t window, urgent;
-	bool sack, bad; /* with a SACK block; damaged */
+	uint32_t ecr_ago; /* the echo is of so many ms before the stack's last timestamp */
+	bool zero_ts;	  /* timestamps that are both 0 */
+	bool sack, bad;	  /* with a SACK block; damaged */
+	bool dsack;	  /* with a SACK block of what was acknowledged */
 };
 
 /* One that the stack sent. */
