@@ -90,6 +90,7 @@ void ip_tcp_pieces(struct stack *st, struct port *port, struct pktbuf *p, const 
 		whole.flags &= (uint8_t) ~(TCP_FIN | TCP_PSH);
 	}
 	pktbuf_pull(p, whole.hdr_len);
+	tcp_gro_flush(st); /* what gathered is no part of this */
 	st->piece.of = pktbuf_total(p);
 	for (h = whole; p; p = rest) {
 		rest = p->more;

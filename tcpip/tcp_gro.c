@@ -121,7 +121,7 @@ void tcp_gro_in(struct stack *st, struct tcp_seg *seg)
 	struct tcp_gro *g = &st->tcp->gro;
 	struct tcp_train *t = find(g, seg);
 
-	if (t && !st->piece.of && joins(t, seg)) {
+	if (t && joins(t, seg)) {
 		join(t, seg);
 		/* A short one, too, is the last of what the peer wrote. */
 		if (seg->h.flags & TCP_PSH || seg->len < t->seg.size || t->seg.n == TRAIN_MAX)
@@ -130,7 +130,8 @@ void tcp_gro_in(struct stack *st, struct tcp_seg *seg)
 	}
 	if (t)
 		take_up(st, g, t);
-	/* A piece is looked at as long as it is known of what. */
+	/* A piece, of whose flow nothing has gathered, is looked at as long as it is known of what.
+	 */
 	if (st->piece.of || !may_begin(seg)) {
 		tcp_seg_in(st, seg);
 		return;

@@ -266,6 +266,37 @@ START_TEST(what_a_first_segment_reports_is_told_once)
 }
 END_TEST
 
+/* What is said of a packet in pieces (one answer, the size of all) is not of those before it. */
+START_TEST(a_packet_in_pieces_says_nothing_of_the_segment_before_it)
+{
+	for (unsigned k = 0; k < 2; k++)
+		desk_wide(&twin[k]);
+	twin_accepted();
+	twin_put(twin_at(1 + MSS, MSS)); /* behind a gap */
+	twin_put(twin_at(1 + 2 * MSS, 6000));
+	twin_arrive();
+	ck_assert_uint_eq(twin_n_sent, 2); /* a duplicate ACK each */
+	(void)twin_put_full(1, 1);
+	twin_arrive();
+	ck_assert_int_eq(twin_read_all(1), 2 * MSS + 6000);
+}
+END_TEST
+
+START_TEST(the_size_of_a_packet_in_pieces_is_not_that_of_the_segment_before_it)
+{
+	for (unsigned k = 0; k < 2; k++) {
+		desk_wide(&twin[k]);
+		twin_peer[k].mss = 8960;
+	}
+	twin_accepted();
+	twin_put(twin_at(1, 1000));
+	twin_put(twin_at(90000, 6000)); /* beyond the window */
+	twin_arrive();
+	ck_assert_uint_eq(peer_info(&twin_peer[0]).rcv_mss, 1000);
+	ck_assert_int_eq(twin_read_all(1), 1000);
+}
+END_TEST
+
 START_TEST(marks_of_congestion_are_counted_by_the_segment)
 {
 	struct sock_addr from;
@@ -492,6 +523,9 @@ int main(void)
 		      a_damaged_segment_is_dropped_alone, timestamps_must_be_the_same,
 		      a_segment_without_timestamps_and_one_whose_are_zero_do_not_join,
 		      an_echo_of_another_time_is_another_round_trip, a_train_has_64_segments,
+		      a_packet_in_pieces_says_nothing_of_the_segment_before_it,
+		      the_size_of_a_packet_in_pieces_is_not_that_of_the_segment_before_it,
+
 		      what_a_first_segment_reports_is_told_once,
 		      marks_of_congestion_are_counted_by_the_segment,
 		      flows_that_take_turns_have_a_train_each, more_flows_than_trains_lose_nothing,
