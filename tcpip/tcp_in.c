@@ -259,14 +259,16 @@ static void synced_in(struct tcp_pcb *pcb, struct tcp_seg *seg)
 	}
 	if (!(flags & TCP_ACK))
 		return;
-	pcb->heard_time = pcb->st->now;
-	update_ts_recent(pcb, seg);
-	if (pcb->ecn_ok)
-		tcp_ecn_in(pcb, seg);
-	if (flags & TCP_URG || pcb->urg_state == TCP_URG_AWAITED)
-		tcp_urg_in(pcb, seg);
-	if (ack_in(pcb, seg))
+	/* What else it says is believed with its ACK, which a stranger can but guess. */
+	if (ack_in(pcb, seg)) {
+		pcb->heard_time = pcb->st->now;
+		update_ts_recent(pcb, seg);
+		if (pcb->ecn_ok)
+			tcp_ecn_in(pcb, seg);
+		if (flags & TCP_URG || pcb->urg_state == TCP_URG_AWAITED)
+			tcp_urg_in(pcb, seg);
 		data_in(pcb, seg);
+	}
 	if (pcb->ack_owed == TCP_ACK_NOW)
 		tcp_mark_pending(pcb);
 }

@@ -188,6 +188,21 @@ START_TEST(old_duplicates_show_by_their_timestamp)
 }
 END_TEST
 
+/* It would make all that the peer sends look old. */
+START_TEST(a_timestamp_beside_an_ack_of_what_was_never_sent_is_not_remembered)
+{
+	struct tcp_opts o = {.has_ts = true, .ts_val = 1000000};
+
+	p.ts = true;
+	peer_accepted(&p);
+	o.ts_ecr = p.ts_ecr;
+	peer_send_opts(&p, A, 1, 3000, 10, &o);
+	peer_drain(&p);
+	peer_send(&p, A, 1, 1, 10);
+	ck_assert_int_eq(peer_read(&p, 100), 10);
+}
+END_TEST
+
 START_TEST(the_peer_closes_first)
 {
 	peer_accepted(&p);
@@ -319,8 +334,9 @@ int main(void)
 		      a_reset_answers_a_connection_attempt_with_refused, both_may_open_at_once,
 		      only_the_exact_number_resets, a_syn_on_a_connection_is_challenged,
 		      challenges_are_limited, an_ack_of_what_was_never_sent_is_not_believed,
-		      old_duplicates_show_by_their_timestamp, the_peer_closes_first,
-		      we_close_first_and_wait, both_may_close_at_once,
+		      old_duplicates_show_by_their_timestamp,
+		      a_timestamp_beside_an_ack_of_what_was_never_sent_is_not_remembered,
+		      the_peer_closes_first, we_close_first_and_wait, both_may_close_at_once,
 		      data_for_a_closed_socket_is_reset, a_later_syn_begins_anew_in_time_wait,
 		      an_earlier_syn_does_not, a_fin_ahead_of_its_data_is_kept,
 		      a_port_unreachable_ends_only_an_attempt),

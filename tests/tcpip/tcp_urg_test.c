@@ -179,6 +179,38 @@ START_TEST(pointers_of_nonsense_do_nothing)
 }
 END_TEST
 
+/* RFC 9293 3.10.7.4: the ACK comes before the urgent pointer; a stranger does not know it. */
+START_TEST(with_an_ack_of_what_was_never_sent_it_is_nobodys)
+{
+	uint8_t b;
+
+	p.stack_iss += 3000;
+	send_urgent(1, 20, 11);
+	p.stack_iss -= 3000;
+	ck_assert_int_eq(get(MSG_OOB, 1, &b), -EINVAL);
+	peer_send(&p, A, 1, 1, 20);
+	ck_assert_int_eq(get(0, 100, &b), 20);
+}
+END_TEST
+
+START_TEST(it_may_come_with_the_ack_that_ends_the_handshake)
+{
+	struct peer first = p;
+	struct sock_addr from;
+	uint8_t b;
+
+	p = peer_make(&d);
+	p.listener = first.listener;
+	p.port++;
+	peer_send(&p, TCP_SYN, 0, 0, 0);
+	peer_expect(&p, TCP_SYN | A, 0, 1, 0);
+	send_urgent(1, 20, 11);
+	ck_assert_int_eq(sock_accept(p.listener, &p.so, &from), 0);
+	ck_assert_int_eq(get(MSG_OOB, 1, &b), 1);
+	ck_assert_uint_eq(b, 11);
+}
+END_TEST
+
 START_TEST(an_urgent_byte_is_sent_with_its_pointer)
 {
 	struct pktbuf *list;
@@ -322,16 +354,18 @@ END_TEST
 
 int main(void)
 {
-	return run_cases("tcp_urg",
-			 CASES(one_byte_is_taken_out_of_the_stream,
-			       without_room_it_is_taken_and_goes_nowhere,
-			       inline_it_stays_where_it_was, the_mark_is_where_the_byte_was,
-			       it_may_be_announced_before_it_comes, alone_it_leaves_nothing_to_read,
-			       a_newer_one_replaces_it, pointers_of_nonsense_do_nothing,
-			       an_urgent_byte_is_sent_with_its_pointer,
-			       the_owner_is_signalled_when_the_pointer_moves,
-			       signals_that_nobody_took_are_one, who_is_closed_is_owed_nothing,
-			       an_accepted_socket_has_no_owner,
-			       signals_begin_for_the_one_that_asked_and_end_for_all),
-			 setup, teardown);
+	return run_cases(
+		"tcp_urg",
+		CASES(one_byte_is_taken_out_of_the_stream,
+		      without_room_it_is_taken_and_goes_nowhere, inline_it_stays_where_it_was,
+		      the_mark_is_where_the_byte_was, it_may_be_announced_before_it_comes,
+		      alone_it_leaves_nothing_to_read, a_newer_one_replaces_it,
+		      with_an_ack_of_what_was_never_sent_it_is_nobodys,
+		      it_may_come_with_the_ack_that_ends_the_handshake,
+		      pointers_of_nonsense_do_nothing, an_urgent_byte_is_sent_with_its_pointer,
+		      the_owner_is_signalled_when_the_pointer_moves,
+		      signals_that_nobody_took_are_one, who_is_closed_is_owed_nothing,
+		      an_accepted_socket_has_no_owner,
+		      signals_begin_for_the_one_that_asked_and_end_for_all),
+		setup, teardown);
 }
