@@ -424,7 +424,8 @@ void tcp_rcv_data(struct tcp_pcb *pcb, struct tcp_seg *seg)
 {
 	bool fin = seg->h.flags & TCP_FIN;
 
-	if (fin && !pcb->fin_known && seq_le(seg->end - 1, pcb->rcv_adv)) {
+	if (fin && !pcb->fin_known && seq_ge(seg->end - 1, pcb->rcv_nxt) &&
+	    seq_le(seg->end - 1, pcb->rcv_adv)) {
 		pcb->fin_known = true;
 		pcb->fin_at = seg->end - 1;
 	}

@@ -304,6 +304,20 @@ START_TEST(a_fin_ahead_of_its_data_is_kept)
 }
 END_TEST
 
+/* Not before the last ACK, so it may be a repetition; but of what, if not of the end? */
+START_TEST(a_fin_in_the_midst_of_what_was_received_is_none)
+{
+	peer_accepted(&p);
+	p.so->tcp->quick_acks = 0;
+	peer_send(&p, A, 1, 1, 10);
+	peer_quiet(&p);
+	peer_send(&p, A | TCP_FIN, 5, 1, 0);
+	peer_send(&p, A, 11, 1, 10);
+	ck_assert_int_eq(peer_read(&p, 100), 20);
+	ck_assert_uint_eq(p.so->tcp->state, TCPS_ESTABLISHED);
+}
+END_TEST
+
 START_TEST(a_port_unreachable_ends_only_an_attempt)
 {
 	uint8_t quote[28] = {0};
@@ -339,6 +353,7 @@ int main(void)
 		      the_peer_closes_first, we_close_first_and_wait, both_may_close_at_once,
 		      data_for_a_closed_socket_is_reset, a_later_syn_begins_anew_in_time_wait,
 		      an_earlier_syn_does_not, a_fin_ahead_of_its_data_is_kept,
+		      a_fin_in_the_midst_of_what_was_received_is_none,
 		      a_port_unreachable_ends_only_an_attempt),
 		setup, teardown);
 }
