@@ -323,7 +323,8 @@ static void syn_sent_in(struct tcp_pcb *pcb, struct tcp_seg *seg)
 		syn_sent_established(pcb, seg);
 		return;
 	}
-	/* Both opened at once: 3.5, figure 8. */
+	/* Both opened at once: 3.5, figure 8. Data that went on our SYN goes again. */
+	tcp_fo_end(pcb);
 	tcp_set_state(pcb, TCPS_SYN_RCVD);
 	pcb->syn_tries = 0;
 	pcb->backoff = 0;

@@ -294,6 +294,23 @@ START_TEST(the_data_of_a_syn_is_no_more_than_a_buffer_holds)
 }
 END_TEST
 
+START_TEST(when_both_open_at_once_the_program_is_told_when_it_has_succeeded)
+{
+	unsigned wakes;
+
+	second_syn();
+	peer_send(&p, TCP_SYN, 0, 0, 0);
+	peer_expect(&p, TCP_SYN | A, 0, 1, 0);
+	ck_assert_uint_eq(sock_events(p.so) & POLLOUT, 0);
+	wakes = d.wakes;
+	peer_send(&p, A, 1, 1, 0);
+	ck_assert_uint_eq(peer_get(&p).len, 5);
+	ck_assert_uint_gt(d.wakes, wakes);
+	ck_assert_uint_eq(sock_events(p.so) & POLLOUT, POLLOUT);
+	ck_assert_uint_eq(d.st->tcp->fo_n, 0);
+}
+END_TEST
+
 START_TEST(a_part_may_be_taken)
 {
 	struct segment s;
@@ -582,8 +599,10 @@ int main(void)
 		      no_more_than_the_program_said_are_pending, who_did_not_ask_for_it_has_it_not,
 		      the_syn_again_brings_the_syn_ack_again, the_second_time_data_goes_on_the_syn,
 		      data_that_was_not_taken_goes_again,
-		      the_data_of_a_syn_is_no_more_than_a_buffer_holds, a_part_may_be_taken,
-		      more_than_was_sent_is_not_believed, a_syn_without_an_answer_goes_again_bare,
+		      the_data_of_a_syn_is_no_more_than_a_buffer_holds,
+		      when_both_open_at_once_the_program_is_told_when_it_has_succeeded,
+		      a_part_may_be_taken, more_than_was_sent_is_not_believed,
+		      a_syn_without_an_answer_goes_again_bare,
 		      no_more_than_a_segment_goes_on_the_syn, it_can_be_turned_off,
 		      connecting_without_a_cookie_asks_for_one,
 		      connecting_with_a_cookie_waits_for_the_first_write,
