@@ -149,6 +149,8 @@ int64_t tcp_fo_first_commit(struct socket *so, struct pktbuf *list, uint64_t len
 	pcb->fo_pending = true;
 	pcb->snd_mss = TCP_MSS_MAX; /* one buffer, whatever the MSS will be */
 	tcp_append(pcb, list);
+	list->tcp.flags = TCP_PSH; /* if it goes again, and not on a SYN */
+	pcb->pushed = pcb->snd_end;
 	COUNT(so->st, TcpFastOpenActive);
 	tcp_start_syn(pcb);
 	return (int64_t)len;

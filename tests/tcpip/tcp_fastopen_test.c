@@ -265,7 +265,7 @@ START_TEST(data_that_was_not_taken_goes_again)
 {
 	second_syn();
 	syn_ack(1, true);
-	ck_assert_uint_eq(peer_get(&p).len, 5);
+	peer_expect(&p, A | TCP_PSH, 1, 1, 5);
 	ck_assert_uint_eq(desk_count(&d, "TcpFastOpenActiveFail"), 1);
 	peer_send(&p, A, 1, 6, 0);
 	ck_assert_int_eq(sock_unsent(p.so), 0);
