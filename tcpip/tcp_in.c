@@ -445,9 +445,10 @@ void tcp_seg_in(struct stack *st, struct tcp_seg *seg)
  * do on that way? */
 static bool goes_as_one(const struct tcp_pcb *pcb, const struct tcp_seg *train)
 {
-	return pcb->state == TCPS_ESTABLISHED && pcb->so && pcb->urg_state != TCP_URG_AWAITED &&
-	       seq_ge(train->h.ack, pcb->snd_una) && seq_le(train->h.ack, pcb->snd_nxt) &&
-	       !paws_fails(pcb, train) && tcp_rcv_takes(pcb, train);
+	return TCPS_IN(pcb->state, TCPS_CAN_RCV) && (pcb->so || pcb->listener) &&
+	       pcb->urg_state != TCP_URG_AWAITED && seq_ge(train->h.ack, pcb->snd_una) &&
+	       seq_le(train->h.ack, pcb->snd_nxt) && !paws_fails(pcb, train) &&
+	       tcp_rcv_takes(pcb, train);
 }
 
 bool tcp_train_in(struct stack *st, struct tcp_seg *seg)

@@ -99,6 +99,50 @@ START_TEST(a_handshake_and_its_data_may_be_one_batch)
 }
 END_TEST
 
+START_TEST(a_connection_not_yet_accepted_takes_a_train)
+{
+	struct sock_addr from;
+	uint32_t seq;
+
+	for (unsigned k = 0; k < 2; k++) {
+		peer_listener(&twin_peer[k], 4);
+		peer_send(&twin_peer[k], TCP_SYN, 0, 0, 0);
+		peer_expect(&twin_peer[k], TCP_SYN | TCP_ACK, 0, 1, 0);
+		peer_send(&twin_peer[k], A, 1, 1, 0);
+	}
+	seq = twin_put_full(1, 5);
+	twin_arrive();
+	ck_assert_uint_eq(twin_trains(), 1);
+	twin_last_ack(seq);
+	for (unsigned k = 0; k < 2; k++)
+		ck_assert_int_eq(sock_accept(twin_peer[k].listener, &twin_peer[k].so, &from), 0);
+	ck_assert_int_eq(twin_read_all(1), 5 * MSS);
+}
+END_TEST
+
+/* The first train acknowledges our FIN. */
+START_TEST(who_has_sent_a_fin_takes_trains)
+{
+	twin_accepted();
+	for (unsigned k = 0; k < 2; k++) {
+		ck_assert_int_eq(sock_shutdown(twin_peer[k].so, SHUT_WR), 0);
+		desk_flush(&twin[k]);
+	}
+	for (unsigned i = 0; i < 8; i++) {
+		struct twin_seg s = twin_at(1 + i * MSS, MSS);
+
+		s.ack = 2;
+		twin_put(s);
+		if (i % 4 == 3) {
+			twin_arrive();
+			ck_assert_uint_eq(twin_peer[0].so->tcp->state, TCPS_FIN_WAIT_2);
+			ck_assert_uint_eq(twin_trains(), i / 4 + 1);
+		}
+	}
+	ck_assert_int_eq(twin_read_all(1), 8 * MSS);
+}
+END_TEST
+
 START_TEST(after_the_end_there_are_no_trains)
 {
 	struct twin_seg fin;
@@ -110,23 +154,12 @@ START_TEST(after_the_end_there_are_no_trains)
 	}
 	fin = twin_at(1, 0);
 	fin.ack = 2;
-	twin_put(fin);
-	twin_arrive();
-	for (unsigned i = 0; i < 4; i++) { /* FIN-WAIT-2 */
-		struct twin_seg s = twin_at(1 + i * MSS, MSS);
-
-		s.ack = 2;
-		twin_put(s);
-	}
-	twin_arrive();
-	ck_assert_int_eq(twin_read_all(1), 4 * MSS);
 	fin.flags |= TCP_FIN;
-	fin.seq += 4 * MSS;
 	twin_put(fin);
 	twin_arrive();
 	ck_assert_uint_eq(twin_peer[0].so->tcp->state, TCPS_TIME_WAIT);
 	(void)twin_put_full(1, 4);
-	(void)twin_put_full(2 + 4 * MSS, 4);
+	(void)twin_put_full(2, 4);
 	twin_arrive();
 	ck_assert_uint_eq(twin_trains(), 0);
 }
@@ -332,7 +365,9 @@ int main(void)
 			 CASES(two_full_segments_are_acknowledged_at_once_and_one_is_not,
 			       small_segments_are_no_full_ones_and_are_put_together,
 			       nobody_listens_to_a_train, a_handshake_and_its_data_may_be_one_batch,
-			       after_the_end_there_are_no_trains, nobody_is_there_to_read_a_train,
+			       a_connection_not_yet_accepted_takes_a_train,
+			       who_has_sent_a_fin_takes_trains, after_the_end_there_are_no_trains,
+			       nobody_is_there_to_read_a_train,
 			       nobody_is_there_but_the_fin_is_not_out,
 			       a_train_whose_ack_is_nobodys_is_answered_segment_by_segment,
 			       a_train_beyond_the_end_is_cut,
