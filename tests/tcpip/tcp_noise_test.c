@@ -154,6 +154,92 @@ static void noise_call(void)
 	desk_flush(&d);
 }
 
+static void noise_icmp(void)
+{
+	struct ip4_hdr h = {
+		.protocol = 6, .src = ip(10, 0, 0, 1), .dst = ip(10, 0, 0, 9), .ttl = 60};
+	struct icmp_hdr icmp = {.type = 3, .code = 4, .rest = 500 + below(1100)};
+	const struct tcp_pcb *pcb = p.so->tcp;
+	uint8_t quote[28] = {0};
+
+	h.total_len = 1500;
+	ip4_build(quote, &h);
+	wire_put16(quote + 20, p.stack_port);
+	wire_put16(quote + 22, p.port);
+	wire_put32(quote + 24, pcb->mtu.probe && below(2) ? pcb->mtu.probe_seq : pcb->snd_una);
+	desk_icmp(&d, ip(10, 0, 0, 7), ip(10, 0, 0, 1), &icmp, quote, sizeof(quote));
+}
+
+/* An ACK of some of what is out, or of all; now and then SACK blocks, a small window. */
+static void noise_ack(void)
+{
+	const struct tcp_pcb *pcb = p.so->tcp;
+	uint32_t una = pcb->snd_una - pcb->iss, out = pcb->snd_nxt - pcb->snd_una, ack = una;
+	struct tcp_opts o = {0};
+	const struct pktbuf *b;
+
+	for (b = pcb->snd_head; b != pcb->snd_next && below(8); b = b->tcp.link)
+		ack = b->tcp.seq_end - pcb->iss;
+	if (below(20) == 0)
+		ack = una + below(out + 1);
+	for (; b != pcb->snd_next && below(4) == 0 && o.n_sack < 3; b = b->tcp.link) {
+		if (below(2))
+			continue;
+		o.sack[o.n_sack].start = b->tcp.seq + below(30) / 29;
+		o.sack[o.n_sack++].end = b->tcp.seq_end;
+	}
+	if (below(30) == 0) {
+		o.n_sack = 1;
+		o.sack[0] = (struct tcp_sack_block){pcb->snd_una - below(3000), pcb->snd_una};
+	}
+	p.window = (uint16_t)(below(10) ? 65535 : below(8000));
+	peer_send_opts(&p, TCP_ACK, pcb->rcv_nxt - p.iss, ack, 0, &o);
+}
+
+/* A port that cuts trains up, a path that is searched for its MTU all the time. */
+START_TEST(nothing_breaks_while_the_path_is_searched)
+{
+	unsigned i;
+	int v;
+
+	rng = (uint64_t)_i * 104729;
+	if (below(2)) {
+		d.port[0].port.caps |= PORT_CAP_TX_L4_CSUM;
+		d.port[0].port.tso_max = 16;
+		d.port[0].finishes = true;
+	}
+	ck_assert_int_eq(stack_tcp_set(d.st, "mtu_probing", 1 + below(2)), 0);
+	ck_assert_int_eq(stack_tcp_set(d.st, "probe_interval", 1), 0);
+	ck_assert_int_eq(stack_tcp_set(d.st, "base_mss", 200 + below(1200)), 0);
+	peer_accepted(&p);
+	for (i = 0; i < 700 && p.so->tcp->state == TCPS_ESTABLISHED; i++) {
+		switch (below(12)) {
+		case 0:
+			desk_pass(&d, below(20) ? below(300) * MS_NS : below(10) * SEC_NS);
+			break;
+		case 1:
+			noise_icmp();
+			break;
+		case 2:
+			v = (int)below(1500);
+			(void)sock_setopt(p.so, 6, below(2) ? TCPO_MAXSEG : TCPO_CORK, &v,
+					  sizeof(v));
+			break;
+		case 3:
+		case 4:
+		case 5:
+			(void)peer_write(&p, 1 + below(below(2) ? 40000 : 100));
+			break;
+		default:
+			noise_ack();
+			break;
+		}
+		check_all();
+		desk_drop_sent(&d, 0);
+	}
+}
+END_TEST
+
 START_TEST(nothing_breaks)
 {
 	unsigned i;
@@ -190,6 +276,8 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, nothing_breaks, from, from + (count ? atoi(count) : 60));
+	tcase_add_loop_test(tc, nothing_breaks_while_the_path_is_searched, from,
+			    from + (count ? atoi(count) : 60));
 	suite_add_tcase(su, tc);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);
