@@ -431,12 +431,11 @@ void tcp_mtu_timeout(struct tcp_pcb *pcb)
 static void lost_to_mtu(struct tcp_pcb *pcb)
 {
 	struct pktbuf *p = pcb->snd_head;
-	uint32_t before = pcb->lost_out;
 
 	for (; p != pcb->snd_next; p = p->tcp.link)
 		if (p->tcp.payload_len > pcb->snd_mss)
 			tcp_mark_lost(pcb, p);
-	if (pcb->lost_out == before)
+	if (pcb->lost_out <= pcb->retrans_out)
 		return;
 	if (pcb->ca_state < TCP_CA_RECOVERY) {
 		pcb->ca_state = TCP_CA_LOSS;

@@ -89,6 +89,22 @@ START_TEST(the_search_can_be_turned_off)
 }
 END_TEST
 
+START_TEST(a_router_further_on_may_take_less_again)
+{
+	peer_write(&p, 4 * M);
+	peer_drain(&p);
+	frag_needed(1000, 1);
+	ck_assert_uint_eq(peer_get(&p).len, 960);
+	peer_drain(&p);
+	frag_needed(800, 1);
+	for (uint32_t i = 0; i < 2; i++) { /* at once, all that is too long */
+		peer_expect(&p, A, 1 + i * M, 1, 760);
+		peer_expect(&p, A, 761 + i * M, 1, 200);
+	}
+	ck_assert_ptr_null(tcp_check(p.so->tcp));
+}
+END_TEST
+
 /* A quarter of what a probe needs arrives and is answered; then enough for one. */
 static void ten_minutes_after_1000(void)
 {
@@ -690,6 +706,7 @@ int main(void)
 		      small_segments_that_are_lost_are_no_black_hole, the_search_can_be_turned_off,
 		      ten_minutes_later_the_larger_is_tried_again,
 		      without_probes_it_is_tried_at_once, an_attacker_gets_no_smaller_than_552,
+		      a_router_further_on_may_take_less_again,
 		      without_a_buffer_the_front_of_a_long_segment_goes,
 		      ip_mtu_discover_rules_the_bit, a_probe_that_arrives_makes_segments_longer,
 		      the_bytes_of_a_probe_are_those_that_were_written,
