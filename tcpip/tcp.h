@@ -654,6 +654,7 @@ void tcp_rto_rearm(struct tcp_pcb *pcb);	/* the same, the RTO not later than bef
 
 /* ---- tcp_data.c */
 void tcp_append(struct tcp_pcb *pcb, struct pktbuf *p); /* behind the send queue; takes it over */
+uint32_t tcp_send_max(const struct tcp_pcb *pcb);	/* buffers that the application may fill */
 
 /* ---- tcp_user.c */
 /* -EINPROGRESS, 0 (fo_deferred: nothing was sent yet) or why not. */

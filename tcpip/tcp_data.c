@@ -50,15 +50,20 @@ static uint32_t tail_room(const struct tcp_pcb *pcb)
 	return pcb->snd_mss - p->tcp.payload_len;
 }
 
-static uint32_t buffers_free(const struct tcp_pcb *pcb)
+uint32_t tcp_send_max(const struct tcp_pcb *pcb)
 {
 	uint32_t max = pcb->sndbuf / PKTBUF_SIZE, quarter = pcb->st->pool->count / 4;
 
 	/* Whatever was asked for: one queue must not be all there is to send anything with. */
 	if (max > quarter)
 		max = quarter;
-	if (max < 2)
-		max = 2;
+	return max < 2 ? 2 : max;
+}
+
+static uint32_t buffers_free(const struct tcp_pcb *pcb)
+{
+	uint32_t max = tcp_send_max(pcb);
+
 	return max > pcb->snd_bufs ? max - pcb->snd_bufs : 0;
 }
 

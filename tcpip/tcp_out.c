@@ -154,11 +154,18 @@ static void send_new(struct tcp_pcb *pcb, struct pktbuf *p)
 	after_new(pcb, first, now);
 }
 
+/* Who makes us cut what is out into ever smaller pieces, by errors that name a smaller MTU each
+ * time, gets no more of the memory than this; else only the fronts of segments go, as they fit. */
+static bool may_cut(const struct tcp_pcb *pcb)
+{
+	return !tcp_pool_low(pcb->st) && pcb->snd_bufs < 2 * tcp_send_max(pcb) + 16;
+}
+
 bool tcp_retransmit(struct tcp_pcb *pcb, struct pktbuf *p)
 {
 	if (seq_ge(p->tcp.seq, tcp_wnd_end(pcb)) && p != pcb->snd_head)
 		return false;
-	if (p->tcp.payload_len > pcb->snd_mss && !tcp_pool_low(pcb->st))
+	if (p->tcp.payload_len > pcb->snd_mss && may_cut(pcb))
 		(void)tcp_split(pcb, p, pcb->snd_mss);
 	if (!send_payload(pcb, p, true))
 		return false;

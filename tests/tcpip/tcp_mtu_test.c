@@ -105,6 +105,38 @@ START_TEST(a_router_further_on_may_take_less_again)
 }
 END_TEST
 
+/* SACK blocks for what is out and of a few bytes. */
+static void take_crumbs(void)
+{
+	const struct tcp_pcb *pcb = p.so->tcp;
+	struct tcp_opts o = {.n_sack = 1};
+	const struct pktbuf *b;
+
+	for (b = pcb->snd_head; b != pcb->snd_next; b = b->tcp.link) {
+		if (b->tcp.payload_len > 100 || b->tcp.sacked & TCP_SACKED)
+			continue;
+		o.sack[0] = (struct tcp_sack_block){b->tcp.seq, b->tcp.seq_end};
+		peer_send_opts(&p, A, 1, 1, 0, &o);
+	}
+	peer_drain(&p);
+}
+
+/* A byte less each time: what is out is cut again and again, and the crumbs are kept. */
+START_TEST(errors_without_end_do_not_fill_the_memory)
+{
+	uint32_t room = p.so->tcp->sndbuf / PKTBUF_SIZE;
+
+	peer_write(&p, 10 * M);
+	peer_drain(&p);
+	for (uint16_t mtu = 1499; mtu > 1300; mtu--) {
+		frag_needed(mtu, 1);
+		take_crumbs();
+		ck_assert_uint_le(p.so->tcp->snd_bufs, 2 * room + 16);
+		ck_assert_ptr_null(tcp_check(p.so->tcp));
+	}
+}
+END_TEST
+
 /* A quarter of what a probe needs arrives and is answered; then enough for one. */
 static void ten_minutes_after_1000(void)
 {
@@ -707,6 +739,7 @@ int main(void)
 		      ten_minutes_later_the_larger_is_tried_again,
 		      without_probes_it_is_tried_at_once, an_attacker_gets_no_smaller_than_552,
 		      a_router_further_on_may_take_less_again,
+		      errors_without_end_do_not_fill_the_memory,
 		      without_a_buffer_the_front_of_a_long_segment_goes,
 		      ip_mtu_discover_rules_the_bit, a_probe_that_arrives_makes_segments_longer,
 		      the_bytes_of_a_probe_are_those_that_were_written,
