@@ -62,10 +62,10 @@ const char *tcp_check(const struct tcp_pcb *pcb)
 		bad = check_receive(pcb);
 	if (bad)
 		return bad;
-	/* Something is in flight or waits for the window: then a timer runs. */
+	/* Something is in flight or waits for the window or its time: then a timer runs. */
 	if (TCPS_IN(pcb->state, TCPS_HAS_SENT) && (pcb->packets_out || pcb->snd_next) &&
 	    !pcb->out_pprev)
-		MUST(timer_armed(&pcb->rexmit));
+		MUST(timer_armed(&pcb->rexmit) || (!pcb->packets_out && timer_armed(&pcb->pace)));
 	return NULL;
 }
 
