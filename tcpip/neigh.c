@@ -16,7 +16,8 @@
  * A gateway that FAILED is asked for again, once every 30 s, while another one does its work.
  *
  * What keeps a hostile wire out: entries are made by our own sending and by ARP requests for us
- * alone; the table is bounded and gives up STALE entries first; an entry queues 48 packets.
+ * alone; the table is bounded and gives up STALE entries first; an entry queues 48 packets, all
+ * together an eighth of the packet buffers, lest answers to who is not there take all of them.
  */
 #include "tcpip/group.h"
 #include "tcpip/ip6.h"
@@ -30,6 +31,7 @@
 #define NEIGH_MAX     1024u
 #define NEIGH_BUCKETS 512u
 #define NEIGH_QUEUE   48u /* packets an INCOMPLETE entry holds: a datagram of 64 KiB in fragments */
+#define NEIGH_SHARE   8u  /* at most 1/8 of the packet buffers waits, with all of them */
 #define NEIGH_SCAN    32u /* entries looked at for one to give up */
 #define PROBES	      3u
 #define SEC	      1000000000ull
@@ -52,6 +54,7 @@ struct neigh {
 	uint64_t updated;   /* ns: last change of state */
 	/* Oldest first from `head`. Not linked by ->next: that may be in use by the sender. */
 	uint8_t head, queued;
+	uint8_t buffers[NEIGH_QUEUE]; /* of each, as it came: its sender may change what it keeps */
 	struct pktbuf *queue[NEIGH_QUEUE];
 };
 
@@ -60,6 +63,7 @@ struct neigh_table {
 	struct neigh *bucket[NEIGH_BUCKETS];
 	struct neigh *last; /* found last: packets come in trains; NULL: none */
 	uint32_t hand;	    /* where the search for one to give up goes on */
+	uint32_t waiting;   /* buffers in all queues */
 };
 
 static struct neigh **bucket_of(struct stack *st, struct port *port, uint32_t ip)
@@ -102,33 +106,50 @@ static void set_state(struct stack *st, struct neigh *n, uint8_t state, uint64_t
 	timer_set(&st->timers, &n->timer, st->now + timeout);
 }
 
-static struct pktbuf *dequeue(struct neigh *n)
+static struct pktbuf *dequeue(struct stack *st, struct neigh *n)
 {
 	struct pktbuf *p;
 
 	if (n->queued == 0)
 		return NULL;
 	p = n->queue[n->head];
+	st->neigh->waiting -= n->buffers[n->head];
 	n->head = (uint8_t)((n->head + 1) % NEIGH_QUEUE);
 	n->queued--;
 	return p;
 }
 
+static bool room_for(const struct stack *st, uint32_t buffers)
+{
+	return st->neigh->waiting + buffers <= st->pool->count / NEIGH_SHARE;
+}
+
 /* The oldest goes first: what was asked for last is what the user still waits for. */
 static void enqueue(struct stack *st, struct neigh *n, struct pktbuf *p)
 {
-	if (n->queued >= NEIGH_QUEUE) {
+	uint32_t buffers = pktbuf_pieces(p);
+	unsigned at;
+
+	while (n->queued && (n->queued >= NEIGH_QUEUE || !room_for(st, buffers))) {
 		COUNT(st, NeighQueueDrops);
-		pktbuf_free(dequeue(n));
+		pktbuf_free(dequeue(st, n));
 	}
-	n->queue[(n->head + n->queued++) % NEIGH_QUEUE] = p;
+	if (!room_for(st, buffers) || buffers > UINT8_MAX) {
+		COUNT(st, NeighQueueDrops);
+		pktbuf_free(p);
+		return;
+	}
+	at = (n->head + n->queued++) % NEIGH_QUEUE;
+	n->queue[at] = p;
+	n->buffers[at] = (uint8_t)buffers;
+	st->neigh->waiting += buffers;
 }
 
-static void drop_queue(struct neigh *n)
+static void drop_queue(struct stack *st, struct neigh *n)
 {
 	struct pktbuf *p;
 
-	while ((p = dequeue(n)))
+	while ((p = dequeue(st, n)))
 		pktbuf_free(p);
 }
 
@@ -142,7 +163,7 @@ static void remove_entry(struct stack *st, struct neigh *n)
 	if (st->neigh->last == n)
 		st->neigh->last = NULL;
 	timer_cancel(&st->timers, &n->timer);
-	drop_queue(n);
+	drop_queue(st, n);
 	gateway_lives(st, n->port, n->ip); /* nobody would ask for it any more */
 	n->state = 0;
 	ip_set(st, &n->ip, 0);
@@ -287,7 +308,7 @@ static void flush_queue(struct stack *st, struct neigh *n)
 
 	if (n->queued && n->state == NEIGH_STALE)
 		set_state(st, n, NEIGH_DELAY, DELAY_NS);
-	while ((p = dequeue(n)))
+	while ((p = dequeue(st, n)))
 		eth_out(st, n->port, n->mac, type_of(n->ip), p);
 }
 
@@ -384,7 +405,7 @@ static void fail(struct stack *st, struct neigh *n)
 	COUNT(st, NeighFailed);
 	set_state(st, n, NEIGH_FAILED, gateway_is_dead(st, port, ip) ? GATEWAY_NS : FAILED_NS);
 	while (n->queued)
-		waiting[count++] = dequeue(n);
+		waiting[count++] = dequeue(st, n);
 	/* From here on n may be gone: the error can make a socket send again. */
 	for (i = 0; i < count; i++) {
 		if (another && gateway_resend(st, port, ip, waiting[i]))

@@ -266,6 +266,31 @@ START_TEST(a_flood_of_askers_does_not_push_out_a_reachable_neighbour)
 }
 END_TEST
 
+START_TEST(what_waits_for_all_neighbours_is_an_eighth_of_the_buffers)
+{
+	struct icmp_hdr echo = {.type = ICMP4_ECHO};
+	unsigned i, k;
+
+	for (i = 0; i < 20; i++)
+		for (k = 0; k < 30; k++)
+			desk_icmp(&d, ip(10, 0, 0, 100 + i), ip(10, 0, 0, 1), &echo, "x", 1);
+	desk_drop_sent(&d, 0);
+	ck_assert_uint_eq(d.pool.count - d.pool.avail, DESK_PKTBUFS / 8);
+	ck_assert_uint_eq(desk_count(&d, "NeighQueueDrops"), 20 * 30 - DESK_PKTBUFS / 8);
+	send_to(PEER, 'a'); /* there is no room for it, but it asks: the next one goes */
+	answer(PEER);
+	desk_drop_sent(&d, 0);
+	send_to(PEER, 'b');
+	ck_assert(desk_sent(&d, 0, &pk));
+	ck_assert_uint_eq(pk.payload[0], 'b');
+	desk_pass(&d, 4 * SEC_NS);
+	desk_drop_sent(&d, 0);
+	ck_assert_uint_eq(d.pool.avail, d.pool.count);
+	send_to(ip(10, 0, 0, 200), 'c');
+	ck_assert_uint_eq(d.pool.count - d.pool.avail, 1);
+}
+END_TEST
+
 START_TEST(broadcasts_and_groups_need_no_asking)
 {
 	static const uint8_t group[6] = {1, 0, 0x5e, 0x7f, 1, 2};
@@ -322,6 +347,7 @@ int main(void)
 		      forward_progress_spares_the_probe, progress_keeps_a_neighbour_reachable,
 		      a_changed_mac_makes_a_reachable_neighbour_stale,
 		      a_flood_of_askers_does_not_push_out_a_reachable_neighbour,
+		      what_waits_for_all_neighbours_is_an_eighth_of_the_buffers,
 		      broadcasts_and_groups_need_no_asking,
 		      packets_by_a_gateway_ask_for_the_gateway,
 		      removing_the_port_removes_its_neighbours_and_what_waited),
