@@ -65,16 +65,29 @@ struct group *group_find(const struct stack *st, const struct port *port, const 
 	return NULL;
 }
 
-/* NULL: all are in use. */
+/* A slot for one more group. When all are taken, of one that nobody is in any more: routers find
+ * out, too. NULL: there is none. */
+static struct group *free_slot(struct stack *st)
+{
+	struct group *all = st->groups->group, *g, *left = NULL;
+
+	for (g = all; g < all + GROUP_MAX; g++) {
+		if (!g->port)
+			return g;
+		if (!g->refs && !group_open(g))
+			left = g;
+	}
+	return left;
+}
+
 static struct group *find_or_make(struct stack *st, struct port *port, const uint8_t group[16])
 {
-	struct group *g = group_find(st, port, group), *all = st->groups->group;
+	struct group *g = group_find(st, port, group);
 
 	if (g)
 		return g;
-	for (g = all; g < all + GROUP_MAX && g->port; g++)
-		;
-	if (g == all + GROUP_MAX)
+	g = free_slot(st);
+	if (!g)
 		return NULL;
 	*g = (struct group){.port = port};
 	memcpy(g->addr, group, 16);

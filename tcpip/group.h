@@ -12,8 +12,9 @@
 
 #include "tcpip/stack.h"
 
-#define GROUP_MAX	 256u
 #define GROUP_MEMBER_MAX 256u
+#define GROUP_HOST_MAX	 96u /* this host's own: of its addresses, 64 and 2 a port */
+#define GROUP_MAX	 (GROUP_MEMBER_MAX + GROUP_HOST_MAX)
 #define GROUP_SOCK_MAX	 20u /* groups a socket may join, as Linux's igmp_max_memberships */
 #define GROUP_FILTER_MAX 16u /* sources a membership may name, as Linux's igmp_max_msf (10) */
 #define GROUP_SOURCE_MAX 64u /* of a group on a port: listed, to be told of, asked for */
@@ -53,6 +54,7 @@ struct group_source {
 struct group_member {
 	struct port *port; /* NULL: free slot */
 	uint32_t sock;
+	uint8_t owner; /* whom it is charged to, quota.c */
 	uint8_t group[16];
 };
 

@@ -178,19 +178,34 @@ static int set_filter(struct socket *so, struct group_member *m, const struct me
 	return r;
 }
 
+/* NULL: none is left, or the socket's user has its share. */
+static struct group_member *free_member(const struct socket *so)
+{
+	struct group_member *all = so->st->groups->member, *m, *empty = NULL;
+	uint32_t left = 0, own = 0;
+
+	for (m = all; m < all + GROUP_MEMBER_MAX; m++) {
+		if (!m->port) {
+			empty = m;
+			left++;
+		} else {
+			own += m->owner == so->owner;
+		}
+	}
+	return quota_member(so->st, so->owner, own, left) ? empty : NULL;
+}
+
 static int join_with(struct socket *so, const struct request *q, const struct member_filter *f)
 {
-	struct group_member *m = so->st->groups->member;
+	struct group_member *m;
 	int r;
 
 	if (so->kind == SOCK_KIND_TCP)
 		return -EPROTO;
-	for (; m->port; m++)
-		if (m + 1 == so->st->groups->member + GROUP_MEMBER_MAX)
-			return -ENOBUFS;
-	if (so->groups == GROUP_SOCK_MAX)
+	m = so->groups < GROUP_SOCK_MAX ? free_member(so) : NULL;
+	if (!m)
 		return -ENOBUFS;
-	*m = (struct group_member){.port = q->port, .sock = so->id};
+	*m = (struct group_member){.port = q->port, .sock = so->id, .owner = so->owner};
 	memcpy(m->group, q->group, 16);
 	r = set_filter(so, m, f);
 	if (r < 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a user may take of what all share: sockets, TCP's control blocks, packet buffers. Called
- * where each of them is made (socket.c, tcp_pcb.c, and where a buffer is queued for a socket), by
- * upcall/admin_calls.c when a process comes or goes.
+ * What a user may take of what all share: sockets, TCP's control blocks, packet buffers,
+ * memberships of groups. Called where each of them is made (socket.c, tcp_pcb.c, member.c, and
+ * where a buffer is queued for a socket), by upcall/admin_calls.c when a process comes or goes.
  *
  * A user may take one more of a pool while
  *
@@ -67,6 +67,14 @@ bool quota_pktbuf(struct stack *st, uint8_t owner)
 	if (!quota_pktbufs_out(st, owner))
 		return true;
 	COUNT(st, QuotaPktbufs);
+	return refused(st, owner);
+}
+
+bool quota_member(struct stack *st, uint8_t owner, uint32_t used, uint32_t left)
+{
+	if (quota_left(st, owner, used, left))
+		return true;
+	COUNT(st, QuotaMembers);
 	return refused(st, owner);
 }
 

@@ -114,6 +114,7 @@
 	X(QuotaSockets)                                                                            \
 	X(QuotaPcbs)                                                                               \
 	X(QuotaPktbufs)                                                                            \
+	X(QuotaMembers)                                                                            \
 	X(Ip6InReceives)                                                                           \
 	X(Ip6InHdrErrors)                                                                          \
 	X(Ip6InAddrErrors)                                                                         \
@@ -290,6 +291,8 @@ uint32_t quota_left(const struct stack *st, uint8_t owner, uint32_t used, uint32
 bool quota_socket(struct stack *st, uint8_t owner);
 bool quota_pcb(struct stack *st, uint8_t owner);
 bool quota_pktbuf(struct stack *st, uint8_t owner);
+/* Of memberships, which member.c counts. */
+bool quota_member(struct stack *st, uint8_t owner, uint32_t used, uint32_t left);
 /* The same without counting; at packet rate. */
 static inline bool quota_pktbufs_out(const struct stack *st, uint8_t owner)
 {

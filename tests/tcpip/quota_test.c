@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "tcpip/group.h"
 #include "tests/tcpip/cases.h"
 #include "tests/tcpip/tcp_peer.h"
 
@@ -317,6 +318,57 @@ START_TEST(time_wait_is_nobodys)
 }
 END_TEST
 
+/* Memberships of a user, until one is refused: of different groups, 16 a socket. */
+static unsigned join_all(uint32_t client)
+{
+	struct socket *so;
+	unsigned n;
+
+	for (n = 0; n < 2 * ALL; n++) {
+		struct ip_mreq req = {{ip(239, 1, n / 16, client << 4 | n % 16)},
+				      {ip(10, 0, 0, 1)}};
+
+		if (n % 16 == 0)
+			ck_assert_int_eq(make(client, SOCK_DGRAM, &so), 0);
+		if (sock_setopt(so, IPPROTO_IP, IP_ADD_MEMBERSHIP, &req, sizeof(req)) == -ENOBUFS)
+			break;
+	}
+	return n;
+}
+
+START_TEST(one_user_gets_half_of_the_memberships_and_this_hosts_own_always_fit)
+{
+	struct ip_addr addr = {AF_INET, 24, {10, 9, 0, 1}};
+	const uint8_t all_hosts[16] = {[10] = 0xff, 0xff, 224, 0, 0, 1};
+
+	ck_assert_uint_eq(join_all(HOG), GROUP_MEMBER_MAX / 2);
+	ck_assert_uint_eq(desk_count(&d, "QuotaMembers"), 1);
+	ck_assert_uint_eq(join_all(VICTIM), GROUP_MEMBER_MAX / 4);
+	ck_assert_uint_eq(join_all(4), GROUP_MEMBER_MAX / 4); /* root, or nobody knows */
+	group_leave(d.st, &d.port[1].port, all_hosts);
+	ck_assert(!group_heard(d.st, &d.port[1].port, all_hosts));
+	ck_assert_int_eq(stack_addr_add(d.st, &d.port[1].port, &addr), 0);
+	ck_assert(group_heard(d.st, &d.port[1].port, all_hosts));
+}
+END_TEST
+
+START_TEST(groups_that_were_left_take_no_place_from_others)
+{
+	struct ip_mreq req = {{0}, {ip(10, 0, 0, 1)}};
+	struct socket *so;
+	unsigned i;
+
+	ck_assert_int_eq(make(HOG, SOCK_DGRAM, &so), 0);
+	for (i = 0; i < 2 * GROUP_MAX; i++) { /* routers are not told of all that yet */
+		req.imr_multiaddr.s_addr = ip(239, 2, i >> 8, i & 255);
+		ck_assert_int_eq(sock_setopt(so, IPPROTO_IP, IP_ADD_MEMBERSHIP, &req, sizeof(req)),
+				 0);
+		ck_assert_int_eq(sock_setopt(so, IPPROTO_IP, IP_DROP_MEMBERSHIP, &req, sizeof(req)),
+				 0);
+	}
+}
+END_TEST
+
 START_TEST(more_users_than_accounts_share)
 {
 	for (uint32_t i = 0; i < 400; i++)
@@ -441,6 +493,8 @@ int main(void)
 			       a_gap_is_filled_before_what_waits_behind_it,
 			       what_is_reserved_or_sent_and_not_acknowledged_is_bounded,
 			       what_a_reader_in_mid_call_holds_is_charged, time_wait_is_nobodys,
+			       one_user_gets_half_of_the_memberships_and_this_hosts_own_always_fit,
+			       groups_that_were_left_take_no_place_from_others,
 			       more_users_than_accounts_share, the_share_can_be_set,
 			       any_order_is_exact),
 			 setup, teardown);
