@@ -143,8 +143,8 @@ void addr6_conflict(struct stack *st, struct ip6_addr *a)
 	struct ip6_addr like = *a;
 
 	COUNT(st, Ip6DadFailed);
-	timer_cancel(&st->timers, &a->timer);
 	a->state = IP6_DUPLICATE;
+	watch_life(st, a); /* it has a slot no longer than if it were ours */
 	if (a->origin == IP6_STATIC || a->dad_counter + 1u >= CONFLICTS)
 		return;
 	like.dad_counter++;
@@ -209,7 +209,7 @@ void addr6_set_life(struct stack *st, struct ip6_addr *a, uint64_t preferred, ui
 {
 	a->preferred = preferred;
 	a->valid = valid;
-	if (a->state == IP6_VALID)
+	if (a->state != IP6_TENTATIVE)
 		watch_life(st, a);
 }
 

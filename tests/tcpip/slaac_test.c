@@ -156,6 +156,35 @@ START_TEST(an_address_ends_with_its_life_and_a_route_with_its_router)
 }
 END_TEST
 
+START_TEST(an_address_that_somebody_has_ends_with_its_life_too)
+{
+	struct nd_msg m = router(100), na = {.type = ICMP6_NA, .flags = ND_NA_OVERRIDE};
+	struct addr_row a;
+	unsigned i;
+
+	desk_close(&d);
+	desk6_open_conf(&d, 1, true);
+	desk_pass(&d, 3 * SEC_NS);
+	add_prefix(&m, "2001:db8:1::", 200, 100);
+	desk6_nd(&d, 99, "fe80::99", ip6_all_nodes, &m);
+	na.has_tlla = true;
+	mac6(na.tlla, 9);
+	for (i = 0; i < 3; i++) { /* as often as there is another one to try */
+		ck_assert_uint_eq(addrs(&a), 1);
+		memcpy(na.target, a.addr.bytes, 16);
+		desk6_nd(&d, 9, "2001:db8:1::9", ip6_all_nodes, &na);
+	}
+	ck_assert_uint_eq(addrs(&a), 1);
+	ck_assert(a.duplicate);
+	desk_pass(&d, 150 * SEC_NS);
+	desk6_nd(&d, 99, "fe80::99", ip6_all_nodes, &m);
+	desk_pass(&d, 150 * SEC_NS);
+	ck_assert_uint_eq(addrs(&a), 1);
+	desk_pass(&d, 51 * SEC_NS);
+	ck_assert_uint_eq(addrs(&a), 0);
+}
+END_TEST
+
 START_TEST(a_router_that_resigns_is_no_gateway_any_more)
 {
 	struct nd_msg m = router(1800);
@@ -418,6 +447,7 @@ int main(void)
 		      a_prefix_becomes_an_address_and_a_route_and_the_router_a_gateway,
 		      an_address_is_the_same_on_its_net_and_tells_nothing_on_another,
 		      an_address_ends_with_its_life_and_a_route_with_its_router,
+		      an_address_that_somebody_has_ends_with_its_life_too,
 		      a_router_that_resigns_is_no_gateway_any_more,
 		      one_message_shortens_a_life_to_two_hours_and_not_further,
 		      a_router_by_a_global_address_or_with_a_bad_prefix_is_not_believed,
