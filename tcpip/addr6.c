@@ -245,15 +245,16 @@ static unsigned label_of(const uint8_t a[16])
 	return 1;
 }
 
-static unsigned common_bits(const uint8_t a[16], const uint8_t b[16])
+/* RFC 6724 2.2: the interface identifier does not count. */
+static unsigned common_bits(const struct ip6_addr *a, const uint8_t b[16])
 {
 	unsigned i, n = 0;
 
-	for (i = 0; i < 16 && a[i] == b[i]; i++)
+	for (i = 0; i < 16 && a->bytes[i] == b[i]; i++)
 		n += 8;
 	if (i < 16)
-		n += (unsigned)__builtin_clz((unsigned)(a[i] ^ b[i])) - 24;
-	return n;
+		n += (unsigned)__builtin_clz((unsigned)(a->bytes[i] ^ b[i])) - 24;
+	return n < a->prefix ? n : a->prefix;
 }
 
 /* Is a better than b? The rules of RFC 6724 5 that tell addresses of one interface apart. */
@@ -273,7 +274,7 @@ static bool better(const struct stack *st, const struct ip6_addr *a, const struc
 	ld = label_of(dst);
 	if ((la == ld) != (lb == ld)) /* rule 6 */
 		return la == ld;
-	return common_bits(a->bytes, dst) > common_bits(b->bytes, dst); /* rule 8 */
+	return common_bits(a, dst) > common_bits(b, dst); /* rule 8 */
 }
 
 uint32_t addr6_source(struct stack *st, const struct port *port, const uint8_t dst[16])

@@ -175,6 +175,21 @@ START_TEST(the_address_to_send_from_has_the_destinations_label_before_the_longes
 }
 END_TEST
 
+START_TEST(of_two_addresses_of_one_prefix_the_interface_identifier_decides_nothing)
+{
+	struct ip_addr src, dst = {.family = AF_INET6, .prefix = 128};
+	uint8_t want[16];
+
+	ck_assert_int_eq(desk6_addr(&d, "2001:db8::1", 64), 0);
+	ck_assert_int_eq(desk6_addr(&d, "2001:db8::5500", 64), 0);
+	desk_pass(&d, 3 * SEC_NS);
+	ip6(dst.bytes, "2001:db8::5501");
+	ck_assert_int_eq(stack_route_lookup(d.st, &dst, &src), 0);
+	ip6(want, "2001:db8::1");
+	ck_assert_mem_eq(src.bytes, want, 16);
+}
+END_TEST
+
 START_TEST(addresses_that_no_host_can_have_are_refused)
 {
 	ck_assert_int_eq(desk6_addr(&d, "ff02::5", 64), -EINVAL);
@@ -217,6 +232,7 @@ int main(void)
 		      a_link_local_address_that_somebody_has_is_made_anew_three_times_at_most,
 		      the_address_to_send_from_has_the_destinations_scope_then_the_longest_prefix,
 		      the_address_to_send_from_has_the_destinations_label_before_the_longest_prefix,
+		      of_two_addresses_of_one_prefix_the_interface_identifier_decides_nothing,
 		      addresses_that_no_host_can_have_are_refused,
 		      the_table_is_bounded_and_empty_after_the_port_went),
 		setup, teardown);
