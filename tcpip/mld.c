@@ -29,8 +29,9 @@ static void send_message(struct stack *st, struct port *port, struct pktbuf *p,
 	uint32_t src = addr6_source(st, port, all_mld_routers);
 	uint16_t sum;
 
-	/* Before the link-local address is ours: from nobody, RFC 3590 4. */
-	if (src)
+	/* Before the link-local address is ours: from nobody, RFC 3590 4. From another, which may
+	 * be ours sooner, routers do not hear it: RFC 3810 5.2.13. */
+	if (src && ip6_is_link_local(ip6_name(st, src)->addr))
 		memcpy(h.src, ip6_name(st, src)->addr, 16);
 	memcpy(h.dst, dst, 16);
 	sum = csum_fold(

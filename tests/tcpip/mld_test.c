@@ -104,6 +104,30 @@ START_TEST(a_join_is_reported_twice_and_a_leave_too)
 }
 END_TEST
 
+START_TEST(while_the_link_local_address_is_not_ours_reports_are_from_nobody)
+{
+	struct ip6_addr *a;
+	uint8_t own[16];
+
+	link_local(&d, own);
+	a = addr6_find(d.st, &d.port[0].port, own);
+	ck_assert_ptr_nonnull(a);
+	a->state = IP6_TENTATIVE; /* as it may be for a second longer than the other */
+	desk_pass(&d, 5 * SEC_NS);
+	desk_drop_sent(&d, 0);
+	ck_assert_int_eq(join(socket6(&d, SOCK_DGRAM, 0), "ff02::77", IPV6_JOIN_GROUP), 0);
+	desk_flush(&d);
+	desk_pass(&d, 10 * MS_NS);
+	while (desk6_sent(&d, &pk))
+		if (pk.ext.next == IP6_ICMP && pk.icmp.type == ICMP6_MLD2_REPORT)
+			break;
+	ck_assert_uint_eq(pk.icmp.type, ICMP6_MLD2_REPORT);
+	ck_assert(pk.csum_ok);
+	ck_assert(ip6_is_unspecified(pk.ip.src));
+	a->state = IP6_VALID;
+}
+END_TEST
+
 START_TEST(a_query_is_answered_within_its_time_with_every_group_but_all_nodes)
 {
 	struct socket *so = socket6(&d, SOCK_DGRAM, 0);
@@ -485,6 +509,7 @@ int main(void)
 	return run_cases(
 		"mld",
 		CASES(a_join_is_reported_twice_and_a_leave_too,
+		      while_the_link_local_address_is_not_ours_reports_are_from_nobody,
 		      a_query_is_answered_within_its_time_with_every_group_but_all_nodes,
 		      a_query_that_no_router_of_the_link_sent_is_not_answered,
 		      a_router_of_version_1_is_spoken_to_in_its_way_for_260_seconds,
