@@ -136,6 +136,19 @@ static void note_error(const struct pktbuf *p, struct sock_note *note)
 	note->code = p->quote.code;
 }
 
+/* Linux's fib_compute_spec_dst: of what came to many, an answer's source. */
+static uint32_t answer_from(const struct socket *so, const struct pktbuf *p)
+{
+	const struct port *port = stack_port(so->st, p->udp.port + 1u);
+	struct route_hit hit;
+
+	if (addr_local4(so->st, p->udp.dst))
+		return p->udp.dst;
+	if (route_lookup4(so->st, p->udp.src, &hit) == 0 && hit.port == port)
+		return hit.src;
+	return port ? addr4_source(so->st, port) : 0;
+}
+
 void sock_recv_note(struct socket *so, const struct pktbuf *p, int flags, struct sock_note *note)
 {
 	note->have = 0;
@@ -173,5 +186,7 @@ void sock_recv_note(struct socket *so, const struct pktbuf *p, int flags, struct
 		memcpy(note->at.addr, p->buf + p->l3_off + 24, 16); /* of the IPv6 header */
 	} else {
 		sock_addr_out(so, &note->at, p->udp.dst, 0);
+		if (so->pktinfo)
+			sock_addr_out(so, &note->offender, answer_from(so, p), 0);
 	}
 }

@@ -282,6 +282,8 @@ struct sock_note {
 	uint8_t ttl, tos;
 	uint8_t origin, type, code; /* struct sock_extended_err's */
 	uint32_t err, info;	    /* positive errno; the MTU, or with INQ bytes */
+	/* Of an error: who says so. Received PKTINFO of IPv4: the address of ours to answer from.
+	 */
 	struct sock_addr offender;
 	uint64_t age; /* TIME: ns since it came */
 };

@@ -188,7 +188,7 @@ static void put4(struct room *r, const struct call_note *note)
 
 	if (note->have & CALL_NOTE_PKTINFO) {
 		memcpy(&info.ipi_addr, note->at.addr, sizeof(info.ipi_addr));
-		info.ipi_spec_dst = info.ipi_addr;
+		memcpy(&info.ipi_spec_dst, note->offender.addr, sizeof(info.ipi_spec_dst));
 		put(r, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
 	}
 	if (note->have & CALL_NOTE_TTL)

@@ -101,6 +101,26 @@ START_TEST(a_note_has_what_the_options_ask_for)
 }
 END_TEST
 
+START_TEST(a_note_says_which_address_answers_what_came_to_many)
+{
+	struct socket *so = udp(700);
+	struct sock_note note;
+	struct sock_addr from;
+
+	on(so, IP_PKTINFO);
+	desk_udp(&d, PEER, 5, US, 700, "x", 1);
+	ck_assert_int_eq(take(so, 0, &note, &from), 1);
+	ck_assert_mem_eq(note.offender.addr, ((uint8_t[]){10, 0, 0, 1}), 4);
+	desk_udp(&d, PEER, 5, ip(10, 0, 0, 255), 700, "x", 1);
+	ck_assert_int_eq(take(so, 0, &note, &from), 1);
+	ck_assert_mem_eq(note.at.addr, ((uint8_t[]){10, 0, 0, 255}), 4);
+	ck_assert_mem_eq(note.offender.addr, ((uint8_t[]){10, 0, 0, 1}), 4);
+	desk_udp(&d, ip(172, 16, 0, 1), 5, ip(10, 0, 0, 255), 700, "x", 1); /* no way back */
+	ck_assert_int_eq(take(so, 0, &note, &from), 1);
+	ck_assert_mem_eq(note.offender.addr, ((uint8_t[]){10, 0, 0, 1}), 4);
+}
+END_TEST
+
 static int64_t send_noted(struct socket *so, const struct sock_note *note)
 {
 	struct sock_addr to = name(PEER, 9);
@@ -252,6 +272,7 @@ int main(void)
 	return run_cases(
 		"note",
 		CASES(a_note_has_what_the_options_ask_for,
+		      a_note_says_which_address_answers_what_came_to_many,
 		      a_note_beats_the_sockets_own_marks_and_source,
 		      an_error_is_queued_with_what_it_quoted,
 		      a_datagram_too_long_for_the_path_is_an_error_of_this_host,

@@ -119,7 +119,8 @@ START_TEST(what_came_is_handed_out_as_linux_does)
 	note = (struct call_note){.have = CALL_NOTE_PKTINFO | CALL_NOTE_TTL | CALL_NOTE_TOS |
 					  CALL_NOTE_TIME_NS,
 				  .scope = 1,
-				  .at = {.family = AF_INET, .addr = {10, 0, 0, 1}},
+				  .at = {.family = AF_INET, .addr = {10, 0, 0, 255}},
+				  .offender = {.family = AF_INET, .addr = {10, 0, 0, 1}},
 				  .ttl = 64,
 				  .tos = 2,
 				  .age = 1000000000};
@@ -132,7 +133,8 @@ START_TEST(what_came_is_handed_out_as_linux_does)
 	c = CMSG_NXTHDR(&msg, c);
 	ck_assert_int_eq(c->cmsg_type, IP_PKTINFO);
 	memcpy(&info, CMSG_DATA(c), sizeof(info));
-	ck_assert_uint_eq(info.ipi_addr.s_addr, htonl(0x0a000001));
+	ck_assert_uint_eq(info.ipi_addr.s_addr, htonl(0x0a0000ff));
+	ck_assert_uint_eq(info.ipi_spec_dst.s_addr, htonl(0x0a000001));
 	c = CMSG_NXTHDR(&msg, c);
 	ck_assert_int_eq(c->cmsg_type, IP_TTL);
 	memcpy(&ttl, CMSG_DATA(c), sizeof(ttl));
