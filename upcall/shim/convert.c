@@ -65,6 +65,9 @@ static const struct {
 	{SOL_SOCKET, SO_MAX_PACING_RATE, false},
 	{SOL_SOCKET, SO_TIMESTAMPNS, false},
 	{IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, false},
+	{IPPROTO_IPV6, IPV6_UNICAST_HOPS, false},
+	{IPPROTO_IPV6, IPV6_MTU_DISCOVER, false},
+	{IPPROTO_IPV6, IPV6_MULTICAST_ALL, false},
 };
 #define N_OPTIONS (sizeof(options) / sizeof(options[0]))
 
@@ -114,8 +117,8 @@ static int get_int(int fd, int name)
 	return REAL(getsockopt)(fd, SOL_SOCKET, name, &value, &len) ? -1 : value;
 }
 
-/* Those of IPv6, of groups and of control messages have no bit: they are read and said each time.
- * Before the bind: IPV6_V6ONLY. */
+/* The others of IPv6, those of groups and of control messages have no bit: they are read and said
+ * each time. Before the bind: IPV6_V6ONLY. */
 static void options_copy(int from, int to, int domain, int type)
 {
 	static const struct {

@@ -161,6 +161,23 @@ START_TEST(of_rarer_options_those_are_carried_over_that_were_set)
 }
 END_TEST
 
+START_TEST(what_ipv6_packets_may_do_is_carried_over)
+{
+	struct sockaddr_in6 to = {.sin6_family = AF_INET6, .sin6_port = htons(80)};
+	int fd = socket(AF_INET6, SOCK_DGRAM, 0), hops = 7, probe = IPV6_PMTUDISC_PROBE;
+
+	to.sin6_addr.s6_addr[0] = 192;
+	ck_assert_int_eq(setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &hops, sizeof(hops)), 0);
+	ck_assert_int_eq(setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &probe, sizeof(probe)), 0);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	ck_assert_int_eq(FD_KIND(fd_get(fd)), FD_SOCK);
+	ck_assert(was_set(IPPROTO_IPV6, IPV6_UNICAST_HOPS, 7));
+	ck_assert(was_set(IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE));
+	ck_assert(!was_set(IPPROTO_IPV6, IPV6_MULTICAST_ALL, 1)); /* as it always is */
+	close(fd);
+}
+END_TEST
+
 START_TEST(of_an_inherited_socket_only_what_differs_from_a_fresh_one)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
@@ -307,6 +324,7 @@ int main(void)
 	tcase_add_test(tc, another_destination_leaves_it_to_the_kernel);
 	tcase_add_test(tc, options_set_before_are_carried_over);
 	tcase_add_test(tc, of_rarer_options_those_are_carried_over_that_were_set);
+	tcase_add_test(tc, what_ipv6_packets_may_do_is_carried_over);
 	tcase_add_test(tc, of_an_inherited_socket_only_what_differs_from_a_fresh_one);
 	tcase_add_test(tc, all_numbers_of_the_socket_change_together);
 	tcase_add_test(tc, epoll_registrations_move_with_the_number);
