@@ -5,7 +5,6 @@
  * programs and the shim. Restarting and time limits as in socket(7) and signal(7).
  */
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
 #include <string.h>
 
@@ -14,80 +13,11 @@
 #include "upcall/pair_fd.h"
 #include "upcall/raw.h"
 #include "upcall/sandwire.h"
+#include "upcall/vectors.h"
 
 /* Bytes a receive call hands over at least, if they are there: the sandbox takes up to 64 buffers.
  */
 #define RECV_FULL 1024u
-
-/* The application's vectors, and how far they are done. */
-struct cursor {
-	const struct iovec *iov;
-	size_t n;    /* vectors left */
-	size_t done; /* of the first */
-	size_t left; /* bytes in all */
-};
-
-static int cursor_init(struct cursor *cur, const struct iovec *iov, size_t n)
-{
-	*cur = (struct cursor){.iov = iov, .n = n};
-	if (n > IOV_MAX)
-		return -EMSGSIZE;
-	for (size_t i = 0; i < n; i++) {
-		if (iov[i].iov_len > (size_t)SSIZE_MAX - cur->left)
-			return -EINVAL;
-		cur->left += iov[i].iov_len;
-	}
-	return 0;
-}
-
-static void cursor_advance(struct cursor *cur, size_t bytes)
-{
-	cur->left -= bytes;
-	while (cur->n && bytes >= cur->iov->iov_len - cur->done) {
-		bytes -= cur->iov->iov_len - cur->done;
-		cur->iov++;
-		cur->n--;
-		cur->done = 0;
-	}
-	cur->done += bytes;
-}
-
-/* The next part as addresses: number of vectors. */
-static unsigned cursor_vectors(const struct cursor *cur, struct call_iov *out, unsigned most)
-{
-	unsigned k = 0;
-	size_t done = cur->done;
-
-	for (size_t i = 0; i < cur->n && k < most; i++, done = 0) {
-		if (cur->iov[i].iov_len == done)
-			continue;
-		out[k].base = (uint64_t)(uintptr_t)cur->iov[i].iov_base + done;
-		out[k++].len = cur->iov[i].iov_len - done;
-	}
-	return k;
-}
-
-/* Server mode: copies between the vectors (from the cursor on) and a slot's data area. */
-static void cursor_copy(const struct cursor *cur, uint8_t *area, size_t bytes, bool out)
-{
-	size_t done = cur->done;
-
-	for (size_t i = 0; i < cur->n && bytes; i++, done = 0) {
-		size_t len = cur->iov[i].iov_len - done;
-		uint8_t *mem = (uint8_t *)cur->iov[i].iov_base + done;
-
-		if (len > bytes)
-			len = bytes;
-		if (!len)
-			continue;
-		if (out)
-			memcpy(area, mem, len);
-		else
-			memcpy(mem, area, len);
-		area += len;
-		bytes -= len;
-	}
-}
 
 /* Puts the vectors and what is sent beside them into the call's arguments; false: a datagram that
  * does not fit in one call. */
