@@ -17,7 +17,8 @@
 
 /* Bytes a receive call hands over at least, if they are there: the sandbox takes up to 64 buffers.
  */
-#define RECV_FULL 1024u
+#define RECV_FULL    1024u
+#define DATAGRAM_MAX 65536u /* more than there is of one */
 
 /* Puts the vectors and what is sent beside them into the call's arguments; false: a datagram that
  * does not fit in one call. */
@@ -45,6 +46,14 @@ static bool stage(struct call *c, const struct cursor *cur, struct call_io *io, 
 	io->iov[0].len = total;
 	c->slot->arg[1] = total ? 1 : 0;
 	return !sending || !dgram || total == cur->left;
+}
+
+/* A datagram crosses in one call, with so many vectors: one of more by way of a single one. */
+static bool too_many(int fd, size_t n)
+{
+	uint64_t word = n > CALL_NOTE_IOV ? fd_resolve(fd) : 0;
+
+	return FD_KIND(word) == FD_SOCK && word & FD_DGRAM;
 }
 
 /* ---- pair descriptors ---------------------------------------------------------------------- */
@@ -311,6 +320,24 @@ static ssize_t send_all(int fd, struct cursor *cur, const struct sent *s, int fl
 	return total;
 }
 
+static ssize_t send_flat(int fd, struct cursor *cur, const struct sent *s, int flags)
+{
+	struct iovec flat;
+	struct cursor whole;
+	ssize_t ret;
+
+	if (cur->left > DATAGRAM_MAX)
+		return -EMSGSIZE;
+	ret = flat_make(&flat, cur->left);
+	if (ret)
+		return ret;
+	cursor_copy(cur, flat.iov_base, cur->left, true);
+	cursor_init(&whole, &flat, 1);
+	ret = send_all(fd, &whole, s, flags);
+	flat_end(&flat);
+	return ret;
+}
+
 static ssize_t send_vectors(int fd, const struct iovec *iov, size_t n, int flags,
 			    const struct sockaddr *to, socklen_t tolen,
 			    const struct call_note *note)
@@ -327,7 +354,8 @@ static ssize_t send_vectors(int fd, const struct iovec *iov, size_t n, int flags
 			return -EINVAL;
 		sent.to = &ca;
 	}
-	return send_all(fd, &cur, &sent, flags);
+	return too_many(fd, n) ? send_flat(fd, &cur, &sent, flags)
+			       : send_all(fd, &cur, &sent, flags);
 }
 
 ssize_t sandwire_sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *to,
@@ -461,6 +489,22 @@ static ssize_t recv_all(int fd, struct cursor *cur, int flags, struct received *
 	return total;
 }
 
+static ssize_t recv_flat(int fd, struct cursor *cur, int flags, struct received *r)
+{
+	struct iovec flat;
+	struct cursor whole;
+	ssize_t ret = flat_make(&flat, cur->left < DATAGRAM_MAX ? cur->left : DATAGRAM_MAX);
+
+	if (ret)
+		return ret;
+	cursor_init(&whole, &flat, 1);
+	ret = recv_all(fd, &whole, flags, r);
+	if (ret > 0)
+		cursor_copy(cur, flat.iov_base, (size_t)ret, false);
+	flat_end(&flat);
+	return ret;
+}
+
 static ssize_t recv_vectors(int fd, const struct iovec *iov, size_t n, int flags,
 			    struct received *r)
 {
@@ -473,7 +517,7 @@ static ssize_t recv_vectors(int fd, const struct iovec *iov, size_t n, int flags
 		return ret;
 	if (flags & MSG_ERRQUEUE) /* nobody waits for errors */
 		flags |= MSG_DONTWAIT;
-	got = recv_all(fd, &cur, flags, r);
+	got = too_many(fd, n) ? recv_flat(fd, &cur, flags, r) : recv_all(fd, &cur, flags, r);
 	if (got >= 0 && r->dgram && r->full > (uint64_t)got) {
 		r->msg_flags |= MSG_TRUNC;
 		if (flags & MSG_TRUNC)

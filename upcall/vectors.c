@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/mman.h>
 
+#include "upcall/raw.h"
 #include "upcall/vectors.h"
 
 int cursor_init(struct cursor *cur, const struct iovec *iov, size_t n)
@@ -64,4 +66,20 @@ void cursor_copy(const struct cursor *cur, uint8_t *area, size_t bytes, bool out
 		area += len;
 		bytes -= len;
 	}
+}
+
+int flat_make(struct iovec *flat, size_t len)
+{
+	long at = RAW6(SYS_mmap, 0, len ? len : 1, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (at < 0 && at >= -4095)
+		return -ENOBUFS;
+	*flat = (struct iovec){.iov_base = (void *)at, .iov_len = len};
+	return 0;
+}
+
+void flat_end(struct iovec *flat)
+{
+	RAW3(SYS_munmap, flat->iov_base, flat->iov_len ? flat->iov_len : 1, 0);
 }

@@ -24,4 +24,8 @@ unsigned cursor_vectors(const struct cursor *cur, struct call_iov *out, unsigned
 /* Copies between the vectors, from the cursor on, and an area; out: into the area. */
 void cursor_copy(const struct cursor *cur, uint8_t *area, size_t bytes, bool out);
 
+/* One vector of `len` bytes of its own, 0 or -ENOBUFS; and its end. No malloc: signal handlers. */
+int flat_make(struct iovec *flat, size_t len);
+void flat_end(struct iovec *flat);
+
 #endif

@@ -171,6 +171,39 @@ START_TEST(many_vectors_go_in_several_calls)
 }
 END_TEST
 
+START_TEST(many_vectors_of_a_datagram_go_in_one_call)
+{
+	struct iovec iov[100];
+	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 100};
+	char data[100], back[100] = {0}, control[64];
+
+	fake_socket(fd, FD_DGRAM);
+	for (int i = 0; i < 100; i++) {
+		data[i] = (char)i;
+		iov[i] = (struct iovec){.iov_base = &data[i], .iov_len = 1};
+	}
+	ck_assert_int_eq(sandwire_sendmsg(fd, &msg, 0), 100);
+	ck_assert_mem_eq(far.out, data, 100);
+	ck_assert_int_eq(far.sends, 1);
+	for (int i = 0; i < 100; i++)
+		iov[i].iov_base = &back[i];
+	memcpy(far.in, data, 100);
+	far.in_len = 90;
+	msg.msg_control = control;
+	msg.msg_controllen = sizeof(control);
+	ck_assert_int_eq(sandwire_recvmsg(fd, &msg, 0), 90);
+	ck_assert_mem_eq(back, data, 90);
+	ck_assert_int_eq(back[90], 0);
+	ck_assert_int_eq(far.recvs, 1);
+	msg.msg_iovlen = 12; /* with room for a note less than without */
+	memset(back, 0, sizeof(back));
+	far.in_len = 12;
+	memcpy(far.in, data, 12);
+	ck_assert_int_eq(sandwire_recvmsg(fd, &msg, 0), 12);
+	ck_assert_mem_eq(back, data, 12);
+}
+END_TEST
+
 START_TEST(staged_data_is_copied_in_pieces)
 {
 	static char data[60000], back[60000];
@@ -410,6 +443,7 @@ int main(void)
 	tcase_add_test(tc, a_long_send_goes_on_until_it_is_full);
 	tcase_add_test(tc, a_send_that_began_a_connection_waits_for_it_unless_told_not_to);
 	tcase_add_test(tc, many_vectors_go_in_several_calls);
+	tcase_add_test(tc, many_vectors_of_a_datagram_go_in_one_call);
 	tcase_add_test(tc, staged_data_is_copied_in_pieces);
 	tcase_add_test(tc, a_receive_takes_all_there_is);
 	tcase_add_test(tc, a_receive_returns_what_is_there_without_waiting_for_more);
