@@ -4,7 +4,7 @@
  * of RFC 3678 5.1), remembered so that closing leaves them, and whom they hear there (the options
  * of RFC 3678 4 and 5): with Linux's errors. As there, a datagram to a group of the port reaches
  * every socket bound to its port, not only members, unless IP_MULTICAST_ALL is off; a member's
- * filter is heeded always. Called by sockopt.c, socket.c, udp.c; calls group.c.
+ * filter is heeded always. Called by sockopt_ip.c, socket.c, udp.c; calls group.c.
  */
 #include <errno.h>
 #include <netinet/in.h>
