@@ -355,6 +355,19 @@ bool ip_train_fits(const struct pktbuf *p, const struct route_hit *hit, uint32_t
 	       p->off >= ETH_HDR_LEN + VLAN_TAG_LEN + hdr_len;
 }
 
+/* `total` bytes with their header, as one packet. What fits one buffer goes by send_by, which has
+ * this in line. */
+static int send_whole(struct stack *st, struct pktbuf *p, struct ip4_hdr *ip, uint32_t total,
+		      const struct route_hit *hit)
+{
+	ip->total_len = (uint16_t)total;
+	ip->id = (uint16_t)stack_random(st); /* no fragments are made: it need not be unique */
+	ip4_build(pktbuf_push(p, IP4_HDR_LEN), ip);
+	p->csum_start += IP4_HDR_LEN;
+	p->time = st->now;
+	return ip_send_by(st, p, hit);
+}
+
 /* Segments that the port cuts: the header's length is that of all of them. */
 static int out_train(struct stack *st, struct pktbuf *p, struct ip4_hdr *ip,
 		     const struct route_hit *hit)
@@ -367,13 +380,7 @@ static int out_train(struct stack *st, struct pktbuf *p, struct ip4_hdr *ip,
 		return -EMSGSIZE;
 	}
 	ip_l4_checksum(p, IPPROTO_TCP, csum_pseudo4(ip->src, ip->dst, IPPROTO_TCP, 0), true);
-	ip->total_len = (uint16_t)total;
-	ip->id = (uint16_t)stack_random(st);
-	ip4_build(pktbuf_push(p, IP4_HDR_LEN), ip);
-	p->csum_start += IP4_HDR_LEN;
-	p->time = st->now;
-	neigh_out(st, hit->port, hit->next_hop, p);
-	return 0;
+	return send_whole(st, p, ip, total, hit);
 }
 
 bool ip_pieces_fit(const struct pktbuf *p, const struct route_hit *hit, uint32_t len, uint16_t mtu)
@@ -406,11 +413,7 @@ static int out_large(struct stack *st, struct pktbuf *p, struct ip4_hdr *ip, uin
 	}
 	if (ip_pieces_fit(p, hit, total + IP4_HDR_LEN, mtu)) {
 		p->flags = 0;
-		ip->total_len = (uint16_t)(total + IP4_HDR_LEN);
-		ip->id = (uint16_t)stack_random(st);
-		ip4_build(pktbuf_push(p, IP4_HDR_LEN), ip);
-		p->time = st->now;
-		return ip_send_by(st, p, hit);
+		return send_whole(st, p, ip, total + IP4_HDR_LEN, hit);
 	}
 	ip->df = false; /* the link would take it, its port takes what a buffer holds */
 	return ip4_frag_out(st, p, ip, mtu, hit);
@@ -448,7 +451,7 @@ static inline __attribute__((always_inline)) int send_by(struct stack *st, struc
 			       csum_pseudo4(ip.src, args->dst, args->protocol, p->len),
 			       hit->port->caps & PORT_CAP_TX_L4_CSUM);
 	ip.total_len = (uint16_t)(p->len + IP4_HDR_LEN);
-	ip.id = (uint16_t)stack_random(st); /* no fragments are made: it need not be unique */
+	ip.id = (uint16_t)stack_random(st);
 	ip4_build(pktbuf_push(p, IP4_HDR_LEN), &ip);
 	p->csum_start += IP4_HDR_LEN;
 	p->time = st->now;
