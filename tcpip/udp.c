@@ -20,6 +20,7 @@
 #define PORT_LAST    60999u
 #define POOL_RESERVE 8u /* no datagram is queued when less than 1/8 of the buffers is free */
 #define SHUT_NO_RECV 1u
+#define TO_MANY_MAX  64u /* sockets of a user that hear one datagram to many */
 
 struct udp_table {
 	struct socket *bucket[BUCKETS]; /* by local port; the last bound comes first */
@@ -309,11 +310,15 @@ static struct pktbuf *copy_of(struct stack *st, const struct pktbuf *p)
 	return head;
 }
 
-/* A broadcast goes to every socket it fits (RFC 1122 4.1.3.3's wildcards), what came to a group of
- * `port` likewise. */
+/*
+ * A broadcast goes to every socket it fits (RFC 1122 4.1.3.3's wildcards), what came to a group of
+ * `port` likewise. Of a user who has thousands on one port to so many, those bound last: a copy for
+ * each of them would be made here, under the lock.
+ */
 static void deliver_all(struct stack *st, struct port *port, const struct flow *f, struct pktbuf *p)
 {
 	bool group = addr_multicast(st, f->local_ip);
+	uint8_t told[PKTBUF_OWNERS] = {0};
 	struct socket *so, *last = NULL;
 	uint8_t name[16], source[16];
 	struct pktbuf *c;
@@ -321,8 +326,10 @@ static void deliver_all(struct stack *st, struct port *port, const struct flow *
 	group_of(st, name, f->local_ip);
 	group_of(st, source, f->remote_ip);
 	for (so = *bucket_of(st, f->local_port); so; so = so->hash_next) {
-		if (score(so, f) < 0 || (group && !member_wants(so, port, name, source)))
+		if (score(so, f) < 0 || told[so->owner] == TO_MANY_MAX ||
+		    (group && !member_wants(so, port, name, source)))
 			continue;
+		told[so->owner] += so->owner != 0; /* root is trusted */
 		c = last ? copy_of(st, p) : NULL;
 		if (c)
 			deliver(last, c);

@@ -194,6 +194,28 @@ START_TEST(what_is_not_read_is_bounded)
 }
 END_TEST
 
+START_TEST(what_came_to_many_is_copied_for_64_sockets_of_a_user)
+{
+	struct socket *so[100], *other;
+	unsigned i, heard = 0;
+	int on = 1;
+
+	ck_assert_int_eq(make(VICTIM, SOCK_DGRAM, &other), 0);
+	ck_assert_int_eq(sock_setopt(other, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+	ck_assert_int_eq(desk_bind(other, 0, 700), 0);
+	for (i = 0; i < 100; i++) {
+		ck_assert_int_eq(make(HOG, SOCK_DGRAM, &so[i]), 0);
+		ck_assert_int_eq(sock_setopt(so[i], SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+		ck_assert_int_eq(desk_bind(so[i], 0, 700), 0);
+	}
+	desk_udp(&d, ip(10, 0, 0, 9), 5, ip(10, 0, 0, 255), 700, "x", 1);
+	for (i = 0; i < 100; i++)
+		heard += sock_readable(so[i]) == 1;
+	ck_assert_uint_eq(heard, 64);
+	ck_assert_int_eq(sock_readable(other), 1);
+}
+END_TEST
+
 START_TEST(segments_that_are_not_read_are_bounded)
 {
 	struct peer v;
@@ -489,7 +511,9 @@ int main(void)
 			       a_socket_is_charged_for_as_long_as_it_lives,
 			       blocks_are_charged_to_the_listener,
 			       a_connection_waits_while_its_user_may_have_no_socket,
-			       what_is_not_read_is_bounded, segments_that_are_not_read_are_bounded,
+			       what_is_not_read_is_bounded,
+			       what_came_to_many_is_copied_for_64_sockets_of_a_user,
+			       segments_that_are_not_read_are_bounded,
 			       a_gap_is_filled_before_what_waits_behind_it,
 			       what_is_reserved_or_sent_and_not_acknowledged_is_bounded,
 			       what_a_reader_in_mid_call_holds_is_charged, time_wait_is_nobodys,
