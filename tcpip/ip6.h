@@ -105,6 +105,7 @@ bool ip6_is_martian(const uint8_t a[16]);
 bool ip6_prefix_match(const uint8_t a[16], const uint8_t b[16], unsigned bits);
 void ip6_solicited_node(uint8_t out[16], const uint8_t addr[16]);
 void ip6_group_mac(uint8_t mac[6], const uint8_t group[16]);
+bool ip6_of_link(const uint8_t a[16]); /* means something on one link only */
 /* Scope for an address met on (or meant for) `port`. */
 uint32_t ip6_scope(const uint8_t a[16], const struct port *port);
 

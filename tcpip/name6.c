@@ -60,12 +60,15 @@ void ip6_group_mac(uint8_t mac[6], const uint8_t group[16]) /* RFC 2464 7 */
 	memcpy(mac + 2, group + 12, 4);
 }
 
-/* Link-local addresses, and groups of interface or link scope, mean something on one link only. */
+/* Link-local addresses, and groups of interface or link scope. */
+bool ip6_of_link(const uint8_t a[16])
+{
+	return ip6_is_link_local(a) || (ip6_is_multicast(a) && (a[1] & 0xf) <= 2);
+}
+
 uint32_t ip6_scope(const uint8_t a[16], const struct port *port)
 {
-	bool local = ip6_is_link_local(a) || (ip6_is_multicast(a) && (a[1] & 0xf) <= 2);
-
-	return local && port ? port->index + 1 : 0;
+	return port && ip6_of_link(a) ? port->index + 1 : 0;
 }
 
 /* ---- the table ---------------------------------------------------------------------------- */

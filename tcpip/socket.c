@@ -185,6 +185,8 @@ int sock_addr_in(struct socket *so, const struct sock_addr *a, uint32_t *ip)
 	if (!scope && ip6_is_multicast(a->addr))
 		scope = so->mcast_scope;
 	port = ip6_port_by_scope(so->st, scope);
+	if (scope && !port && ip6_of_link(a->addr))
+		return -ENODEV;
 	*ip = ip6_handle(so->st, a->addr, ip6_scope(a->addr, port));
 	return *ip ? 0 : -ENOBUFS;
 }

@@ -81,8 +81,8 @@ void sock_release(struct socket *so); /* back to the pool; the id becomes stale 
 /*
  * socket.c: an application's address as the transports know it, 0 the wildcard; valid as long as a
  * handle nobody holds (ip6.h). 0, -EAFNOSUPPORT, -ENETUNREACH (IPv4 by a socket of IPv6 alone, an
- * address that cannot be), -ENOBUFS. And back: in the socket's family, IPv4 mapped (RFC
- * 4291 2.5.5.2).
+ * address that cannot be), -ENODEV (of a link that is none), -ENOBUFS. And back: in the socket's
+ * family, IPv4 mapped (RFC 4291 2.5.5.2).
  */
 int sock_addr_in(struct socket *so, const struct sock_addr *a, uint32_t *ip);
 void sock_addr_out(const struct socket *so, struct sock_addr *a, uint32_t ip, uint16_t port);

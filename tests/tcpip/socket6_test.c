@@ -124,6 +124,29 @@ START_TEST(names_are_those_of_the_sockets_family)
 }
 END_TEST
 
+START_TEST(a_link_that_is_none_is_refused)
+{
+	struct ip_addr any = {.family = AF_INET6}, via = {.family = AF_INET6, .prefix = 128};
+	struct socket *so = socket6(&d, SOCK_DGRAM, 0), *tcp = socket6(&d, SOCK_STREAM, 0);
+	struct sock_addr to = name6("fe80::9", 5);
+
+	ip6(via.bytes, "2001:db8::fe"); /* to whom all else goes */
+	ck_assert_int_eq(stack_route_add(d.st, &any, &via, &d.port[0].port, 0), 0);
+	to.scope = 77;
+	ck_assert_int_eq(sock_connect(so, &to), -ENODEV);
+	ck_assert_int_eq(sock_connect(tcp, &to), -ENODEV);
+	ck_assert_int_eq(sock_bind(so, &to), -ENODEV);
+	ck_assert_int_eq(desk_send(&d, so, "x", 1, &to), -ENODEV);
+	to = name6("ff02::9", 5);
+	to.scope = 77;
+	ck_assert_int_eq(desk_send(&d, so, "x", 1, &to), -ENODEV);
+	ck_assert_uint_eq(desk_drop_sent(&d, 0), 0);
+	to = name6("2001:db8::9", 5);
+	to.scope = 77; /* nobody asks */
+	ck_assert_int_eq(sock_connect(so, &to), 0);
+}
+END_TEST
+
 START_TEST(an_address_of_the_wrong_family_is_refused_as_linux_does)
 {
 	struct socket *four = desk_socket(&d, SOCK_STREAM, 0), *six = socket6(&d, SOCK_STREAM, 0);
@@ -487,6 +510,7 @@ int main(void)
 			       a_socket_of_ipv6_alone_hears_it_alone,
 			       a_wildcard_of_both_families_and_one_of_ipv4_meet,
 			       names_are_those_of_the_sockets_family,
+			       a_link_that_is_none_is_refused,
 			       an_address_of_the_wrong_family_is_refused_as_linux_does,
 			       a_connection_over_the_wire_is_accepted_carries_data_and_ends,
 			       a_segment_is_no_longer_than_the_path_takes,
