@@ -21,6 +21,7 @@
 /* Whatever form it came in; 0 or an error of the kind Linux gives. */
 struct request {
 	struct port *port;
+	bool named; /* the interface was, else the routes chose it */
 	uint8_t group[16], source[16];
 };
 
@@ -45,6 +46,7 @@ static int request4(struct socket *so, uint32_t group, uint32_t addr, uint32_t s
 	if (!addr_multicast4(group))
 		return -EINVAL;
 	group_of4(r->group, group);
+	r->named = scope || addr;
 	r->port = port_for(so->st, scope, addr, group);
 	return r->port ? 0 : -ENODEV;
 }
@@ -55,6 +57,7 @@ static int request6(struct socket *so, const struct in6_addr *group, uint32_t sc
 	memcpy(r->group, group, 16);
 	if (!ip6_is_multicast(r->group))
 		return -EINVAL;
+	r->named = scope;
 	r->port = ip6_port_by_scope(so->st, scope);
 	return r->port ? 0 : -ENODEV;
 }
@@ -231,11 +234,16 @@ static void leave(struct socket *so, struct group_member *m)
 	so->groups--;
 }
 
+/* Who names no interface leaves on any, as in Linux. */
 static int leave_by(struct socket *so, const struct request *q)
 {
-	struct group_member *m = find(so->st, so->id, q);
+	struct group_member *m = find(so->st, so->id, q), *all = so->st->groups->member;
 
-	if (!m)
+	if (!m && !q->named)
+		for (m = all; m < all + GROUP_MEMBER_MAX; m++)
+			if (m->port && m->sock == so->id && memcmp(m->group, q->group, 16) == 0)
+				break;
+	if (!m || m == all + GROUP_MEMBER_MAX)
 		return -EADDRNOTAVAIL;
 	leave(so, m);
 	return 0;

@@ -117,6 +117,26 @@ START_TEST(who_joins_a_source_hears_it_alone_until_it_leaves_it)
 }
 END_TEST
 
+START_TEST(who_names_no_interface_leaves_on_any)
+{
+	struct ip_addr groups = {AF_INET, 4, {224}};
+	struct ip_mreqn second = {{GROUP}, {0}, 2}, none = {{GROUP}, {0}, 0};
+	struct socket *so = udp(), *other = udp();
+
+	ck_assert_int_eq(stack_route_add(d.st, &groups, NULL, &d.port[0].port, 0), 0);
+	ck_assert_int_eq(sock_setopt(other, IPPROTO_IP, IP_ADD_MEMBERSHIP, &second, sizeof(second)),
+			 0);
+	ck_assert_int_eq(sock_setopt(so, IPPROTO_IP, IP_ADD_MEMBERSHIP, &second, sizeof(second)),
+			 0);
+	ck_assert_int_eq(whole(so, IP_DROP_MEMBERSHIP), -EADDRNOTAVAIL); /* there it is not in */
+	ck_assert_int_eq(sock_setopt(so, IPPROTO_IP, IP_DROP_MEMBERSHIP, &none, sizeof(none)), 0);
+	ck_assert_int_eq(sock_setopt(so, IPPROTO_IP, IP_DROP_MEMBERSHIP, &none, sizeof(none)),
+			 -EADDRNOTAVAIL);
+	ck_assert_int_eq(
+		sock_setopt(other, IPPROTO_IP, IP_DROP_MEMBERSHIP, &second, sizeof(second)), 0);
+}
+END_TEST
+
 START_TEST(a_blocked_source_is_not_heard_until_it_is_unblocked)
 {
 	struct socket *so = udp();
@@ -367,6 +387,7 @@ int main(void)
 	return run_cases(
 		"member",
 		CASES(who_joins_a_source_hears_it_alone_until_it_leaves_it,
+		      who_names_no_interface_leaves_on_any,
 		      a_blocked_source_is_not_heard_until_it_is_unblocked,
 		      each_socket_hears_by_its_own_filter_and_the_port_what_any_of_them_wants,
 		      a_filter_heeds_what_this_host_sends_too,
