@@ -237,8 +237,11 @@ int sandwire_getpeername(int fd, struct sockaddr *addr, socklen_t *len)
 static int set_option(int fd, int level, int name, const void *value, socklen_t len)
 {
 	struct call c;
-	int64_t ret = call_begin(&c, fd, CALL_SETSOCKOPT);
+	int64_t ret;
 
+	if (len && !value)
+		return -EFAULT;
+	ret = call_begin(&c, fd, CALL_SETSOCKOPT);
 	if (ret)
 		return (int)ret;
 	if (len > CHANNEL_INLINE)
@@ -283,6 +286,8 @@ static int get_option(int fd, int level, int name, void *value, socklen_t *len)
 	int64_t ret;
 
 	room = *len < CHANNEL_INLINE ? *len : CHANNEL_INLINE;
+	if (room && !value)
+		return -EFAULT;
 	ret = call_begin(&c, fd, CALL_GETSOCKOPT);
 	if (ret)
 		return (int)ret;

@@ -152,6 +152,18 @@ START_TEST(what_an_option_asks_with_crosses_and_of_others_nothing)
 }
 END_TEST
 
+START_TEST(an_option_without_a_value_is_a_fault)
+{
+	socklen_t len = 4;
+
+	seen.nr = CALL_NULL;
+	ck_assert_int_eq(sandwire_setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, NULL, 4), -EFAULT);
+	ck_assert_int_eq(sandwire_getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, NULL, &len), -EFAULT);
+	ck_assert_uint_eq(seen.nr, CALL_NULL);
+	ck_assert_int_eq(sandwire_setsockopt(fd, IPPROTO_IP, IP_OPTIONS, NULL, 0), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("filter");
@@ -164,6 +176,7 @@ int main(void)
 	tcase_add_test(tc, a_filter_that_is_none_does_not_cross);
 	tcase_add_test(tc, a_filter_is_read_as_far_as_there_is_room_for_it);
 	tcase_add_test(tc, what_an_option_asks_with_crosses_and_of_others_nothing);
+	tcase_add_test(tc, an_option_without_a_value_is_a_fault);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);
