@@ -259,6 +259,7 @@ struct tcp_pcb {
 	/* ---- Acknowledging. Written by tcp_in.c, tcp_out.c. */
 	uint8_t ack_owed;    /* enum tcp_ack_owed */
 	uint8_t quick_acks;  /* segments still to be acknowledged at once */
+	bool rcv_lossy;	     /* meanwhile: the wire loses, each second segment gets its ACK */
 	bool pingpong;	     /* requests and answers alternate: delay ACKs to ride on data */
 	bool wake_owed;	     /* data came in this batch: the socket is not told yet */
 	bool starved;	     /* a writer was turned away for want of buffers in the stack */

@@ -130,8 +130,8 @@ void tcp_send_ack(struct tcp_pcb *pcb)
 		tcp_delack_arm(pcb);
 		return;
 	}
-	if (pcb->quick_acks)
-		pcb->quick_acks--;
+	if (pcb->quick_acks && !--pcb->quick_acks)
+		pcb->rcv_lossy = false;
 	tcp_emit(pcb, p, pcb->snd_nxt, TCP_ACK);
 }
 

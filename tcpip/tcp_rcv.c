@@ -278,6 +278,13 @@ static void ooo_insert(struct tcp_pcb *pcb, struct pktbuf *p)
 
 /* ---- a segment's payload ---- */
 
+/* The wire loses, reorders or repeats: for the next 16 ACKs the peer shall know soon and surely. */
+static void lossy(struct tcp_pcb *pcb)
+{
+	pcb->quick_acks = 16;
+	pcb->rcv_lossy = true;
+}
+
 /* RFC 5681 4.2: one ACK a segment, which the peer counts; of one in pieces, the last's. */
 static void ack_at_once(struct tcp_pcb *pcb)
 {
@@ -319,14 +326,20 @@ static void measure_mss(struct tcp_pcb *pcb, uint32_t len)
 	pcb->rcv_mss = (uint16_t)(len > max ? max : len);
 }
 
-/* RFC 9293 3.8.6.3 and RFC 5681 4.2: at the second full segment, at once at the start (slow start
- * of the peer needs it) and while data is missing, else a little later. */
+/*
+ * RFC 9293 3.8.6.3 and RFC 5681 4.2: at the second full segment, at once at the start (slow start
+ * of the peer needs it) and while data is missing, else a little later. "At once" is at the end of
+ * the batch, so that many segments are one ACK; but while the wire loses, that one may be all that
+ * keeps a small window open: then each second segment has its own.
+ */
 static void owe_ack(struct tcp_pcb *pcb)
 {
 	bool now = pcb->rcv_nxt - pcb->rcv_wup > pcb->rcv_mss || pcb->ooo_head ||
 		   (pcb->quick_acks && !pcb->pingpong) || pcb->quickack_set || pcb->fin_seen;
 
-	if (now) {
+	if (now && pcb->rcv_lossy && pcb->rcv_nxt - pcb->rcv_wup > pcb->rcv_mss) {
+		ack_at_once(pcb);
+	} else if (now) {
 		pcb->ack_owed = TCP_ACK_NOW;
 		tcp_mark_pending(pcb);
 	} else if (pcb->ack_owed == TCP_ACK_NONE) {
@@ -355,7 +368,7 @@ static void duplicate(struct tcp_pcb *pcb, uint32_t start, uint32_t end)
 {
 	COUNT(pcb->st, TcpDupSegs);
 	tcp_dsack_set(pcb, start, end);
-	pcb->quick_acks = 16;
+	lossy(pcb);
 	ack_at_once(pcb);
 }
 
@@ -364,8 +377,8 @@ bool tcp_rcv_takes(const struct tcp_pcb *pcb, const struct tcp_seg *train)
 	const struct stack *st = pcb->st;
 
 	return train->seq == pcb->rcv_nxt && seq_le(train->end, pcb->rcv_adv) && !pcb->ooo_head &&
-	       !pcb->fin_known && rcv_mem(pcb) + train->n * PKTBUF_SIZE <= pcb->rcvbuf &&
-	       !tcp_pool_low(st) &&
+	       !pcb->rcv_lossy && !pcb->fin_known &&
+	       rcv_mem(pcb) + train->n * PKTBUF_SIZE <= pcb->rcvbuf && !tcp_pool_low(st) &&
 	       quota_left(st, pcb->owner, st->pool->held[pcb->owner], st->pool->avail) >= train->n;
 }
 
@@ -416,7 +429,7 @@ static void payload(struct tcp_pcb *pcb, struct tcp_seg *seg)
 	seg->p = NULL;
 	ooo_insert(pcb, p);
 	/* One duplicate ACK a segment, not one a batch: the peer counts them. */
-	pcb->quick_acks = 16;
+	lossy(pcb);
 	ack_at_once(pcb);
 }
 

@@ -290,22 +290,20 @@ END_TEST
 
 /* ---- acknowledging and repeating ---- */
 
-START_TEST(a_batch_is_acknowledged_once)
+/* Full segments that come in one batch, from the peer's first byte on. */
+static void batch_in(uint32_t from, unsigned n)
 {
 	struct pktbuf *batch[8];
-	struct packet pk;
 	unsigned i;
 
-	peer_accepted(&p);
-	desk_pass(&d, SEC_NS);
-	for (i = 0; i < 8; i++) {
+	for (i = 0; i < n; i++) {
 		struct tcp_hdr h = {.sport = p.port, .dport = 80, .flags = A, .window = 65535};
 		struct ip4_hdr iph = {.protocol = 6, .ttl = 64};
 		struct pktbuf *b = pktbuf_alloc(&d.pool);
 
 		iph.src = ip(10, 0, 0, 9);
 		iph.dst = ip(10, 0, 0, 1);
-		h.seq = p.iss + 1 + i * 1000;
+		h.seq = p.iss + from + i * 1000;
 		h.ack = p.stack_iss + 1;
 		b->len = 1000;
 		memset(pktbuf_data(b), 0, 1000);
@@ -315,9 +313,44 @@ START_TEST(a_batch_is_acknowledged_once)
 		b->flags = PKTBUF_RX_L4_CSUM_OK;
 		batch[i] = b;
 	}
-	stack_input(d.st, &d.port[0].port, batch, 8);
+	stack_input(d.st, &d.port[0].port, batch, n);
 	desk_flush(&d);
+}
+
+START_TEST(a_batch_is_acknowledged_once)
+{
+	struct packet pk;
+
+	peer_accepted(&p);
+	desk_pass(&d, SEC_NS);
+	batch_in(1, 8);
 	peer_expect(&p, A, 1, 8001, 0);
+	ck_assert(!desk_sent(&d, 0, &pk));
+}
+END_TEST
+
+START_TEST(while_the_wire_loses_each_second_segment_of_a_batch_is_acknowledged)
+{
+	struct packet pk;
+	unsigned i;
+
+	peer_accepted(&p);
+	desk_pass(&d, SEC_NS);
+	batch_in(1001, 1);
+	peer_expect(&p, A, 1, 1, 0); /* a duplicate: the first is missing */
+	batch_in(1, 1);
+	peer_expect(&p, A, 1, 2001, 0);
+	batch_in(2001, 5);
+	peer_expect(&p, A, 1, 4001, 0);
+	peer_expect(&p, A, 1, 6001, 0);
+	peer_expect(&p, A, 1, 7001, 0);
+	ck_assert(!desk_sent(&d, 0, &pk));
+	/* Of 16 ACKs these were 5. */
+	for (i = 0; i < 11; i++)
+		batch_in(7001 + i * 2000, 2);
+	desk_drop_sent(&d, 0);
+	batch_in(29001, 8);
+	peer_expect(&p, A, 1, 37001, 0);
 	ck_assert(!desk_sent(&d, 0, &pk));
 }
 END_TEST
@@ -712,6 +745,7 @@ int main(void)
 		      a_repeated_segment_gives_no_round_trip, a_lost_syn_begins_with_one_segment,
 		      an_idle_connection_says_nothing, keepalive_waits_two_hours,
 		      a_window_unused_for_long_is_not_believed, a_batch_is_acknowledged_once,
+		      while_the_wire_loses_each_second_segment_of_a_batch_is_acknowledged,
 		      small_writes_collapse_into_one_pushed_segment,
 		      a_partial_ack_repeats_the_next_hole, timestamps_come_in_every_segment,
 		      an_old_timestamp_is_forgotten,
