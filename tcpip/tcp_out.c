@@ -208,7 +208,7 @@ void tcp_send_lost(struct tcp_pcb *pcb)
 			break;
 		if ((p->tcp.sacked & (TCP_LOST | TCP_SACKED | TCP_RETRANS)) != TCP_LOST)
 			continue;
-		if (pcb->max_pacing && tcp_pace_holds(pcb))
+		if (pcb->max_pacing && p->tcp.payload_len && tcp_pace_holds(pcb))
 			break;
 		if (!tcp_retransmit(pcb, p))
 			break;
@@ -312,8 +312,10 @@ static void send_data(struct tcp_pcb *pcb)
 			limited = true;
 			break;
 		}
-		if (!fit_window(pcb, p) || !nagle_allows(pcb, p) ||
-		    (pcb->max_pacing && tcp_pace_holds(pcb)))
+		if (!fit_window(pcb, p) || !nagle_allows(pcb, p))
+			break;
+		/* A FIN alone is no data: at a byte a second it would keep us for half an hour. */
+		if (pcb->max_pacing && p->tcp.payload_len && tcp_pace_holds(pcb))
 			break;
 		send_new(pcb, p);
 		if (tcp_in_reduction(pcb))

@@ -317,6 +317,8 @@ void net_close(void)
 	net_flush();
 	net_pass(600 * FUZZ_S);
 	FUZZ_MUST(fz->sockets.used == 0);
+	if (fz->tcp_pcbs.used) /* a send buffer at a byte a second: SO_MAX_PACING_RATE */
+		net_pass(1000000 * FUZZ_S);
 	FUZZ_MUST(fz->tcp_pcbs.used == 0);
 	FUZZ_MUST(pool.avail == pool.count);
 	port_stop(&port);

@@ -107,11 +107,24 @@ START_TEST(the_rate_is_told_as_it_was_set)
 }
 END_TEST
 
+START_TEST(the_end_alone_waits_for_no_rate)
+{
+	set_rate(1);
+	peer_write(&p, 700);
+	peer_expect(&p, A | TCP_PSH, 1, 1, 700);
+	peer_send(&p, A, 1, 701, 0);
+	sock_close(p.so);
+	p.so = NULL;
+	desk_flush(&d);
+	peer_expect(&p, TCP_FIN | A, 701, 1, 0);
+}
+END_TEST
+
 int main(void)
 {
 	return run_cases("tcp_pace",
 			 CASES(segments_go_at_the_rate_asked_for,
 			       without_a_rate_the_window_goes_at_once, lost_segments_are_paced_too,
-			       the_rate_is_told_as_it_was_set),
+			       the_rate_is_told_as_it_was_set, the_end_alone_waits_for_no_rate),
 			 setup, teardown);
 }
