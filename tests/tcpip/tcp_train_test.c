@@ -78,20 +78,31 @@ START_TEST(nobody_listens_to_a_train)
 }
 END_TEST
 
-START_TEST(a_handshake_and_its_data_may_be_one_batch)
+static void syn_to_both(void)
 {
-	struct sock_addr from;
-	uint32_t seq;
-
 	for (unsigned k = 0; k < 2; k++) {
 		peer_listener(&twin_peer[k], 4);
 		peer_send(&twin_peer[k], TCP_SYN, 0, 0, 0);
 		peer_expect(&twin_peer[k], TCP_SYN | TCP_ACK, 0, 1, 0);
 	}
-	seq = twin_put_full(1, 5);
-	twin_arrive();
+}
+
+static void accept_both(void)
+{
+	struct sock_addr from;
+
 	for (unsigned k = 0; k < 2; k++)
 		ck_assert_int_eq(sock_accept(twin_peer[k].listener, &twin_peer[k].so, &from), 0);
+}
+
+START_TEST(a_handshake_and_its_data_may_be_one_batch)
+{
+	uint32_t seq;
+
+	syn_to_both();
+	seq = twin_put_full(1, 5);
+	twin_arrive();
+	accept_both();
 	(void)twin_put_full(seq, 3);
 	twin_arrive();
 	ck_assert_uint_eq(twin_trains(), 1); /* the first was none: in SYN-RECEIVED */
@@ -101,21 +112,16 @@ END_TEST
 
 START_TEST(a_connection_not_yet_accepted_takes_a_train)
 {
-	struct sock_addr from;
 	uint32_t seq;
 
-	for (unsigned k = 0; k < 2; k++) {
-		peer_listener(&twin_peer[k], 4);
-		peer_send(&twin_peer[k], TCP_SYN, 0, 0, 0);
-		peer_expect(&twin_peer[k], TCP_SYN | TCP_ACK, 0, 1, 0);
+	syn_to_both();
+	for (unsigned k = 0; k < 2; k++)
 		peer_send(&twin_peer[k], A, 1, 1, 0);
-	}
 	seq = twin_put_full(1, 5);
 	twin_arrive();
 	ck_assert_uint_eq(twin_trains(), 1);
 	twin_last_ack(seq);
-	for (unsigned k = 0; k < 2; k++)
-		ck_assert_int_eq(sock_accept(twin_peer[k].listener, &twin_peer[k].so, &from), 0);
+	accept_both();
 	ck_assert_int_eq(twin_read_all(1), 5 * MSS);
 }
 END_TEST
