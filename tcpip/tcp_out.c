@@ -196,6 +196,12 @@ static bool port_is_full(struct tcp_pcb *pcb)
 	return true;
 }
 
+/* A FIN alone is no data: at a byte a second it would keep us for half an hour. */
+static inline bool pace_holds(struct tcp_pcb *pcb, const struct pktbuf *p)
+{
+	return pcb->max_pacing && p->tcp.payload_len && tcp_pace_holds(pcb);
+}
+
 /* RFC 6675 4, NextSeg rule 1, with what RACK or NewReno marked. */
 void tcp_send_lost(struct tcp_pcb *pcb)
 {
@@ -208,7 +214,7 @@ void tcp_send_lost(struct tcp_pcb *pcb)
 			break;
 		if ((p->tcp.sacked & (TCP_LOST | TCP_SACKED | TCP_RETRANS)) != TCP_LOST)
 			continue;
-		if (pcb->max_pacing && p->tcp.payload_len && tcp_pace_holds(pcb))
+		if (pace_holds(pcb, p))
 			break;
 		if (!tcp_retransmit(pcb, p))
 			break;
@@ -314,8 +320,7 @@ static void send_data(struct tcp_pcb *pcb)
 		}
 		if (!fit_window(pcb, p) || !nagle_allows(pcb, p))
 			break;
-		/* A FIN alone is no data: at a byte a second it would keep us for half an hour. */
-		if (pcb->max_pacing && p->tcp.payload_len && tcp_pace_holds(pcb))
+		if (pace_holds(pcb, p))
 			break;
 		send_new(pcb, p);
 		if (tcp_in_reduction(pcb))
