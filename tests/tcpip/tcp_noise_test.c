@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "tests/tcpip/cases.h"
+#include "tests/tcpip/splitmix.h"
 #include "tests/tcpip/tcp_check.h"
 #include "tests/tcpip/tcp_peer.h"
 
@@ -16,11 +17,7 @@ static uint64_t rng;
 
 static uint32_t below(uint32_t n)
 {
-	uint64_t z = rng += 0x9e3779b97f4a7c15ull;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-	return (uint32_t)((z ^ (z >> 31)) % n);
+	return (uint32_t)(splitmix64(&rng) % n);
 }
 
 static void setup(void)

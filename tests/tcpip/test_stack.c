@@ -51,18 +51,18 @@ static void add_addr(struct desk *d, unsigned port, uint32_t addr)
 	ck_assert_int_eq(stack_addr_add(d->st, &d->port[port].port, &a), 0);
 }
 
-void desk_open_caps(struct desk *d, uint32_t caps)
+void desk_open_with(struct desk *d, uint32_t caps, uint32_t pktbufs)
 {
 	struct stack_conf conf = {.max_sockets = 256, .max_pcbs = 256};
 	unsigned i;
 
 	memset(d, 0, sizeof(*d));
 	d->now = 1000 * SEC_NS;
-	d->headers = test_memory(DESK_PKTBUFS * sizeof(struct pktbuf));
-	d->data = test_memory(DESK_PKTBUFS * PKTBUF_SIZE);
+	d->headers = test_memory(pktbufs * sizeof(struct pktbuf));
+	d->data = test_memory(pktbufs * PKTBUF_SIZE);
 	d->arena.base = test_memory(ARENA_SIZE);
 	d->arena.size = ARENA_SIZE;
-	pktbuf_pool_init(&d->pool, d->headers, d->data, 0, DESK_PKTBUFS);
+	pktbuf_pool_init(&d->pool, d->headers, d->data, 0, pktbufs);
 	conf.env.ready = ready;
 	conf.env.signal = signal_owed;
 	conf.env.arg = d;
@@ -78,6 +78,11 @@ void desk_open_caps(struct desk *d, uint32_t caps)
 	}
 	add_addr(d, 0, ip(10, 0, 0, 1));
 	add_addr(d, 1, ip(192, 168, 5, 1));
+}
+
+void desk_open_caps(struct desk *d, uint32_t caps)
+{
+	desk_open_with(d, caps, DESK_PKTBUFS);
 }
 
 void desk_open(struct desk *d)
@@ -103,8 +108,8 @@ void desk_close(struct desk *d)
 	}
 	ck_assert_msg(d->pool.avail == d->pool.count, "%u buffers lost",
 		      d->pool.count - d->pool.avail);
-	test_memory_free(d->headers, DESK_PKTBUFS * sizeof(struct pktbuf));
-	test_memory_free(d->data, DESK_PKTBUFS * PKTBUF_SIZE);
+	test_memory_free(d->headers, d->pool.count * sizeof(struct pktbuf));
+	test_memory_free(d->data, d->pool.count * PKTBUF_SIZE);
 	test_memory_free(d->arena.base, ARENA_SIZE);
 }
 

@@ -48,8 +48,9 @@ void mac_of(uint32_t addr, uint8_t mac[6]);
 
 void desk_open(struct desk *d);
 void desk_open_caps(struct desk *d, uint32_t caps); /* of port 0 */
-void desk_wide(struct desk *d);			    /* port 0: MTU 9000, frames in pieces */
-void desk_close(struct desk *d);		    /* checks that no buffer is lost */
+void desk_open_with(struct desk *d, uint32_t caps, uint32_t pktbufs);
+void desk_wide(struct desk *d);	 /* port 0: MTU 9000, frames in pieces */
+void desk_close(struct desk *d); /* checks that no buffer is lost */
 /* Time passes: timers run in their order, what they send is flushed. */
 void desk_pass(struct desk *d, uint64_t ns);
 void desk_flush(struct desk *d);

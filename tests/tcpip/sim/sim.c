@@ -10,20 +10,16 @@
 #include <sys/socket.h>
 
 #include "drivers/capture.h"
+#include "tests/tcpip/splitmix.h"
 #include "tests/tcpip/cut.h"
 #include "tests/tcpip/test_memory.h"
 
 #define ARENA_SIZE (24u << 20)
 #define SIM_SOCKS  256u
 
-/* splitmix64 */
 uint64_t sim_random(struct sim *s)
 {
-	uint64_t z = s->rng += 0x9e3779b97f4a7c15ull;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-	return z ^ (z >> 31);
+	return splitmix64(&s->rng);
 }
 
 uint32_t sim_below(struct sim *s, uint32_t n)
