@@ -8,16 +8,18 @@
  */
 #include "tcpip/tcp.h"
 
-#define SCALE  1024u
-#define BETA_N 717u /* 0.7 * 1024 */
+#define SCALE	1024u
+#define BETA_N	717u /* 0.7 * 1024 */
+#define ALPHA_N 542u /* 0.53 * 1024 */
 
 struct cubic {
 	uint64_t epoch;	 /* ns: start of this stretch of congestion avoidance; 0: none yet */
 	uint32_t w_max;	 /* segments * SCALE */
 	uint32_t origin; /* segments * SCALE: where the plateau lies */
 	uint32_t k_ms;
-	uint32_t w_est; /* segments * SCALE: what Reno would have, 4.3 */
-	uint64_t spare;
+	uint32_t w_est;	 /* segments * SCALE: what Reno would have, 4.3 */
+	uint32_t rest;	 /* of w_est's last step, 1 / cwnd of a unit */
+	uint32_t before; /* segments * SCALE: the window at the last reduction */
 };
 _Static_assert(sizeof(struct cubic) <= sizeof(((struct tcp_pcb *)0)->cc_priv), "fits the PCB");
 
@@ -57,6 +59,7 @@ static uint32_t cubic_ssthresh(struct tcp_pcb *pcb)
 		c->w_max = (uint32_t)((uint64_t)cwnd * (SCALE + BETA_N) / (2 * SCALE));
 	else
 		c->w_max = cwnd;
+	c->before = cwnd;
 	c->epoch = 0;
 	next = (uint32_t)((uint64_t)cwnd * BETA_N / SCALE / SCALE);
 	return next > 2 ? next : 2;
@@ -69,6 +72,7 @@ static void start_epoch(struct tcp_pcb *pcb, struct cubic *c)
 
 	c->epoch = pcb->st->now;
 	c->w_est = cwnd;
+	c->rest = 0;
 	pcb->cwnd_cnt = 0;
 	if (c->w_max <= cwnd) {
 		c->origin = cwnd;
@@ -96,6 +100,16 @@ static uint32_t target(const struct tcp_pcb *pcb, const struct cubic *c, uint64_
 	return w + c->origin > most ? most : (uint32_t)w + c->origin;
 }
 
+/* 4.3: alpha = 3 * (1 - 0.7) / (1 + 0.7) = 0.53 segments a window until the old one, then 1. Of a
+ * large window an ACK is a small part: what a division leaves is not lost. */
+static void grow_estimate(const struct tcp_pcb *pcb, struct cubic *c, uint32_t acked)
+{
+	uint64_t sum = (uint64_t)acked * (c->w_est < c->before ? ALPHA_N : SCALE) + c->rest;
+
+	c->w_est += (uint32_t)(sum / pcb->cwnd);
+	c->rest = (uint32_t)(sum % pcb->cwnd);
+}
+
 static void cubic_grow(struct tcp_pcb *pcb, uint32_t acked)
 {
 	struct cubic *c = state(pcb);
@@ -111,9 +125,7 @@ static void cubic_grow(struct tcp_pcb *pcb, uint32_t acked)
 	cwnd = pcb->cwnd * SCALE;
 	t = (pcb->st->now - c->epoch) / TCP_MS + pcb->srtt_us / 1000;
 	want = target(pcb, c, t);
-	/* 4.3: alpha = 3 * (1 - 0.7) / (1 + 0.7) = 0.53 until the old peak, then 1. */
-	c->w_est +=
-		(uint32_t)((uint64_t)acked * (c->w_est < c->w_max ? 542 : SCALE) * SCALE / cwnd);
+	grow_estimate(pcb, c, acked);
 	if (want < c->w_est) { /* where Reno would be ahead, its window */
 		if (c->w_est >= cwnd + SCALE)
 			pcb->cwnd = c->w_est / SCALE;

@@ -21,6 +21,11 @@ void tcp_cc_add(struct tcp_pcb *pcb, uint32_t per, uint32_t acked)
 {
 	if (per == 0)
 		per = 1;
+	/* What was saved up while a segment cost more buys one, not many at once. */
+	if (pcb->cwnd_cnt >= per) {
+		pcb->cwnd_cnt = 0;
+		pcb->cwnd++;
+	}
 	pcb->cwnd_cnt += acked;
 	if (pcb->cwnd_cnt >= per) {
 		pcb->cwnd += pcb->cwnd_cnt / per;
