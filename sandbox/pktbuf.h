@@ -69,6 +69,7 @@ struct pktbuf {
 			uint8_t flags, sacked, tx_count, spare;
 			uint16_t payload_off, payload_len; /* from buf; bytes */
 			struct pktbuf *link; /* send queue; `next` is the device's meanwhile */
+			struct pktbuf *run;  /* of several in a row, on the first: the last */
 		} tcp;
 		struct {
 			uint32_t src, dst; /* network byte order */

@@ -3,10 +3,10 @@
  * The TCP control block, field by field in RFC names, and the calls between the tcp_*.c files.
  * Private to tcpip/. Reading order: lookup.c (whose is it), tcp_in.c (a segment arrives), tcp_gro.c
  * (those that follow one another go on as one), tcp_ack.c, tcp_sack.c, tcp_recovery.c (what an ACK
- * means), tcp_rcv.c (data), tcp_out.c (what may be sent), tcp_tso.c, tcp_pace.c, tcp_mtu.c (in
- * segments of which size), tcp_timer.c, tcp_listen.c, tcp_syncookie.c, tcp_pcb.c (birth and death),
- * tcp_user.c, tcp_sockopt.c, tcp_settings.c; beside them tcp_ecn.c, tcp_urg.c and tcp_tune.c
- * (buffer sizes).
+ * means), tcp_rcv.c (data), tcp_ooo.c (out of order), tcp_out.c (what may be sent), tcp_tso.c,
+ * tcp_pace.c, tcp_mtu.c (in segments of which size), tcp_timer.c, tcp_listen.c, tcp_syncookie.c,
+ * tcp_pcb.c (birth and death), tcp_user.c, tcp_sockopt.c, tcp_settings.c; beside them tcp_ecn.c,
+ * tcp_urg.c and tcp_tune.c (buffer sizes).
  *
  * The send queue is one list of buffers in sequence order, one segment each:
  *
@@ -233,7 +233,7 @@ struct tcp_pcb {
 	bool ecn_seen;		/* a packet came that the path could have marked */
 	uint32_t ce_in, ce_out; /* segments marked on the way to us; delivered under ECE */
 
-	/* ---- Receiving. Written by tcp_rcv.c and tcp_in.c. */
+	/* ---- Receiving. Written by tcp_rcv.c, tcp_ooo.c and tcp_in.c. */
 	uint32_t irs, rcv_nxt;
 	uint32_t rcv_adv;	  /* right edge of the window announced: never moves left */
 	uint32_t rcv_wup;	  /* rcv_nxt when an ACK was last sent (RFC 7323 Last.ACK.sent) */
@@ -419,6 +419,14 @@ static inline uint32_t tcp_flight(const struct tcp_pcb *pcb)
 
 	return out > gone ? out - gone : 0;
 }
+/* What follows p on the send queue; behind the first of a run of SACKed segments, what follows the
+ * run as far as it is known (tcp_sack.c). */
+static inline struct pktbuf *tcp_snd_after(const struct pktbuf *p)
+{
+	if ((p->tcp.sacked & TCP_SACKED) && p->tcp.run)
+		p = p->tcp.run;
+	return p->tcp.link;
+}
 static inline uint32_t tcp_wnd_end(const struct tcp_pcb *pcb)
 {
 	return pcb->snd_una + pcb->snd_wnd;
@@ -598,10 +606,35 @@ void tcp_rcv_data(struct tcp_pcb *pcb, struct tcp_seg *seg); /* payload and FIN;
 uint32_t tcp_rcv_window(struct tcp_pcb *pcb);		     /* to announce now; moves rcv_adv */
 uint32_t tcp_rcv_could(const struct tcp_pcb *pcb);	     /* the same without moving it */
 void tcp_rcv_init(struct tcp_pcb *pcb);
-void tcp_ooo_drop(struct tcp_pcb *pcb);
-void tcp_dsack_set(struct tcp_pcb *pcb, uint32_t start, uint32_t end);
+/* Behind what is in order; it is in rcv_bufs already if `counted`. Takes p over. */
+void tcp_rcv_append(struct tcp_pcb *pcb, struct pktbuf *p, bool counted);
+/* Copies p behind `last` and frees it: true, if p follows it and is small, or memory is short. */
+bool tcp_rcv_join(struct tcp_pcb *pcb, struct pktbuf *last, struct pktbuf *p);
 /* Would each segment of a train be queued and no more? */
 bool tcp_rcv_takes(const struct tcp_pcb *pcb, const struct tcp_seg *train);
+
+/* ---- tcp_ooo.c */
+void tcp_ooo_insert(struct tcp_pcb *pcb,
+		    struct pktbuf *p);	/* until the gap closes; takes it over */
+void tcp_ooo_take(struct tcp_pcb *pcb); /* rcv_nxt moved: what it reaches follows in order */
+void tcp_ooo_drop(struct tcp_pcb *pcb); /* all: the peer still has it */
+void tcp_sack_note(struct tcp_pcb *pcb, uint32_t start, uint32_t end); /* to be reported */
+void tcp_dsack_set(struct tcp_pcb *pcb, uint32_t start, uint32_t end);
+/* What comes before, behind seq goes, which lies inside the buffer or outside on the other side. */
+static inline void tcp_cut_front(struct pktbuf *p, uint32_t seq)
+{
+	if (seq_lt(p->tcp.seq, seq)) {
+		(void)pktbuf_pull(p, (uint16_t)(seq - p->tcp.seq));
+		p->tcp.seq = seq;
+	}
+}
+static inline void tcp_cut_back(struct pktbuf *p, uint32_t seq)
+{
+	if (seq_gt(p->tcp.seq_end, seq)) {
+		pktbuf_trim(p, (uint16_t)(seq - p->tcp.seq));
+		p->tcp.seq_end = seq;
+	}
+}
 
 /* ---- tcp_out.c */
 void tcp_output(struct tcp_pcb *pcb);

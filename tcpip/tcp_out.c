@@ -209,7 +209,7 @@ void tcp_send_lost(struct tcp_pcb *pcb)
 	uint32_t budget = TCP_OUT_BURST;
 	bool head = false;
 
-	for (; p != pcb->snd_next && budget; p = p->tcp.link) {
+	for (; p != pcb->snd_next && budget; p = tcp_snd_after(p)) {
 		if (tcp_flight(pcb) >= pcb->cwnd || pcb->retrans_out >= pcb->lost_out)
 			break;
 		if ((p->tcp.sacked & (TCP_LOST | TCP_SACKED | TCP_RETRANS)) != TCP_LOST)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Received data: trimming to the window, the in-order queue, reassembly, SACK blocks to report
- * (RFC 2018, DSACK RFC 2883), the window to announce (RFC 9293 3.8.6.2.2, never shrinking).
- * Called by tcp_in.c with a segment that passed all checks, and by tcp_ctl.c for the window.
+ * Received data: trimming to the window, the in-order queue, the window to announce (RFC 9293
+ * 3.8.6.2.2, never shrinking). Called by tcp_in.c with a segment that passed all checks, and by
+ * tcp_ctl.c for the window; what is not in order goes to tcp_ooo.c.
  *
  * Memory is counted in whole buffers, so that many small segments cannot pin more than SO_RCVBUF
  * says: half of it is the window, small segments are copied together, and what came out of order
@@ -80,89 +80,10 @@ uint32_t tcp_rcv_window(struct tcp_pcb *pcb)
 	return wnd;
 }
 
-/* ---- SACK blocks to report ---- */
-
-void tcp_dsack_set(struct tcp_pcb *pcb, uint32_t start, uint32_t end)
-{
-	if (pcb->has_dsack && pcb->dsack.end == start) /* the next piece of the same segment */
-		pcb->dsack.end = end;
-	if (!pcb->sack_ok || pcb->has_dsack)
-		return;
-	pcb->has_dsack = true;
-	pcb->dsack = (struct tcp_sack_block){start, end};
-}
-
-/* The block with the newest data goes to the front, joined with all it touches. */
-static void sack_note(struct tcp_pcb *pcb, uint32_t start, uint32_t end)
-{
-	struct tcp_sack_block keep[4];
-	uint8_t n = 0, i;
-
-	for (i = 0; i < pcb->n_sack; i++) {
-		struct tcp_sack_block *b = &pcb->sack[i];
-
-		if (seq_le(b->start, end) && seq_ge(b->end, start)) {
-			if (seq_lt(b->start, start))
-				start = b->start;
-			if (seq_gt(b->end, end))
-				end = b->end;
-		} else {
-			keep[n++] = *b;
-		}
-	}
-	pcb->sack[0] = (struct tcp_sack_block){start, end};
-	if (n > 3)
-		n = 3;
-	memcpy(&pcb->sack[1], keep, n * sizeof(keep[0]));
-	pcb->n_sack = (uint8_t)(n + 1);
-}
-
-/* rcv_nxt moved: what it passed is acknowledged without SACK. */
-static void sack_trim(struct tcp_pcb *pcb)
-{
-	uint8_t n = 0, i;
-
-	for (i = 0; i < pcb->n_sack; i++)
-		if (seq_gt(pcb->sack[i].start, pcb->rcv_nxt))
-			pcb->sack[n++] = pcb->sack[i];
-	pcb->n_sack = n;
-}
-
-/* ---- queues ---- */
-
-void tcp_ooo_drop(struct tcp_pcb *pcb)
-{
-	struct pktbuf *p;
-
-	while ((p = pcb->ooo_head)) {
-		pcb->ooo_head = p->next;
-		pcb->rcv_bufs--;
-		COUNT(pcb->st, TcpOfoDrops);
-		pktbuf_free(p);
-	}
-	pcb->ooo_tail = NULL;
-	pcb->n_sack = 0;
-}
-
-/* Cuts off what comes before seq, which lies inside the buffer. */
-static void drop_front(struct pktbuf *p, uint32_t seq)
-{
-	if (seq_lt(p->tcp.seq, seq)) {
-		(void)pktbuf_pull(p, (uint16_t)(seq - p->tcp.seq));
-		p->tcp.seq = seq;
-	}
-}
-
-static void drop_back(struct pktbuf *p, uint32_t seq)
-{
-	if (seq_gt(p->tcp.seq_end, seq)) {
-		pktbuf_trim(p, (uint16_t)(seq - p->tcp.seq));
-		p->tcp.seq_end = seq;
-	}
-}
+/* ---- the queue ---- */
 
 /* Copies p behind `last` if it is small, or memory is short, and there is room. */
-static bool coalesce(struct tcp_pcb *pcb, struct pktbuf *last, struct pktbuf *p)
+bool tcp_rcv_join(struct tcp_pcb *pcb, struct pktbuf *last, struct pktbuf *p)
 {
 	if (!last || last->refs > 1 || last->tcp.seq_end != p->tcp.seq ||
 	    p->len > pktbuf_tailroom(last))
@@ -183,97 +104,20 @@ static struct pktbuf *rcvq_last(struct tcp_pcb *pcb)
 	return (struct pktbuf *)((uint8_t *)pcb->rcvq.tail - offsetof(struct pktbuf, next));
 }
 
-static void append(struct tcp_pcb *pcb, struct pktbuf *p, bool counted)
+void tcp_rcv_append(struct tcp_pcb *pcb, struct pktbuf *p, bool counted)
 {
 	uint32_t len = p->len;
 
 	pcb->rcv_nxt = p->tcp.seq_end;
 	pcb->rcvq_bytes += len;
 	pcb->bytes_received += len;
-	if (coalesce(pcb, rcvq_last(pcb), p)) {
+	if (tcp_rcv_join(pcb, rcvq_last(pcb), p)) {
 		pcb->rcv_bufs -= counted;
 		return;
 	}
 	pktbuf_charge(p, pcb->owner);
 	pktbuf_queue_put(&pcb->rcvq, p);
 	pcb->rcv_bufs += !counted;
-}
-
-/* The gap is closed: what waited behind it follows. */
-static void ooo_to_queue(struct tcp_pcb *pcb)
-{
-	struct pktbuf *p;
-
-	while ((p = pcb->ooo_head) && seq_le(p->tcp.seq, pcb->rcv_nxt)) {
-		pcb->ooo_head = p->next;
-		if (!pcb->ooo_head)
-			pcb->ooo_tail = NULL;
-		if (seq_le(p->tcp.seq_end, pcb->rcv_nxt)) {
-			pcb->rcv_bufs--;
-			pktbuf_free(p);
-			continue;
-		}
-		drop_front(p, pcb->rcv_nxt);
-		append(pcb, p, true);
-	}
-}
-
-/* The buffer after which p belongs; NULL: at the front. */
-static struct pktbuf *ooo_place(const struct tcp_pcb *pcb, uint32_t seq)
-{
-	struct pktbuf *prev = NULL, *q;
-
-	if (pcb->ooo_tail && seq_ge(seq, pcb->ooo_tail->tcp.seq))
-		return pcb->ooo_tail;
-	for (q = pcb->ooo_head; q && seq_ge(seq, q->tcp.seq); q = q->next)
-		prev = q;
-	return prev;
-}
-
-/* Keeps p until the gap in front of it closes; takes it over. */
-static void ooo_insert(struct tcp_pcb *pcb, struct pktbuf *p)
-{
-	uint32_t start = p->tcp.seq, end = p->tcp.seq_end;
-	struct pktbuf *prev = ooo_place(pcb, start), *next;
-
-	if (prev && seq_ge(prev->tcp.seq_end, end)) {
-		tcp_dsack_set(pcb, start, end);
-		pktbuf_free(p);
-		return;
-	}
-	if (prev && seq_gt(prev->tcp.seq_end, start)) {
-		tcp_dsack_set(pcb, start, prev->tcp.seq_end);
-		drop_front(p, prev->tcp.seq_end);
-	}
-	/* A FIN right behind is held too: the peer's segment counts as whole. */
-	sack_note(pcb, start, end + (pcb->fin_known && end == pcb->fin_at));
-	COUNT(pcb->st, TcpOfoQueue);
-	pcb->rcv_ooopack++;
-	/* What follows and is covered goes; what is half covered shortens p. */
-	while ((next = prev ? prev->next : pcb->ooo_head) && seq_le(next->tcp.seq_end, end)) {
-		tcp_dsack_set(pcb, next->tcp.seq, next->tcp.seq_end);
-		if (prev)
-			prev->next = next->next;
-		else
-			pcb->ooo_head = next->next;
-		if (pcb->ooo_tail == next)
-			pcb->ooo_tail = prev;
-		pcb->rcv_bufs--;
-		pktbuf_free(next);
-	}
-	if (next)
-		drop_back(p, next->tcp.seq);
-	if (coalesce(pcb, prev, p))
-		return;
-	pktbuf_charge(p, pcb->owner);
-	p->next = next;
-	if (prev)
-		prev->next = p;
-	else
-		pcb->ooo_head = p;
-	if (!next)
-		pcb->ooo_tail = p;
-	pcb->rcv_bufs++;
 }
 
 /* ---- a segment's payload ---- */
@@ -352,12 +196,10 @@ static void in_order(struct tcp_pcb *pcb, struct tcp_seg *seg)
 {
 	bool had_gap = pcb->ooo_head != NULL;
 
-	append(pcb, seg->p, false);
+	tcp_rcv_append(pcb, seg->p, false);
 	seg->p = NULL;
-	if (had_gap) {
-		ooo_to_queue(pcb);
-		sack_trim(pcb);
-	}
+	if (had_gap)
+		tcp_ooo_take(pcb);
 	/* The ACK that closes a gap is what the peer's recovery waits for. */
 	if (had_gap)
 		pcb->ack_owed = TCP_ACK_NOW;
@@ -388,7 +230,7 @@ static void train_in(struct tcp_pcb *pcb, struct tcp_seg *train)
 
 	for (; p; p = next) {
 		next = p->next;
-		append(pcb, p, false);
+		tcp_rcv_append(pcb, p, false);
 	}
 	train->p = NULL;
 	owe_ack(pcb);
@@ -409,13 +251,13 @@ static void payload(struct tcp_pcb *pcb, struct tcp_seg *seg)
 	p->tcp.seq_end = end;
 	if (seq_lt(start, pcb->rcv_nxt)) {
 		tcp_dsack_set(pcb, start, pcb->rcv_nxt);
-		drop_front(p, pcb->rcv_nxt);
+		tcp_cut_front(p, pcb->rcv_nxt);
 	}
 	if (seq_ge(p->tcp.seq, edge)) { /* a probe of a closed window */
 		ack_at_once(pcb);
 		return;
 	}
-	drop_back(p, edge);
+	tcp_cut_back(p, edge);
 	if (!have_memory(pcb, p->tcp.seq == pcb->rcv_nxt)) {
 		COUNT(pcb->st, TcpRcvQDrops);
 		ack_at_once(pcb);
@@ -427,7 +269,7 @@ static void payload(struct tcp_pcb *pcb, struct tcp_seg *seg)
 		return;
 	}
 	seg->p = NULL;
-	ooo_insert(pcb, p);
+	tcp_ooo_insert(pcb, p);
 	/* One duplicate ACK a segment, not one a batch: the peer counts them. */
 	lossy(pcb);
 	ack_at_once(pcb);
@@ -454,7 +296,7 @@ void tcp_rcv_data(struct tcp_pcb *pcb, struct tcp_seg *seg)
 	} else if (fin && pcb->fin_seen) {
 		duplicate(pcb, seg->end - 1, seg->end);
 	} else if (fin && seq_gt(seg->seq, pcb->rcv_nxt)) {
-		sack_note(pcb, seg->seq, seg->end);
+		tcp_sack_note(pcb, seg->seq, seg->end);
 		tcp_send_ack(pcb);
 	}
 	if (pcb->fin_known && !pcb->fin_seen && pcb->rcv_nxt == pcb->fin_at) {

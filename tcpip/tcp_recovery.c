@@ -278,7 +278,7 @@ void tcp_send_recovery_probe(struct tcp_pcb *pcb)
 
 	pcb->rec_probes++;
 	while (p != pcb->snd_next && !(p->tcp.sacked & TCP_RETRANS))
-		p = p->tcp.link;
+		p = tcp_snd_after(p);
 	if (p != pcb->snd_next && p->refs == 1) {
 		tcp_mark_lost(pcb, p);
 		if (tcp_retransmit(pcb, p))

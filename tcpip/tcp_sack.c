@@ -3,8 +3,16 @@
  * The scoreboard: which segments in flight the peer has (SACK, RFC 2018), which it had twice
  * (DSACK, RFC 2883), and which are lost by time (RACK, RFC 8985 6.2). Called by tcp_ack.c and
  * tcp_recovery.c; keeps packets_out, sacked_out, lost_out, retrans_out true.
+ *
+ * What the peer has lies in runs between the gaps, and the first segment of a run knows one further
+ * on with nothing but SACKed ones between (pktbuf.tcp.run), as far as was seen yet: so a walk takes
+ * a step for each gap and each run, however large the window is.
  */
 #include "tcpip/tcp.h"
+
+/* What a peer with ever so many gaps can make us walk for an ACK; of gaps behind those we hear when
+ * the first are mended. A SACK is advice (RFC 2018 8). */
+#define SACK_STEPS 1024u
 
 void tcp_mark_lost(struct tcp_pcb *pcb, struct pktbuf *p)
 {
@@ -53,6 +61,7 @@ static void mark_sacked(struct tcp_pcb *pcb, struct pktbuf *p, struct tcp_ack_re
 	}
 	tcp_rack_update(pcb, p);
 	p->tcp.sacked = (uint8_t)((p->tcp.sacked & TCP_EVER) | TCP_SACKED);
+	p->tcp.run = NULL;
 	pcb->sacked_out++;
 	r->delivered++;
 	r->sacked = true;
@@ -84,13 +93,46 @@ static void dsack(struct tcp_pcb *pcb, const struct tcp_sack_block *b, struct tc
 	tcp_rack_dsack(pcb);
 }
 
+static bool in_blocks(const struct pktbuf *p, const struct tcp_sack_block *b, unsigned n)
+{
+	while (n-- > 0)
+		if (seq_ge(p->tcp.seq, b[n].start) && seq_le(p->tcp.seq_end, b[n].end))
+			return true;
+	return false;
+}
+
+/* Marks what lies in the blocks and before `top`, and joins the runs that meet. */
+static void mark_blocks(struct tcp_pcb *pcb, const struct tcp_sack_block *b, unsigned n,
+			uint32_t top, struct tcp_ack_result *r)
+{
+	struct pktbuf *p = pcb->snd_head, *first = NULL, *last;
+	unsigned steps = SACK_STEPS;
+
+	for (; p != pcb->snd_next && seq_lt(p->tcp.seq, top) && steps; p = last->tcp.link) {
+		steps--;
+		last = p;
+		if (!(p->tcp.sacked & TCP_SACKED)) {
+			if (!in_blocks(p, b, n)) {
+				first = NULL;
+				continue;
+			}
+			mark_sacked(pcb, p, r);
+		} else if (p->tcp.run) {
+			last = p->tcp.run;
+		}
+		if (first)
+			first->tcp.run = last;
+		else
+			first = p;
+	}
+}
+
 void tcp_sack_in(struct tcp_pcb *pcb, const struct tcp_seg *seg, struct tcp_ack_result *r)
 {
 	const struct tcp_opts *o = &seg->h.opts;
 	struct tcp_sack_block b[4];
 	uint8_t n = 0, i = 0;
 	uint32_t top = pcb->snd_una;
-	struct pktbuf *p;
 
 	if (o->n_sack && is_dsack(seg)) {
 		dsack(pcb, &o->sack[0], r);
@@ -104,16 +146,8 @@ void tcp_sack_in(struct tcp_pcb *pcb, const struct tcp_seg *seg, struct tcp_ack_
 		if (seq_gt(o->sack[i].end, top))
 			top = o->sack[i].end;
 	}
-	for (p = pcb->snd_head; n && p != pcb->snd_next && seq_lt(p->tcp.seq, top);
-	     p = p->tcp.link) {
-		if (p->tcp.sacked & TCP_SACKED)
-			continue;
-		for (i = 0; i < n; i++)
-			if (seq_ge(p->tcp.seq, b[i].start) && seq_le(p->tcp.seq_end, b[i].end)) {
-				mark_sacked(pcb, p, r);
-				break;
-			}
-	}
+	if (n)
+		mark_blocks(pcb, b, n, top, r);
 }
 
 /* ---- RACK: RFC 8985 6.2 ---- */
@@ -178,14 +212,14 @@ uint64_t tcp_rack_detect(struct tcp_pcb *pcb)
 	struct pktbuf *p = pcb->snd_head;
 
 	pcb->rack_advanced = false;
-	for (; p != pcb->snd_next; p = p->tcp.link) {
+	for (; p != pcb->snd_next; p = tcp_snd_after(p)) {
+		if (p->tcp.sacked & TCP_SACKED)
+			continue;
 		if (!sent_after(pcb->rack_xmit, pcb->rack_end_seq, p->time, p->tcp.seq_end)) {
 			if (p->tcp.sacked & TCP_EVER)
 				continue;
 			break;
 		}
-		if (p->tcp.sacked & TCP_SACKED)
-			continue;
 		if ((p->tcp.sacked & (TCP_LOST | TCP_RETRANS)) == TCP_LOST)
 			continue;
 		due = p->time + wnd;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Received data: order, SACK blocks, the window, memory. */
+/* Received data: the window, memory, who reads. */
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -24,17 +24,6 @@ static void teardown(void)
 
 #define A TCP_ACK
 
-static void expect_sack(struct segment s, unsigned n, const uint32_t *edges)
-{
-	unsigned i;
-
-	ck_assert_uint_eq(s.h.opts.n_sack, n);
-	for (i = 0; i < n; i++) {
-		ck_assert_uint_eq(s.h.opts.sack[i].start - PEER_ISS, edges[2 * i]);
-		ck_assert_uint_eq(s.h.opts.sack[i].end - PEER_ISS, edges[2 * i + 1]);
-	}
-}
-
 /* The bytes as read are those of their sequence numbers. */
 static void read_exact(uint32_t from, uint32_t len)
 {
@@ -46,65 +35,6 @@ static void read_exact(uint32_t from, uint32_t len)
 	for (i = 0; i < len; i++)
 		ck_assert_uint_eq(data[i], (uint8_t)(from + i));
 }
-
-START_TEST(segments_out_of_order_are_put_together)
-{
-	peer_accepted(&p);
-	peer_send(&p, A, 201, 1, 100);
-	expect_sack(peer_get(&p), 1, (uint32_t[]){201, 301});
-	peer_send(&p, A, 401, 1, 100);
-	expect_sack(peer_get(&p), 2, (uint32_t[]){401, 501, 201, 301});
-	peer_send(&p, A, 301, 1, 100);
-	expect_sack(peer_get(&p), 1, (uint32_t[]){201, 501});
-	ck_assert_int_eq(sock_readable(p.so), 0);
-	peer_send(&p, A, 1, 1, 200);
-	peer_expect(&p, A, 1, 501, 0);
-	read_exact(1, 500);
-}
-END_TEST
-
-START_TEST(overlaps_are_cut)
-{
-	uint32_t i;
-
-	peer_accepted(&p);
-	peer_send(&p, A, 101, 1, 100);
-	peer_send(&p, A, 151, 1, 100);
-	peer_send(&p, A, 51, 1, 300);
-	peer_send(&p, A, 301, 1, 100);
-	for (i = 0; i < 4; i++)
-		(void)peer_get(&p);
-	peer_send(&p, A, 1, 1, 60);
-	peer_expect(&p, A, 1, 401, 0);
-	read_exact(1, 400);
-	peer_send(&p, A, 301, 1, 200); /* the front is old */
-	peer_drain(&p);
-	read_exact(401, 100);
-}
-END_TEST
-
-START_TEST(a_repetition_is_reported_as_such)
-{
-	peer_accepted(&p);
-	peer_send(&p, A, 1, 1, 100);
-	peer_drain(&p);
-	peer_send(&p, A, 1, 1, 100);
-	expect_sack(peer_get(&p), 1, (uint32_t[]){1, 101});
-}
-END_TEST
-
-START_TEST(without_sack_nothing_is_reported)
-{
-	struct segment s;
-
-	p.sack = false;
-	peer_accepted(&p);
-	peer_send(&p, A, 101, 1, 100);
-	s = peer_get(&p);
-	ck_assert_uint_eq(s.ack, 1);
-	ck_assert_uint_eq(s.h.hdr_len, 20);
-}
-END_TEST
 
 START_TEST(the_window_shuts_opens_and_its_edge_never_moves_left)
 {
@@ -148,22 +78,6 @@ START_TEST(tiny_segments_cannot_pin_more_than_the_buffer)
 	peer_drain(&p);
 	ck_assert_int_eq(sock_readable(p.so), 19999);
 	ck_assert_uint_le(p.so->tcp->rcv_bufs, 20);
-}
-END_TEST
-
-START_TEST(holes_cannot_pin_more_than_the_buffer)
-{
-	uint32_t i;
-
-	peer_accepted(&p);
-	for (i = 0; i < 5000; i++)
-		peer_send(&p, A, 3 + 2 * i, 1, 1);
-	peer_drain(&p);
-	ck_assert_uint_le(p.so->tcp->rcv_bufs * PKTBUF_SIZE, p.so->tcp->rcvbuf);
-	ck_assert_uint_gt(d.pool.avail, d.pool.count / 32);
-	/* In order still works. */
-	peer_send(&p, A, 1, 1, 2);
-	ck_assert_int_ge(sock_readable(p.so), 2);
 }
 END_TEST
 
@@ -271,11 +185,8 @@ END_TEST
 int main(void)
 {
 	return run_cases("tcp_rcv",
-			 CASES(segments_out_of_order_are_put_together, overlaps_are_cut,
-			       a_repetition_is_reported_as_such, without_sack_nothing_is_reported,
-			       the_window_shuts_opens_and_its_edge_never_moves_left,
+			 CASES(the_window_shuts_opens_and_its_edge_never_moves_left,
 			       tiny_segments_cannot_pin_more_than_the_buffer,
-			       holes_cannot_pin_more_than_the_buffer,
 			       data_beyond_the_window_is_cut_off, peeking_leaves_the_data,
 			       what_was_not_delivered_is_read_again,
 			       two_readers_that_deliver_nothing_lose_nothing),
