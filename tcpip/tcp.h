@@ -391,7 +391,7 @@ struct tcp_ack_result {
 	uint32_t lost;	    /* newly marked lost */
 	bool advanced, sacked, dsack, win_update, dup, data_acked, ece;
 	uint32_t ecr;	     /* echoed timestamp, 0: none */
-	bool orig_sacked;    /* one never retransmitted, RFC 5682 */
+	uint8_t marks;	     /* enum tcp_mark, of all that was acknowledged */
 	int64_t rtt_us;	     /* -1: none */
 	int64_t sack_rtt_us; /* -1: none */
 };

@@ -69,13 +69,11 @@ static void take_acked(struct tcp_pcb *pcb, struct pktbuf *p, struct tcp_ack_res
 	if (!(was & TCP_SACKED)) {
 		tcp_rack_update(pcb, p);
 		r->delivered++;
-		if (!(was & TCP_EVER)) {
-			/* The first one: it waited longest for a delayed ACK, RTO must allow it. */
-			if (r->rtt_us < 0)
-				r->rtt_us = (int64_t)((pcb->st->now - p->time) / TCP_US);
-			r->orig_sacked = true;
-		}
+		/* The first one: it waited longest for a delayed ACK, RTO must allow it. */
+		if (!(was & TCP_EVER) && r->rtt_us < 0)
+			r->rtt_us = (int64_t)((pcb->st->now - p->time) / TCP_US);
 	}
+	r->marks |= was;
 	pcb->packets_out--;
 	pcb->sacked_out -= (was & TCP_SACKED) != 0;
 	pcb->lost_out -= (was & TCP_LOST) != 0;
@@ -154,6 +152,9 @@ static void progress(struct tcp_pcb *pcb, uint32_t ack, struct tcp_ack_result *r
 	if (pcb->path_mtu)
 		tcp_mtu_acked(pcb, ack);
 	clean_queue(pcb, ack, r);
+	/* What went once waited for what went again in front of it: its time says nothing. */
+	if (r->marks & TCP_EVER)
+		r->rtt_us = -1;
 	if (seq_lt(pcb->high_sacked, ack))
 		pcb->high_sacked = ack;
 	if (seq_lt(pcb->snd_sml, ack))

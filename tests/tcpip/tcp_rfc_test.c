@@ -237,6 +237,27 @@ START_TEST(a_repeated_segment_gives_no_round_trip)
 }
 END_TEST
 
+/* The second of ten waited at the receiver for the first, which came a round trip late. */
+START_TEST(what_waited_for_a_repetition_gives_no_round_trip)
+{
+	uint32_t rtt;
+
+	p.rtt = 50 * MS_NS;
+	p.sack = false;
+	peer_accepted(&p);
+	rtt = peer_info(&p).rtt;
+	peer_write(&p, 10 * M);
+	ck_assert_uint_eq(peer_drain(&p), 10);
+	desk_pass(&d, 50 * MS_NS);
+	for (unsigned i = 0; i < 3; i++)
+		peer_send(&p, A, 1, 1, 0);
+	ck_assert_uint_eq(peer_get(&p).seq, 1);
+	desk_pass(&d, 50 * MS_NS);
+	peer_send(&p, A, 1, 1 + 10 * M, 0);
+	ck_assert_uint_eq(peer_info(&p).rtt, rtt);
+}
+END_TEST
+
 START_TEST(a_lost_syn_begins_with_one_segment)
 {
 	(void)syn_sent();
@@ -742,9 +763,11 @@ int main(void)
 		      initial_sequence_numbers_move_with_the_clock_and_differ_by_flow,
 		      the_mss_follows_the_mtu, a_window_that_shrinks_is_survived,
 		      a_shut_window_that_answers_is_waited_for, the_timeout_follows_rfc_6298,
-		      a_repeated_segment_gives_no_round_trip, a_lost_syn_begins_with_one_segment,
-		      an_idle_connection_says_nothing, keepalive_waits_two_hours,
-		      a_window_unused_for_long_is_not_believed, a_batch_is_acknowledged_once,
+		      a_repeated_segment_gives_no_round_trip,
+		      what_waited_for_a_repetition_gives_no_round_trip,
+		      a_lost_syn_begins_with_one_segment, an_idle_connection_says_nothing,
+		      keepalive_waits_two_hours, a_window_unused_for_long_is_not_believed,
+		      a_batch_is_acknowledged_once,
 		      while_the_wire_loses_each_second_segment_of_a_batch_is_acknowledged,
 		      small_writes_collapse_into_one_pushed_segment,
 		      a_partial_ack_repeats_the_next_hole, timestamps_come_in_every_segment,
