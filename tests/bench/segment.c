@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Moves segments through one stack, for callgrind to count: `segment rx|tx N [timestamps]` receives
- * or sends N full segments on one connection, in batches of 32, as a turn does. What is to be
- * counted runs below measured_rx() and measured_tx(): from the driver's batch to the socket's queue
- * and out of it, or the other way round, with the ACKs that go with it and Ethernet, checksums,
- * timers. Not counted: the driver, the wire, the other end (a second stack), the copy to or from
- * the application. Prints how many segments there were. Run by tests/bench/segment.
+ * or sends N full segments on one connection, in batches of 32, as a turn does; `segment
+ * rx-gaps|tx-gaps N` a window of N of which each 50th is lost: receives the others, or the ACKs for
+ * them. What is to be counted runs below measured_rx(), measured_tx() and measured_tx_acks(): from
+ * the driver's batch to the socket's queue and out of it, or the other way round, with the ACKs
+ * that go with it and Ethernet, checksums, timers. Not counted: the driver, the wire, the other end
+ * (a second stack), the copy to or from the application. Prints how many segments there were. Run
+ * by tests/bench/segment.
  */
 #include <netinet/in.h>
 #include <stdio.h>
@@ -16,9 +18,9 @@
 #include "tcpip/stack.h"
 
 #define BATCH	 32u
-#define PKTBUFS	 2048u
+#define PKTBUFS	 16384u
 #define ARENA	 (8u << 20)
-#define WIRE_MAX 256u
+#define WIRE_MAX 4096u
 #define ROUND_NS 100000ull
 #define MSS	 1460u
 
@@ -244,54 +246,131 @@ static void connect_both(void)
 		die("no connection");
 }
 
+static void far_flush(void)
+{
+	stack_output(far.st);
+	port_flush(&far.port);
+}
+
+/* Full segments of `unit` bytes, batch by batch: how many. */
+static uint64_t move_rx(uint64_t want, uint64_t unit)
+{
+	struct pktbuf *batch[WIRE_MAX];
+	uint64_t segments;
+	unsigned n;
+
+	for (segments = 0; segments < want; segments += BATCH) {
+		if (put(&far, BATCH * unit) != (int64_t)(BATCH * unit))
+			die("short write");
+		far_flush();
+		n = carry(&far, &near, batch);
+		if (n != BATCH || measured_rx(batch, n) != (int64_t)(BATCH * unit))
+			die("not one batch");
+		n = carry(&near, &far, batch);
+		turn(&far, batch, n);
+		set_now(now + ROUND_NS);
+		if (far.n_sent + near.n_sent)
+			die("something is left on the wire");
+	}
+	return segments;
+}
+
+static uint64_t move_tx(uint64_t want, uint64_t unit)
+{
+	struct pktbuf *batch[WIRE_MAX];
+	uint64_t segments;
+	unsigned n;
+
+	for (segments = 0; segments < want; segments += BATCH) {
+		if (measured_tx(BATCH * unit) != (int64_t)(BATCH * unit))
+			die("short write");
+		n = carry(&near, &far, batch);
+		if (n != BATCH)
+			die("not one batch");
+		turn(&far, batch, n);
+		(void)get(&far);
+		far_flush();
+		n = carry(&far, &near, batch);
+		measured_tx_acks(batch, n);
+		set_now(now + ROUND_NS);
+		if (far.n_sent + near.n_sent)
+			die("something is left on the wire");
+	}
+	return segments;
+}
+
+/* Windows grow until `want` segments are on the wire at once; from `out`, nobody has had them. */
+static unsigned fill_wire(struct end *out, struct end *in, uint64_t want, struct pktbuf **frames)
+{
+	for (unsigned tries = 0; tries < 200; tries++) {
+		for (uint64_t left = want * MSS; left;) {
+			int64_t n = put(out, left);
+
+			if (n <= 0)
+				break;
+			left -= (uint64_t)n;
+		}
+		for (unsigned i = 0; i < 200; i++) { /* a burst has its bounds */
+			stack_output(out->st);
+			port_flush(&out->port);
+		}
+		if (out->n_sent >= want)
+			return carry(out, in, frames);
+		settle();
+	}
+	die("the window did not grow");
+	return 0;
+}
+
+/* The wire carries `want` segments, and loses each 50th. */
+static uint64_t move_gaps(bool rx, uint64_t want)
+{
+	static struct pktbuf *frames[WIRE_MAX], *acks[WIRE_MAX];
+	struct end *out = rx ? &far : &near, *in = rx ? &near : &far;
+	unsigned n = fill_wire(out, in, want, frames), kept = 0, i;
+
+	for (i = 0; i < n; i++) {
+		if (i % 50)
+			frames[kept++] = frames[i];
+		else
+			pktbuf_free(frames[i]);
+	}
+	set_now(now + 100 * ROUND_NS);
+	for (i = 0; i < kept; i += BATCH) {
+		n = kept - i < BATCH ? kept - i : BATCH;
+		if (rx) {
+			(void)measured_rx(frames + i, n);
+			continue;
+		}
+		turn(&far, frames + i, n);
+		n = carry(&far, &near, acks);
+		measured_tx_acks(acks, n);
+	}
+	return kept;
+}
+
 int main(int argc, char **argv)
 {
-	bool rx = argc > 1 && strcmp(argv[1], "rx") == 0, ts = argc > 3;
-	uint64_t want = argc > 2 ? strtoull(argv[2], NULL, 10) : 0, segments = 0, unit;
-	struct pktbuf *batch[WIRE_MAX];
-	struct end *out = rx ? &far : &near;
-	unsigned n, i;
+	const char *kind = argc > 2 ? argv[1] : "";
+	bool rx = strcmp(kind, "rx") == 0 || strcmp(kind, "rx-gaps") == 0, ts = argc > 3;
+	bool gaps = strcmp(kind, "rx-gaps") == 0 || strcmp(kind, "tx-gaps") == 0;
+	uint64_t want = argc > 2 ? strtoull(argv[2], NULL, 10) : 0, n;
+	unsigned i;
 
-	if (argc < 3 || (!rx && strcmp(argv[1], "tx") != 0))
-		die("usage: segment rx|tx COUNT [timestamps]");
+	if (!rx && !gaps && strcmp(kind, "tx") != 0)
+		die("usage: segment rx|tx|rx-gaps|tx-gaps COUNT [timestamps]");
 	end_open(&near, 1);
 	end_open(&far, 2);
 	(void)stack_tcp_set(near.st, "timestamps", ts);
 	connect_both();
 	for (i = 0; i < 40; i++) { /* out of slow start */
-		(void)put(out, 64 * MSS);
+		(void)put(rx ? &far : &near, 64 * MSS);
 		settle();
 	}
-	unit = ts ? MSS - 12 : MSS;
-	while (segments < want) {
-		if (rx) {
-			if (put(&far, BATCH * unit) != (int64_t)(BATCH * unit))
-				die("short write");
-			stack_output(far.st);
-			port_flush(&far.port);
-			n = carry(&far, &near, batch);
-			if (n != BATCH || measured_rx(batch, n) != (int64_t)(BATCH * unit))
-				die("not one batch");
-			n = carry(&near, &far, batch);
-			turn(&far, batch, n);
-		} else {
-			if (measured_tx(BATCH * unit) != (int64_t)(BATCH * unit))
-				die("short write");
-			n = carry(&near, &far, batch);
-			if (n != BATCH)
-				die("not one batch");
-			turn(&far, batch, n);
-			(void)get(&far);
-			stack_output(far.st);
-			port_flush(&far.port);
-			n = carry(&far, &near, batch);
-			measured_tx_acks(batch, n);
-		}
-		segments += BATCH;
-		set_now(now + ROUND_NS);
-		if (far.n_sent + near.n_sent)
-			die("something is left on the wire");
-	}
-	printf("%lu\n", (unsigned long)segments);
+	if (gaps)
+		n = move_gaps(rx, want);
+	else
+		n = rx ? move_rx(want, ts ? MSS - 12 : MSS) : move_tx(want, ts ? MSS - 12 : MSS);
+	printf("%lu\n", (unsigned long)n);
 	return 0;
 }
