@@ -39,6 +39,9 @@ enum pktbuf_flags {
 	 * whole; TCP's checksum field holds the pseudo header's sum without a length. Always
 	 * together with PKTBUF_TX_L4_CSUM. */
 	PKTBUF_TX_TSO = 1u << 4,
+	/* What the sender knows of the next hop: it forwards; nothing has come back for long. */
+	PKTBUF_TX_REACHED = 1u << 5,
+	PKTBUF_TX_DOUBTED = 1u << 6,
 };
 
 #define PKTBUF_OWNERS 256u

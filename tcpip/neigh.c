@@ -222,6 +222,14 @@ static struct neigh *create(struct stack *st, struct port *port, uint32_t ip)
 	return n;
 }
 
+static void reachable(struct stack *st, struct neigh *n)
+{
+	n->confirmed = st->now;
+	set_state(st, n, NEIGH_REACHABLE, reachable_time(st, n));
+}
+
+static void probe_again(struct stack *st, struct neigh *n);
+
 /* ---- output ------------------------------------------------------------------------------- */
 
 static uint16_t type_of(uint32_t ip)
@@ -262,6 +270,33 @@ static bool many_mac(struct stack *st, uint32_t nh, uint8_t mac[6])
 	return true;
 }
 
+/* The present timer notices when it fires, so that progress costs no timer. */
+static void confirm(struct stack *st, struct neigh *n)
+{
+	if (n->state == NEIGH_REACHABLE || n->state == NEIGH_DELAY)
+		n->confirmed = st->now;
+	else if (n->state == NEIGH_STALE || n->state == NEIGH_PROBE)
+		reachable(st, n);
+}
+
+/* Whatever the age of what we know: it is asked now, and if it does not answer, others are. */
+static void doubt(struct stack *st, struct neigh *n)
+{
+	if (n->state != NEIGH_REACHABLE && n->state != NEIGH_STALE && n->state != NEIGH_DELAY)
+		return;
+	n->state = NEIGH_PROBE;
+	n->probes = 0;
+	probe_again(st, n);
+}
+
+static void take_hint(struct stack *st, struct neigh *n, uint8_t flags)
+{
+	if (flags & PKTBUF_TX_REACHED)
+		confirm(st, n);
+	else
+		doubt(st, n);
+}
+
 void neigh_out(struct stack *st, struct port *port, uint32_t nh, struct pktbuf *p)
 {
 	struct neigh *n;
@@ -282,6 +317,8 @@ void neigh_out(struct stack *st, struct port *port, uint32_t nh, struct pktbuf *
 		pktbuf_free(p);
 		return;
 	}
+	if (p->flags & (PKTBUF_TX_REACHED | PKTBUF_TX_DOUBTED))
+		take_hint(st, n, p->flags);
 	switch (n->state) {
 	case 0:
 	case NEIGH_FAILED:
@@ -310,12 +347,6 @@ static void flush_queue(struct stack *st, struct neigh *n)
 		set_state(st, n, NEIGH_DELAY, DELAY_NS);
 	while ((p = dequeue(st, n)))
 		eth_out(st, n->port, n->mac, type_of(n->ip), p);
-}
-
-static void reachable(struct stack *st, struct neigh *n)
-{
-	n->confirmed = st->now;
-	set_state(st, n, NEIGH_REACHABLE, reachable_time(st, n));
 }
 
 /*
@@ -374,19 +405,6 @@ void neigh_advert(struct stack *st, struct port *port, uint32_t ip, const uint8_
 	if (!(flags & ND_NA_ROUTER))
 		gateway_resigned(st, port, ip);
 	flush_queue(st, n);
-}
-
-/* The present timer notices when it fires, so that an ACK costs one lookup and no timer. */
-void neigh_confirm(struct stack *st, struct port *port, uint32_t nh)
-{
-	struct neigh *n = port->caps & PORT_CAP_RAW_IP ? NULL : find(st, port, nh);
-
-	if (!n)
-		return;
-	if (n->state == NEIGH_REACHABLE || n->state == NEIGH_DELAY)
-		n->confirmed = st->now;
-	else if (n->state == NEIGH_STALE || n->state == NEIGH_PROBE)
-		reachable(st, n);
 }
 
 /* ---- time --------------------------------------------------------------------------------- */

@@ -316,7 +316,8 @@ void arp_probe(struct stack *st, struct port *port, uint32_t addr);
 void arp_announce(struct stack *st, struct port *port, uint32_t addr);
 
 /* neigh.c: sends the IP packet to next hop `nh` (network byte order) on port, now or when its
- * MAC is known; takes over one reference. */
+ * MAC is known; takes over one reference. PKTBUF_TX_REACHED: upper layers saw forward progress (RFC
+ * 4861 7.3.1); PKTBUF_TX_DOUBTED: they have given up seeing any (RFC 1122 4.2.3.5, R1). */
 void neigh_out(struct stack *st, struct port *port, uint32_t nh, struct pktbuf *p);
 void nd_solicit(struct stack *st, struct port *port, uint32_t target,
 		const uint8_t *dst_mac); /* nd.c */
@@ -325,8 +326,6 @@ void neigh_advert(struct stack *st, struct port *port, uint32_t ip, const uint8_
 		  uint8_t flags);
 void neigh_learn(struct stack *st, struct port *port, uint32_t ip, const uint8_t mac[6],
 		 bool solicited, bool create);
-/* Upper layers saw forward progress (RFC 4861 7.3.1). */
-void neigh_confirm(struct stack *st, struct port *port, uint32_t nh);
 int neigh_create(struct stack *st);
 void neigh_flush_port(struct stack *st, struct port *port);
 const struct pool *neigh_pool(const struct stack *st);

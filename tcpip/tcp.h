@@ -32,6 +32,7 @@
 #define TCP_RTO_MAX_US	  120000000u /* RFC 6298 2.5 allows a bound of 60 s or more */
 #define TCP_DELACK_MIN	  (40 * TCP_MS)
 #define TCP_TIME_WAIT_LEN (60 * TCP_S)
+#define TCP_R1		  3		    /* timeouts after which IP is told (RFC 9293 3.8.3) */
 #define TCP_GIVE_UP	  (924600 * TCP_MS) /* what Linux's tcp_retries2 = 15 amounts to */
 #define TCP_GIVE_UP_DEAD  (102 * TCP_S)	    /* the same once the application has gone: 8 retries */
 #define TCP_SYN_RETRIES	  6
@@ -263,6 +264,8 @@ struct tcp_pcb {
 	bool pingpong;	     /* requests and answers alternate: delay ACKs to ride on data */
 	bool wake_owed;	     /* data came in this batch: the socket is not told yet */
 	bool starved;	     /* a writer was turned away for want of buffers in the stack */
+	uint8_t hop_hint;    /* PKTBUF_TX_REACHED or _DOUBTED: the next segment tells the next hop's
+				entry */
 	uint64_t oow_ack_at; /* ns: when an unacceptable segment was last answered */
 	uint64_t rcv_time;   /* ns: last data received */
 	uint64_t snd_time;   /* ns: last data sent */

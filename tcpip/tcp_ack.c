@@ -142,6 +142,7 @@ static void progress(struct tcp_pcb *pcb, uint32_t ack, struct tcp_ack_result *r
 {
 	r->advanced = true;
 	r->data_acked = true;
+	pcb->hop_hint = PKTBUF_TX_REACHED;
 	pcb->bytes_acked += ack - pcb->snd_una;
 	pcb->snd_una = ack;
 	pcb->backoff = 0;

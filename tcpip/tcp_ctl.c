@@ -112,7 +112,8 @@ void tcp_emit(struct tcp_pcb *pcb, struct pktbuf *p, uint32_t seq, unsigned flag
 	}
 	if (flags & TCP_ACK)
 		ack_was_sent(pcb);
-	p->flags &= PKTBUF_TX_TSO;
+	p->flags = (p->flags & PKTBUF_TX_TSO) | pcb->hop_hint;
+	pcb->hop_hint = 0;
 	/* What nearly every segment has, without asking. */
 	len = (flags & TCP_SYN) || h.opts.n_sack ? tcp_build_len(&h)
 						 : TCP_HDR_LEN + (h.opts.has_ts ? TCP_TS_ROOM : 0);

@@ -177,6 +177,8 @@ static void rto_timeout(struct tcp_pcb *pcb)
 	(void)tcp_retransmit(pcb, p);
 	if (pcb->backoff < 32)
 		pcb->backoff++;
+	if (pcb->backoff >= TCP_R1)
+		pcb->hop_hint = PKTBUF_TX_DOUBTED;
 	tcp_rexmit_arm(pcb, TCP_T_RTO, clamp_to_user_timeout(pcb, tcp_rto_ns(pcb)));
 }
 

@@ -207,13 +207,27 @@ START_TEST(the_answer_to_a_probe_makes_it_reachable_again)
 }
 END_TEST
 
+/* A packet of which the sender knows how its path does. */
+static void send_hint(uint8_t hint)
+{
+	struct pktbuf *p = pktbuf_alloc(&d.pool);
+
+	ck_assert_ptr_nonnull(p);
+	memset(pktbuf_data(p), 0, 40);
+	p->len = 40;
+	p->flags = hint;
+	neigh_out(d.st, &d.port[0].port, PEER, p);
+	desk_flush(&d);
+	desk_drop_sent(&d, 0);
+}
+
 START_TEST(forward_progress_spares_the_probe)
 {
 	desk_know(&d, PEER);
 	send_to(PEER, 'a');
 	desk_drop_sent(&d, 0);
 	desk_pass(&d, SEC_NS);
-	neigh_confirm(d.st, &d.port[0].port, PEER);
+	send_hint(PKTBUF_TX_REACHED);
 	desk_pass(&d, 5 * SEC_NS);
 	ck_assert_int_eq(state_of(PEER), NEIGH_REACHABLE);
 	ck_assert_uint_eq(desk_drop_sent(&d, 0), 0);
@@ -225,11 +239,31 @@ START_TEST(progress_keeps_a_neighbour_reachable)
 	send_to(PEER, 'a');
 	answer(PEER);
 	desk_pass(&d, 25 * SEC_NS);
-	neigh_confirm(d.st, &d.port[0].port, PEER);
+	send_hint(PKTBUF_TX_REACHED);
 	desk_pass(&d, 25 * SEC_NS);
 	ck_assert_int_eq(state_of(PEER), NEIGH_REACHABLE);
 	desk_pass(&d, 6 * SEC_NS);
 	ck_assert_int_eq(state_of(PEER), NEIGH_STALE);
+}
+END_TEST
+
+START_TEST(who_is_doubted_is_asked_at_once_and_given_up_without_an_answer)
+{
+	send_to(PEER, 'a');
+	answer(PEER);
+	desk_drop_sent(&d, 0);
+	desk_pass(&d, SEC_NS);
+	send_hint(PKTBUF_TX_DOUBTED);
+	ck_assert_int_eq(state_of(PEER), NEIGH_PROBE);
+	send_hint(PKTBUF_TX_DOUBTED); /* is no second question */
+	for (unsigned i = 0; i < 2; i++) {
+		desk_pass(&d, SEC_NS);
+		ck_assert(desk_sent(&d, 0, &pk));
+		ck_assert_uint_eq(pk.eth.type, ETH_TYPE_ARP);
+		ck_assert(!desk_sent(&d, 0, &pk));
+	}
+	desk_pass(&d, SEC_NS);
+	ck_assert_int_eq(state_of(PEER), NEIGH_FAILED);
 }
 END_TEST
 
@@ -345,6 +379,7 @@ int main(void)
 		      a_stale_neighbour_is_used_then_probed_by_unicast_then_given_up,
 		      the_answer_to_a_probe_makes_it_reachable_again,
 		      forward_progress_spares_the_probe, progress_keeps_a_neighbour_reachable,
+		      who_is_doubted_is_asked_at_once_and_given_up_without_an_answer,
 		      a_changed_mac_makes_a_reachable_neighbour_stale,
 		      a_flood_of_askers_does_not_push_out_a_reachable_neighbour,
 		      what_waits_for_all_neighbours_is_an_eighth_of_the_buffers,

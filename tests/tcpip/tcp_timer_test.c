@@ -38,6 +38,57 @@ static unsigned wait_for_segment(unsigned max)
 	return 0;
 }
 
+static unsigned arp_requests(void)
+{
+	unsigned n = 0;
+	struct packet pk;
+
+	while (desk_sent(&d, 0, &pk))
+		n += pk.eth.type == ETH_TYPE_ARP;
+	return n;
+}
+
+/* RFC 9293 3.8.3, R1: the MAC may be another's by now. */
+START_TEST(after_three_timeouts_the_next_hop_is_asked)
+{
+	teardown();
+	desk_open(&d); /* with Ethernet */
+	p = peer_make(&d);
+	desk_know(&d, ip(10, 0, 0, 9));
+	peer_accepted(&p);
+	peer_write(&p, 100);
+	peer_send(&p, A, 1, 101, 0);
+	peer_write(&p, 100); /* says that the last one arrived: the next hop is beyond doubt */
+	ck_assert_uint_eq(arp_requests(), 0);
+	desk_pass(&d, 1000 * MS_NS);
+	ck_assert_uint_eq(peer_info(&p).backoff, 2);
+	ck_assert_uint_eq(arp_requests(), 0);
+	desk_pass(&d, 1000 * MS_NS);
+	ck_assert_uint_eq(peer_info(&p).backoff, 3);
+	desk_pass(&d, 1700 * MS_NS);
+	ck_assert_uint_ge(arp_requests(), 1);
+}
+END_TEST
+
+START_TEST(while_data_is_acknowledged_nobody_asks_for_the_next_hop)
+{
+	uint32_t at = 1;
+
+	teardown();
+	desk_open(&d);
+	p = peer_make(&d);
+	desk_know(&d, ip(10, 0, 0, 9));
+	peer_accepted(&p);
+	for (unsigned i = 0; i < 100; i++, at += 100) {
+		peer_write(&p, 100);
+		desk_pass(&d, 10 * MS_NS);
+		peer_send(&p, A, 1, at + 100, 0);
+		desk_pass(&d, SEC_NS);
+		ck_assert_uint_eq(arp_requests(), 0);
+	}
+}
+END_TEST
+
 START_TEST(a_syn_goes_again_after_1_2_4_seconds_and_gives_up)
 {
 	static const unsigned gaps[] = {1000, 2000, 4000, 8000, 16000, 32000};
@@ -250,7 +301,9 @@ int main(void)
 {
 	return run_cases(
 		"tcp_timer",
-		CASES(a_syn_goes_again_after_1_2_4_seconds_and_gives_up,
+		CASES(after_three_timeouts_the_next_hop_is_asked,
+		      while_data_is_acknowledged_nobody_asks_for_the_next_hop,
+		      a_syn_goes_again_after_1_2_4_seconds_and_gives_up,
 		      a_lost_segment_goes_again_with_doubled_time,
 		      a_silent_peer_is_given_up_after_15_minutes, user_timeout_is_shorter,
 		      a_shut_window_is_asked_again_and_again,
