@@ -39,6 +39,7 @@ static void link_update(struct nic_model *nic)
 static void reset(struct nic_model *nic)
 {
 	static const uint32_t undefined[] = {RDBAL, RDBAH, TDBAL, TDBAH, MTA, MTA + 4, MTA + 508};
+	uint32_t pba = REG(nic, PBA); /* what it says comes into effect, and stays */
 
 	nic->frame_len = 0;
 	nic->frame_sum = nic->context_known = false;
@@ -53,6 +54,10 @@ static void reset(struct nic_model *nic)
 		REG(nic, TXDCTL) = 1u << 22;
 		REG(nic, TARC0) = 0x3u | 1u << 10;
 	}
+	REG(nic, PBA) = pba;
+	nic->rx_fifo = pba * 1024;
+	if (pba > 40)
+		nic_fault(nic, "PBA = %u", pba);
 	memcpy(&REG(nic, RAL), nic->mac, 4);
 	REG(nic, RAH) = nic->mac[4] | nic->mac[5] << 8 | 1u << 31;
 	link_update(nic);
@@ -64,6 +69,7 @@ void nic_init(struct nic_model *nic)
 	memcpy(nic->mac, (const uint8_t[]){0x52, 0x54, 0, 0x82, 0x57, 0x4a}, 6);
 	nic->cable = true;
 	nic->phy[0] = 0x1140; /* negotiate, full duplex, gigabit */
+	REG(nic, PBA) = 20;
 	reset(nic);
 }
 

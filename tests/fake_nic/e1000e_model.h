@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define NIC_REGS   0x20000u
-#define NIC_FRAMES 2048u
+#define NIC_FRAMES 16384u /* bytes */
 
 /* A TCP segmentation context (7.2, 7.3), and how far the frame is that uses it. */
 struct nic_tso {
@@ -52,6 +52,7 @@ struct nic_model {
 	bool busy_forever;  /* the master enable bit never clears */
 	bool no_mdio;	    /* firmware keeps the MDIO wires */
 	bool msix;	    /* the bus driver enabled MSI-X */
+	bool crc_spills;    /* the CRC is taken off only after it has had its room in buffers */
 	uint64_t rx_lie; /* written instead of the second half of rx descriptors, lie_count times */
 	unsigned lie_count;
 
@@ -64,7 +65,7 @@ struct nic_model {
 	uint16_t phy[32];
 	unsigned reset_reads, eeprom_reads; /* until the bit shows */
 	uint8_t frame[NIC_FRAMES];
-	size_t frame_len;
+	size_t frame_len, rx_fifo; /* rx_fifo: bytes of the packet buffer, of NIC_FIFO */
 	uint8_t context_start, context_offset;
 	bool frame_sum, context_known;
 	struct nic_tso tso;

@@ -23,6 +23,7 @@ enum {
 	RCTL = 0x100,
 	TCTL = 0x400,
 	EXTCNF = 0xf00,
+	PBA = 0x1000,
 	RDBAL = 0x2800,
 	RDBAH = 0x2804,
 	RDLEN = 0x2808,
@@ -46,7 +47,9 @@ enum {
 	RAH = 0x5404,
 };
 
+#define NIC_FIFO	    (40u * 1024) /* the packet buffer: receive and send share it */
 #define CTRL_MASTER_DISABLE (1u << 2)
+#define RCTL_LPE	    (1u << 5)
 #define CTRL_SLU	    (1u << 6)
 #define CTRL_RST	    (1u << 26)
 #define STATUS_LU	    (1u << 1)

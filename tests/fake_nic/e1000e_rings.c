@@ -9,6 +9,7 @@
 #include "tests/fake_nic/e1000e_private.h"
 
 #define LONG_PACKET 1522u /* with the CRC; longer ones need RCTL.LPE */
+#define LONGEST	    9234u
 
 static uint8_t *reach(struct nic_model *nic, uint64_t iova, size_t len, bool write)
 {
@@ -54,7 +55,11 @@ uint16_t nic_ones_sum(const uint8_t *data, size_t from, size_t to, uint32_t sum)
 
 void nic_wire(struct nic_model *nic)
 {
-	if (nic->frame_len < 17 || nic->frame_len + 4 > LONG_PACKET)
+	/* Who sends long ones is expected to receive them. 16 bytes go with each in the buffer. */
+	size_t most = REG(nic, RCTL) & RCTL_LPE ? LONGEST : LONG_PACKET;
+
+	if (nic->frame_len < 17 || nic->frame_len + 4 > most ||
+	    nic->frame_len + 16 > NIC_FIFO - nic->rx_fifo)
 		nic_fault(nic, "frame of %zu bytes sent", nic->frame_len);
 	nic->frames_out++;
 	if (nic->sent && REG(nic, STATUS) & STATUS_LU)
@@ -95,9 +100,10 @@ static void data_descriptor(struct nic_model *nic, const uint8_t *d)
 		nic_fault(nic, "transmit buffer of %zu bytes", len);
 		return;
 	}
+	if (!nic->frame_len)
+		nic->frame_sum = cmd >> 41 & 1; /* 7.2: options are the first descriptor's */
 	memcpy(nic->frame + nic->frame_len, from, len);
 	nic->frame_len += len;
-	nic->frame_sum |= cmd >> 41 & 1;
 	if (cmd & 1u << 24)
 		send_frame(nic);
 }
@@ -230,38 +236,45 @@ static bool ring_has(struct nic_model *nic, size_t descriptors)
 	return (REG(nic, RDT) + count - REG(nic, RDH)) % count >= descriptors;
 }
 
+/* 7.1: DD; only on the last descriptor of a frame do status and errors mean something. */
+static uint64_t write_back(uint64_t len, bool last, uint64_t sums)
+{
+	return len | 1ull << 32 | (last ? 1ull << 33 | sums : 0xfffcull << 32);
+}
+
 bool nic_receive(struct nic_model *nic, const uint8_t *frame, size_t len)
 {
-	size_t crc = REG(nic, RCTL) & 1u << 26 ? 0 : 4, room = buffer_size(REG(nic, RCTL)), at = 0;
+	bool strip = REG(nic, RCTL) & 1u << 26;
+	size_t most = REG(nic, RCTL) & RCTL_LPE ? LONGEST : LONG_PACKET, at = 0;
+	size_t room = buffer_size(REG(nic, RCTL)), all = len + (strip && !nic->crc_spills ? 0 : 4);
 	uint64_t sums = checksum_bits(nic, frame, len);
 
-	if (!(REG(nic, RCTL) & 2) || !(REG(nic, STATUS) & STATUS_LU) ||
-	    (len + 4 > LONG_PACKET && !(REG(nic, RCTL) & 1u << 5)) || !wanted(nic, frame)) {
+	if (!(REG(nic, RCTL) & 2) || !(REG(nic, STATUS) & STATUS_LU) || len + 4 > most ||
+	    len + 4 > nic->rx_fifo || !wanted(nic, frame)) {
 		nic->frames_refused++;
 		return false;
 	}
-	if (!ring_has(nic, (len + crc + room - 1) / room)) {
+	if (!ring_has(nic, (all + room - 1) / room)) {
 		REG(nic, RNBC)++;
 		REG(nic, MPC)++;
 		return false;
 	}
 	do {
-		size_t part = len + crc - at < room ? len + crc - at : room;
+		size_t part = all - at < room ? all - at : room;
+		size_t data = at + part <= len ? part : at < len ? len - at : 0;
 		uint8_t *d = descriptor(nic, RDBAL, RDBAH, REG(nic, RDH)), *to;
-		bool last = at + part == len + crc;
 
 		if (!d || !(to = reach(nic, get64(d), part, true)))
 			return false;
-		memcpy(to, frame + at, at + part <= len ? part : at < len ? len - at : 0);
-		/* DD, EOP on the last. */
-		put64(d + 8, part | 1ull << 32 | (last ? 1ull << 33 | sums : 0));
+		memcpy(to, frame + at, data);
+		put64(d + 8, write_back(strip ? data : part, at + part == all, sums));
 		if (nic->lie_count) {
 			nic->lie_count--;
 			put64(d + 8, nic->rx_lie);
 		}
 		REG(nic, RDH) = (REG(nic, RDH) + 1) % (REG(nic, RDLEN) / 16);
 		at += part;
-	} while (at < len + crc);
+	} while (at < all);
 	nic->frames_in++;
 	nic_raise(nic, ICR_RXT0 | (nic->msix ? ICR_RXQ0 : 0));
 	return true;
