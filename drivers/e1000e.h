@@ -18,6 +18,7 @@
 #define E1000E_RING_MIN	    64u
 #define E1000E_RING_MAX	    1024u
 #define E1000E_MULTICAST    32u
+#define E1000E_RX_PIECE	    1024u /* of a frame over several descriptors, each but the last */
 /* Descriptors of a frame to be cut up, at most: context, headers, one a piece. */
 #define E1000E_TSO_SLOTS(t) ((t)->segments + 2)
 
@@ -28,7 +29,11 @@ struct e1000e {
 	/* Receive. Indices run from 0 to count - 1. */
 	struct e1000e_rx_desc *rx;
 	uint32_t rx_count, rx_clean, rx_fill;
-	bool rx_skip; /* dropping the rest of a frame that came in several descriptors */
+	uint32_t rx_most;	 /* bytes that a frame in one descriptor has at most */
+	bool rx_within;		 /* the last descriptor taken was not a frame's last */
+	struct pktbuf *rx_frame; /* what has come of that frame; NULL: it is being dropped */
+	struct pktbuf *rx_last;	 /* the last piece of that */
+	uint32_t rx_len;	 /* its bytes; 0 when there is none */
 
 	/* Transmit. */
 	struct e1000e_tx_desc *tx;

@@ -61,6 +61,9 @@
 #define E1000E_GCR    0x05b00u
 #define GCR_RESERVED1 (1u << 22) /* must be 1 */
 
+/* KiB of the packet buffer, which has 40, for receive; the rest is for send. */
+#define E1000E_PBA 0x01000u
+
 /* ---- Interrupts, 10.2.4 ---- */
 #define E1000E_ICR     0x000c0u
 #define E1000E_ITR     0x000c4u /* 256 ns units between interrupts; INTx and MSI */
@@ -90,8 +93,10 @@
 #define RCTL_EN		(1u << 1)
 #define RCTL_UPE	(1u << 3) /* unicast promiscuous */
 #define RCTL_MPE	(1u << 4) /* multicast promiscuous */
+#define RCTL_LPE	(1u << 5) /* frames over 1522 bytes, CRC included */
 #define RCTL_BAM	(1u << 15)
 #define RCTL_BSIZE_2048 (0u << 16)
+#define RCTL_BSIZE_1024 (1u << 16)
 #define RCTL_SECRC	(1u << 26)
 
 #define E1000E_RDBAL	     0x02800u
@@ -165,7 +170,8 @@
 
 /* ---- Descriptors, little endian as all x86 ---- */
 
-/* 7.1: legacy receive descriptor. The driver reads the second half in one load. */
+/* 7.1: legacy receive descriptor. The driver reads the second half in one load. Without RXD_EOP
+ * only the length means something, and RXD_DD. */
 struct e1000e_rx_desc {
 	uint64_t addr;
 	uint64_t done; /* length, checksum, status, errors, special: RXD_* */

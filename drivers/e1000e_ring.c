@@ -4,13 +4,19 @@
  * e1000e.c; calls e1000e_tso.c for frames that the device cuts up. Follows the datasheet's 7.1
  * (receive) and 7.2 (transmit).
  *
- * Receive buffers. The device is told 2048 bytes, its smallest size that holds a frame in one
- * descriptor, yet a buffer has PKTBUF_SIZE - PKTBUF_HEADROOM = 1920 bytes from where DMA begins.
- * It writes no more than a frame has, and with long packets off (RCTL.LPE = 0) it discards frames
- * over 1522 bytes, CRC included: it never gets near the end. (Sizes of 1024 would spread frames
- * over two descriptors.) A device that breaks this rule can reach any DMA memory of the segment
- * anyway, but nothing outside it: the IOMMU sees to that, and headers of buffers are not in the DMA
- * part.
+ * Receive buffers, MTU up to 1,500. The device is told 2048 bytes, its smallest size that holds a
+ * frame in one descriptor, yet a buffer has PKTBUF_SIZE - PKTBUF_HEADROOM = 1920 bytes from where
+ * DMA begins. It writes no more than a frame has, and with long packets off (RCTL.LPE = 0) it
+ * discards frames over 1522 bytes, CRC included: it never gets near the end. (Sizes of 1024 would
+ * spread frames over two descriptors.)
+ *
+ * Larger MTUs: long packets on, and then a buffer may be filled up to the size that was told. So it
+ * is 1024 bytes: the next size is too much behind the headroom, and each piece needs one, as it may
+ * become a TCP segment of its own. A frame is spread over as many descriptors as it takes, all full
+ * but the last, and is gathered in rx_frame until that one comes, in this call or a later one.
+ *
+ * A device that breaks these rules can reach any DMA memory of the segment anyway, but nothing
+ * outside it: the IOMMU sees to that, and headers of buffers are not in the DMA part.
  *
  * What the device writes into a descriptor is a claim: length, end and errors are checked before a
  * frame is believed; nothing else of it is used.
@@ -30,6 +36,9 @@
 _Static_assert(sizeof(struct e1000e_rx_desc) == DESC_SIZE, "receive descriptor");
 _Static_assert(sizeof(struct e1000e_tx_desc) == DESC_SIZE, "transmit descriptor");
 _Static_assert(PKTBUF_SIZE - PKTBUF_HEADROOM >= 1522, "a frame fits behind the headroom");
+_Static_assert(PKTBUF_SIZE - PKTBUF_HEADROOM >= E1000E_RX_PIECE, "so does a piece of one");
+_Static_assert(E1000E_RX_PIECE % 2 == 0 && E1000E_RX_PIECE >= PKTBUF_FIRST_MIN + FRAME_EXTRA,
+	       "pktbuf.h wants this of pieces");
 
 static int ring_memory(struct port *port, struct dma_mem *mem, uint16_t wanted, uint32_t *count)
 {
@@ -65,7 +74,8 @@ void e1000e_rings_reset(struct port *port)
 	memset(e->rx, 0, (size_t)e->rx_count * DESC_SIZE);
 	memset(e->tx, 0, (size_t)e->tx_count * DESC_SIZE);
 	e->rx_clean = e->rx_fill = e->tx_clean = e->tx_next = 0;
-	e->rx_skip = false;
+	e->rx_within = false;
+	e->rx_most = port->mtu > PORT_MTU_WHOLE ? E1000E_RX_PIECE : port->mtu + FRAME_EXTRA;
 	e->csum_start = e->csum_offset = 0;
 	e->moved_at = 0;
 
@@ -92,6 +102,10 @@ void e1000e_rings_free(struct port *port)
 			pktbuf_free(e->tx_buf[i]);
 		e->rx_buf[i] = e->tx_buf[i] = NULL;
 	}
+	if (e->rx_frame)
+		pktbuf_free(e->rx_frame);
+	e->rx_frame = NULL;
+	e->rx_len = 0;
 	e->rx_clean = e->rx_fill = e->tx_clean = e->tx_next = 0;
 	port->rx_held = 0;
 }
@@ -152,20 +166,83 @@ static uint16_t rx_flags(const struct port *port, uint64_t done)
 	return flags;
 }
 
-/* Is this descriptor one whole good frame? Counts those that are not, a frame at a time. */
-static bool rx_believe(struct port *port, uint64_t done)
+/* Is this descriptor one whole good frame? */
+static bool rx_whole(const struct e1000e *e, uint64_t done)
+{
+	uint32_t len = RXD_LENGTH(done);
+
+	return !e->rx_within && done & RXD_EOP && !(done & RXD_ERR_FRAME) && len >= FRAME_MIN &&
+	       len <= e->rx_most;
+}
+
+/*
+ * May this piece, which is not one whole good frame, join those that came before it? `first`: none
+ * did. What comes before others is full; behind one that is not there may still be an empty one,
+ * which held but the CRC that the device has taken off. 7.1: errors are told with the last.
+ */
+static bool rx_joins(const struct port *port, uint64_t done, bool first)
+{
+	const struct e1000e *e = port->priv;
+	uint32_t len = RXD_LENGTH(done), total = e->rx_len + len;
+	bool last = done & RXD_EOP;
+
+	if (!(port->caps & PORT_CAP_PIECES) || len > E1000E_RX_PIECE)
+		return false;
+	if (first)
+		return !last && len;
+	if (len ? e->rx_last->len != E1000E_RX_PIECE : !last)
+		return false;
+	return total <= (uint32_t)port->mtu + FRAME_EXTRA &&
+	       (!last || (total >= FRAME_MIN && !(done & RXD_ERR_FRAME)));
+}
+
+static struct pktbuf *rx_frame_take(struct e1000e *e)
+{
+	struct pktbuf *frame = e->rx_frame;
+
+	e->rx_frame = NULL;
+	e->rx_len = 0;
+	return frame;
+}
+
+static void rx_gather(struct e1000e *e, struct pktbuf *p)
+{
+	e->rx_len += p->len;
+	if (!p->len) {
+		pktbuf_free(p);
+		return;
+	}
+	if (e->rx_frame)
+		e->rx_last->more = p;
+	else
+		e->rx_frame = p;
+	e->rx_last = p;
+}
+
+/* A descriptor that is not one whole good frame: a piece of one, or of what is dropped up to its
+ * end, and counted once. The frame of which it was the last piece, else NULL. */
+static struct pktbuf *rx_piece(struct port *port, struct pktbuf *p, uint64_t done)
 {
 	struct e1000e *e = port->priv;
-	uint32_t len = RXD_LENGTH(done);
-	bool first = !e->rx_skip;
+	bool first = !e->rx_within, last = done & RXD_EOP, dropping = !first && !e->rx_frame;
+	struct pktbuf *frame;
 
-	e->rx_skip = !(done & RXD_EOP);
-	if (first && done & RXD_EOP && !(done & RXD_ERR_FRAME) && len >= FRAME_MIN &&
-	    len <= (uint32_t)port->mtu + FRAME_EXTRA)
-		return true;
-	if (first)
-		port->stats.in_errors++;
-	return false;
+	e->rx_within = !last;
+	if (dropping || !rx_joins(port, done, first)) {
+		port->stats.in_errors += !dropping;
+		pktbuf_free(p);
+		frame = rx_frame_take(e);
+		if (frame)
+			pktbuf_free(frame);
+		return NULL;
+	}
+	p->len = (uint16_t)RXD_LENGTH(done);
+	rx_gather(e, p);
+	if (!last)
+		return NULL;
+	frame = rx_frame_take(e);
+	frame->flags = rx_flags(port, done);
+	return frame;
 }
 
 static void tx_reclaim(struct e1000e *e);
@@ -189,8 +266,10 @@ unsigned e1000e_rx(struct port *port, struct pktbuf **batch, unsigned max)
 		e->rx_buf[e->rx_clean] = NULL;
 		port->rx_held--;
 		e->rx_clean = next_slot(e->rx_clean, e->rx_count);
-		if (!rx_believe(port, done)) {
-			pktbuf_free(p);
+		if (!rx_whole(e, done)) {
+			p = rx_piece(port, p, done);
+			if (p)
+				batch[n++] = p;
 			continue;
 		}
 		p->len = (uint16_t)RXD_LENGTH(done);
@@ -242,24 +321,43 @@ void e1000e_tx_put(struct e1000e *e, struct pktbuf *p, uint64_t addr, uint64_t c
 	e->tx_next = next_slot(e->tx_next, e->tx_count);
 }
 
-static bool tx_valid(const struct port *port, const struct pktbuf *p)
+/* Positions are bytes in the context descriptor; the field is in the frame's first piece. A frame
+ * to be cut up is no business of this. */
+static bool sum_valid(const struct port *port, const struct pktbuf *p)
 {
-	if (p->len < FRAME_TX_MIN || p->len > port->mtu + FRAME_EXTRA)
-		return false;
-	if (!(p->flags & PKTBUF_TX_L4_CSUM))
-		return true;
-	/* Positions are bytes in the context descriptor. */
-	return port->caps & PORT_CAP_TX_L4_CSUM && p->csum_start < 256 &&
-	       p->csum_start + p->csum_offset < 256 &&
+	return port->caps & PORT_CAP_TX_L4_CSUM && !(p->flags & PKTBUF_TX_TSO) &&
+	       p->csum_start < 256 && p->csum_start + p->csum_offset < 256 &&
 	       p->csum_start + p->csum_offset + 2u <= p->len;
+}
+
+static bool tx_valid(const struct port *port, const struct pktbuf *p, uint32_t len)
+{
+	return len >= FRAME_TX_MIN && len <= (uint32_t)port->mtu + FRAME_EXTRA &&
+	       (!(p->flags & (PKTBUF_TX_L4_CSUM | PKTBUF_TX_TSO)) || sum_valid(port, p));
+}
+
+/* A quarter of the ring at most, so that it never stands still for want of room for one frame. */
+static uint32_t tx_pieces_slots(const struct port *port, const struct pktbuf *p)
+{
+	const struct e1000e *e = port->priv;
+	uint32_t slots = 1, len = 0;
+
+	for (const struct pktbuf *piece = p; piece; piece = piece->more) {
+		len += piece->len;
+		if (++slots > e->tx_count / 4 || !piece->len)
+			return 0;
+	}
+	return tx_valid(port, p, len) ? slots : 0;
 }
 
 /* Slots that a frame takes at most, with a context descriptor; 0: it cannot be sent. */
 static uint32_t tx_slots(const struct port *port, const struct pktbuf *p, struct tso *t)
 {
+	if (!p->more)
+		return tx_valid(port, p, p->len) ? 2 : 0;
 	if (p->flags & PKTBUF_TX_TSO)
 		return e1000e_tso_valid(port, p, t) ? E1000E_TSO_SLOTS(t) : 0;
-	return tx_valid(port, p) ? 2 : 0;
+	return tx_pieces_slots(port, p);
 }
 
 /* 7.2: the device keeps the last context, so a new one is needed only when positions change. It
@@ -279,13 +377,24 @@ static uint64_t tx_checksum(struct e1000e *e, const struct pktbuf *p)
 	return TXD_TXSM;
 }
 
+#define TX_PLAIN (TXD_DTYP_DATA | TXD_DEXT | TXD_IFCS)
+#define TX_LAST	 (TXD_EOP | TXD_RS)
+
 static void tx_frame(struct e1000e *e, struct pktbuf *p)
 {
 	uint64_t sum = tx_checksum(e, p);
 
-	e1000e_tx_put(e, p, p->iova + p->off,
-		      TXD_LENGTH(p->len) | TXD_DTYP_DATA | TXD_DEXT | TXD_EOP | TXD_IFCS | TXD_RS |
-			      sum);
+	e1000e_tx_put(e, p, p->iova + p->off, TXD_LENGTH(p->len) | TX_PLAIN | TX_LAST | sum);
+}
+
+/* 7.2: of the options only the first descriptor's count; they are on all, as the commands are. */
+static void tx_pieces(struct e1000e *e, struct pktbuf *p)
+{
+	uint64_t cmd = tx_checksum(e, p) | TX_PLAIN;
+
+	for (const struct pktbuf *piece = p; piece; piece = piece->more)
+		e1000e_tx_put(e, piece->more ? NULL : p, piece->iova + piece->off,
+			      cmd | TXD_LENGTH(piece->len) | (piece->more ? 0 : TX_LAST));
 }
 
 unsigned e1000e_tx(struct port *port, struct pktbuf **batch, unsigned n)
@@ -307,10 +416,12 @@ unsigned e1000e_tx(struct port *port, struct pktbuf **batch, unsigned n)
 		}
 		if (tx_room(e) < slots)
 			break;
-		if (p->flags & PKTBUF_TX_TSO)
+		if (!p->more)
+			tx_frame(e, p);
+		else if (p->flags & PKTBUF_TX_TSO)
 			e1000e_tso_put(e, p, &t);
 		else
-			tx_frame(e, p);
+			tx_pieces(e, p);
 	}
 	if (e->tx_next != before) {
 		/* Release: frames and descriptors are stored before the doorbell; pairs with the

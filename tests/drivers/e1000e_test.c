@@ -129,7 +129,7 @@ START_TEST(wrong_settings_are_refused_before_the_device_is_touched)
 		ck_assert_int_eq(bench_start(b), -EINVAL);
 	}
 	b->port.conf.tx_ring = BENCH_RING;
-	b->port.conf.mtu = 9000;
+	b->port.conf.mtu = 9001;
 	ck_assert_int_eq(bench_start(b), -EMSGSIZE);
 	ck_assert_uint_eq(b->nic.resets, 0);
 }

@@ -137,7 +137,7 @@ refusals() {
 	says "$mode-name-in-use" 1 "net $net: is up already" sandwire up $net --port null --addr 10.78.0.1/24
 	says "$mode-port-in-use" 1 "the net '$net' has it" \
 		sandwire up ${net}b --port tap:$tap --addr 10.78.0.1/24 --mode server --pages 4K
-	says "$mode-mtu-for-tap-alone" 1 'up to 1500, not 9000' sandwire up ${net}b --port null --mtu 9000 --mode server --pages 4K
+	says "$mode-mtu-not-for-null" 1 'up to 1500, not 9000' sandwire up ${net}b --port null --mtu 9000 --mode server --pages 4K
 	[ -e /run/sandwire/${net}b ] && fail "$mode-half-done" "/run/sandwire/${net}b is there"
 	if [ ! -e /dev/sandwire ]; then
 		says "$mode-no-module" 1 'sandwire.ko' sandwire up ${net}b --port null --mode upcall

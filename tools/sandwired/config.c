@@ -47,7 +47,7 @@ static const struct setting settings[] = {
 	{"dhcp", NULL, FLAG, AT(dhcp), 0, 0, 1, "",
 	 "ask a DHCP server on the first port for address and gateway; up waits 20 s for it"},
 	{"mtu", "N", NUMBER, AT(mtu), 1500, 576, PORT_MTU_MAX, "bytes",
-	 "largest IP packet; above 1500 with tap ports alone; a tap device made here has the same"},
+	 "largest IP packet; above 1500 not with null ports; a tap device made here has the same"},
 	{"mode", MODES, CHOICE, AT(mode), 0, 0, 3, "",
 	 "how programs come in; auto: upcall where /dev/sandwire is there, else server"},
 	{"pages", PAGES, CHOICE, AT(pages), PAGES_2M, 0, 2, "",
