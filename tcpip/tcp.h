@@ -6,7 +6,7 @@
  * means), tcp_rcv.c (data), tcp_ooo.c (out of order), tcp_out.c (what may be sent), tcp_tso.c,
  * tcp_pace.c, tcp_mtu.c (in segments of which size), tcp_timer.c, tcp_listen.c, tcp_syncookie.c,
  * tcp_pcb.c (birth and death), tcp_user.c, tcp_sockopt.c, tcp_settings.c; beside them tcp_ecn.c,
- * tcp_urg.c and tcp_tune.c (buffer sizes).
+ * tcp_urg.c, tcp_tune.c (buffer sizes) and tcp_info.c.
  *
  * The send queue is one list of buffers in sequence order, one segment each:
  *
@@ -104,6 +104,13 @@ enum tcp_ca_state { TCP_CA_OPEN, TCP_CA_DISORDER, TCP_CA_CWR, TCP_CA_RECOVERY, T
 
 /* The peer's urgent byte: announced, here, taken by a receive with MSG_OOB. */
 enum tcp_urg_state { TCP_URG_NONE, TCP_URG_AWAITED, TCP_URG_HERE, TCP_URG_TAKEN };
+
+/* What the sender is doing, as Linux's chronographs have it: nothing queued; something; but the
+ * peer's window is in the way; or all is sent and the writer waits for room. */
+enum tcp_busy { TCP_IDLE, TCP_BUSY, TCP_RWND_LIMITED, TCP_SNDBUF_LIMITED, TCP_BUSY_KINDS };
+
+/* tcpi_fastopen_client_fail. */
+enum tcp_fo_fail { TCP_FO_FAIL_NONE, TCP_FO_NO_COOKIE, TCP_FO_NOT_ACKED, TCP_FO_SYN_AGAIN };
 
 /* An ACK that is owed. */
 enum tcp_ack_owed { TCP_ACK_NONE, TCP_ACK_LATER, TCP_ACK_NOW };
@@ -316,6 +323,24 @@ struct tcp_pcb {
 	uint64_t bytes_acked, bytes_received, bytes_sent, bytes_retrans;
 	uint32_t segs_in, segs_out, data_segs_in, data_segs_out, total_retrans;
 	uint32_t delivered, reord_count, dsack_dups, rcv_ooopack;
+	uint16_t reordering; /* segments that one was passed by, 3 at least */
+	uint16_t total_rto, total_rto_recoveries;
+	uint8_t fo_fail;		  /* enum tcp_fo_fail */
+	uint8_t busy;			  /* enum tcp_busy, since busy_at */
+	bool writer_waits;		  /* it was told that its own queue is full */
+	uint64_t busy_at;		  /* ns */
+	uint64_t busy_ns[TCP_BUSY_KINDS]; /* until then */
+	uint64_t rto_since, rto_ns;	  /* the first timeout of this recovery; of those before */
+	struct tcp_rate {
+		uint64_t delivered_at;	/* ns: when `delivered` grew last */
+		uint64_t began_at;	/* ns: when sending began with nothing in flight */
+		uint64_t from_at;	/* of the sample that runs: delivered_at at its start */
+		uint64_t sent_ns;	/* what sending took that it covers */
+		uint32_t seq, from;	/* end of its segment; `delivered` at its start */
+		uint32_t dry_end;	/* `delivered` when what the application kept low is past */
+		uint32_t delivered, us; /* the last sample: segments in so long; us 0: none */
+		bool on, on_limited, dry, limited;
+	} rate;
 };
 
 /* What an administrator may turn, a stack; defaults are Linux's. See tcp_settings.c. */
@@ -566,6 +591,15 @@ void tcp_urg_out(struct tcp_pcb *pcb, uint32_t seq, struct tcp_hdr *h); /* URG a
 uint64_t tcp_pacing_rate(const struct tcp_pcb *pcb); /* bytes a second, as TCP_INFO tells it */
 bool tcp_pace_holds(struct tcp_pcb *pcb);	     /* not yet: the timer is armed */
 void tcp_pace_sent(struct tcp_pcb *pcb, uint32_t bytes);
+
+/* ---- tcp_info.c */
+void tcp_info(const struct tcp_pcb *pcb, struct tcp_info_abi *i);
+void tcp_rate_start(struct tcp_pcb *pcb); /* new segments went, up to snd_nxt; no sample runs */
+void tcp_rate_take(struct tcp_pcb *pcb);  /* the sample's segment arrived */
+void tcp_rate_dry(struct tcp_pcb *pcb);	  /* a write: all before is sent, and cwnd not used up */
+void tcp_busy_note(struct tcp_pcb *pcb);  /* enum tcp_busy may be another */
+void tcp_rto_note(struct tcp_pcb *pcb);	  /* a timeout */
+void tcp_rto_over(struct tcp_pcb *pcb);	  /* what it lost is repaired */
 
 /* ---- tcp_mtu.c */
 void tcp_sync_mss(struct tcp_pcb *pcb);		  /* snd_mss, after what it follows from changed */

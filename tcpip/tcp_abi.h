@@ -49,8 +49,8 @@ enum tcp_info_options {
 /* struct tcp_info as of Linux 6.12. */
 struct tcp_info_abi {
 	uint8_t state, ca_state, retransmits, probes, backoff, options;
-	uint8_t wscale; /* low nibble: the peer's, high: ours */
-	uint8_t app_limited;
+	uint8_t wscale;	     /* low nibble: the peer's, high: ours */
+	uint8_t app_limited; /* bit 0: delivery_rate is; bits 1, 2: why Fast Open failed */
 	uint32_t rto, ato, snd_mss, rcv_mss;
 	uint32_t unacked, sacked, lost, retrans, fackets;
 	uint32_t last_data_sent, last_ack_sent, last_data_recv, last_ack_recv; /* ms ago */

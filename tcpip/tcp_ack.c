@@ -196,7 +196,12 @@ bool tcp_ack(struct tcp_pcb *pcb, struct tcp_seg *seg)
 		tcp_rto_restart(pcb);
 	if (pcb->tlp_high_seq)
 		tcp_probe_acked(pcb, ack, &r);
-	pcb->delivered += r.delivered;
+	if (r.delivered) {
+		pcb->delivered += r.delivered;
+		pcb->rate.delivered_at = pcb->st->now;
+		if (pcb->rate.on && seq_ge(pcb->rack_fack, pcb->rate.seq))
+			tcp_rate_take(pcb);
+	}
 	pcb->ce_out += r.ece ? r.delivered : 0;
 	if (pcb->packets_out || r.advanced || r.dsack)
 		tcp_recover(pcb, &r);

@@ -78,6 +78,13 @@ static uint32_t stack_has(const struct tcp_pcb *pcb)
 	return pool->avail - low + 1;
 }
 
+/* All that was written is sent and the congestion window has room: the application is slow. */
+static bool ran_dry(const struct tcp_pcb *pcb)
+{
+	return pcb->snd_end - pcb->snd_nxt < pcb->snd_mss && tcp_flight(pcb) < pcb->cwnd &&
+	       pcb->lost_out <= pcb->retrans_out;
+}
+
 int64_t tcp_send_reserve(struct socket *so, uint64_t len, int flags, struct pktbuf **out)
 {
 	struct tcp_pcb *pcb = so->tcp;
@@ -126,6 +133,9 @@ int64_t tcp_send_reserve(struct socket *so, uint64_t len, int flags, struct pktb
 	if (n) { /* the stack, not this connection, is out of buffers */
 		pcb->starved = true;
 		tcp_mark_pending(pcb);
+	} else {
+		pcb->writer_waits = true;
+		tcp_busy_note(pcb);
 	}
 	sock_ready(so, false);
 	return -EAGAIN;
@@ -174,6 +184,8 @@ int64_t tcp_send_commit(struct socket *so, struct pktbuf *list, uint64_t len, in
 		pktbuf_free_list(list);
 		return r;
 	}
+	if (ran_dry(pcb))
+		tcp_rate_dry(pcb);
 	while ((p = list) && len) {
 		list = p->next;
 		p->next = NULL;

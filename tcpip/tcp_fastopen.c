@@ -100,7 +100,10 @@ bool tcp_fo_prepare(struct tcp_pcb *pcb, uint32_t ip)
 		pcb->fo_cookie_len = e->len;
 		memcpy(pcb->fo_cookie, e->cookie, e->len);
 	}
-	return pcb->fo_no_cookie || pcb->fo_cookie_len;
+	if (pcb->fo_no_cookie || pcb->fo_cookie_len)
+		return true;
+	pcb->fo_fail = TCP_FO_NO_COOKIE;
+	return false;
 }
 
 /* A buffer for what goes beside the options of a SYN, 20 bytes and the cookie's. */
@@ -223,8 +226,10 @@ void tcp_fo_answered(struct tcp_pcb *pcb, const struct tcp_seg *seg)
 
 	if (pcb->fo_tell && seg->h.opts.fo && seg->h.opts.fo_len)
 		remember(pcb, &seg->h.opts);
-	if (pcb->fo_pending && !taken)
+	if (pcb->fo_pending && !taken) {
 		COUNT(pcb->st, TcpFastOpenActiveFail);
+		pcb->fo_fail = pcb->syn_tries ? TCP_FO_SYN_AGAIN : TCP_FO_NOT_ACKED;
+	}
 	pcb->fo_pending = false;
 	if (!taken)
 		return; /* it goes as any other data */

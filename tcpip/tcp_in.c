@@ -180,6 +180,8 @@ static bool ack_in(struct tcp_pcb *pcb, struct tcp_seg *seg)
 	/* Room to write: told when a third is free, as tcp_events() sees it. */
 	if (pcb->so && pcb->snd_bufs < bufs && tcp_has_room(pcb))
 		tcp_wake(pcb);
+	if (pcb->busy && (!pcb->snd_head || pcb->writer_waits))
+		tcp_busy_note(pcb);
 	return pcb->state != TCPS_CLOSED && pcb->state != TCPS_TIME_WAIT;
 }
 

@@ -139,8 +139,10 @@ static inline void after_new(struct tcp_pcb *pcb, bool first, uint64_t now)
 	/* Data that follows data from the peer at once is an answer: ACKs may ride on such. */
 	if (pcb->rcv_time && now - pcb->rcv_time < TCP_DELACK_MIN)
 		pcb->pingpong = true;
-	if (first)
+	if (first) {
 		pcb->rto_at = now + tcp_rto_ns(pcb);
+		pcb->rate.began_at = now;
+	}
 }
 
 /* Sends p for the first time: it is snd_next. */
@@ -330,6 +332,8 @@ static void send_data(struct tcp_pcb *pcb)
 	}
 	if (sent || limited)
 		note_usage(pcb, limited);
+	if (sent && !pcb->rate.on)
+		tcp_rate_start(pcb);
 	if (sent && pcb->rexmit_kind != TCP_T_REORDER)
 		tcp_rto_rearm(pcb);
 }
@@ -361,6 +365,8 @@ void tcp_output(struct tcp_pcb *pcb)
 				tcp_send_lost(pcb);
 			send_data(pcb);
 		}
+		if (pcb->snd_head || pcb->busy)
+			tcp_busy_note(pcb);
 		/* Blocked by the window, or corked, with nothing in flight whose ACK would wake us.
 		 */
 		if (!pcb->packets_out && pcb->snd_next && pcb->rexmit_kind == TCP_T_NONE &&

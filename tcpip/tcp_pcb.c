@@ -58,6 +58,7 @@ struct tcp_pcb *tcp_pcb_alloc(struct stack *st, uint8_t owner)
 	pcb->cwnd = TCP_IW;
 	pcb->ssthresh = TCP_SSTHRESH_INF;
 	pcb->reo_wnd_mult = 1;
+	pcb->reordering = TCP_DUPTHRESH;
 	pcb->peer_mss = TCP_MSS_DEFAULT;
 	pcb->snd_mss = TCP_MSS_DEFAULT;
 	pcb->rcv_mss = TCP_MSS_DEFAULT;
@@ -95,6 +96,7 @@ void tcp_established(struct tcp_pcb *pcb)
 	pcb->backoff = 0;
 	pcb->stuck_since = 0;
 	pcb->snd_time = 0;
+	tcp_rto_over(pcb);
 	tcp_mtu_start(pcb);
 	tcp_sync_mss(pcb);
 	/* A lost SYN says as much about the path as a lost segment (RFC 5681 3.1). */
@@ -162,6 +164,8 @@ void tcp_done(struct tcp_pcb *pcb, int err)
 	tcp_hash_remove(pcb);
 	tcp_bind_remove(pcb);
 	tcp_purge_send(pcb);
+	tcp_busy_note(pcb);
+	tcp_rto_over(pcb);
 	tcp_ooo_drop(pcb);
 	tcp_set_state(pcb, TCPS_CLOSED);
 	pcb->shut = 3;

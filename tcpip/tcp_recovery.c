@@ -98,6 +98,7 @@ static void take_back(struct tcp_pcb *pcb)
 		pcb->ssthresh = pcb->prior_ssthresh;
 	pcb->undo_on = false;
 	tcp_unmark_lost(pcb);
+	tcp_rto_over(pcb);
 	to_open(pcb);
 }
 
@@ -124,6 +125,7 @@ static void leave(struct tcp_pcb *pcb)
 		pcb->reo_wnd_mult = 1;
 	if (!pcb->sack_ok)
 		pcb->sacked_out = 0;
+	tcp_rto_over(pcb);
 	to_open(pcb);
 }
 

@@ -157,6 +157,17 @@ static bool sent_after(uint64_t t1, uint32_t end1, uint64_t t2, uint32_t end2)
 	return t1 > t2 || (t1 == t2 && seq_gt(end1, end2));
 }
 
+/* How many segments sent later came before p: as Linux tells it, 300 at most. */
+static void note_reordering(struct tcp_pcb *pcb, const struct pktbuf *p)
+{
+	uint32_t n = (pcb->rack_fack - p->tcp.seq + pcb->snd_mss - 1) / pcb->snd_mss;
+
+	pcb->reord_seen = true;
+	pcb->reord_count++;
+	if (n > pcb->reordering)
+		pcb->reordering = n < 300 ? (uint16_t)n : 300;
+}
+
 /* Steps 1 to 3, for one segment newly delivered; its marks are still as before. */
 void tcp_rack_update(struct tcp_pcb *pcb, const struct pktbuf *p)
 {
@@ -165,10 +176,8 @@ void tcp_rack_update(struct tcp_pcb *pcb, const struct pktbuf *p)
 
 	if (seq_gt(p->tcp.seq_end, pcb->rack_fack))
 		pcb->rack_fack = p->tcp.seq_end;
-	else if (!again && seq_lt(p->tcp.seq_end, pcb->rack_fack)) {
-		pcb->reord_seen = true;
-		pcb->reord_count++;
-	}
+	else if (!again && seq_lt(p->tcp.seq_end, pcb->rack_fack))
+		note_reordering(pcb, p);
 	/* Sooner than a round trip: the ACK was of the first copy. */
 	if (again && rtt < pcb->min_rtt_us)
 		return;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * IPPROTO_TCP options, with Linux's numbers, ranges and errors, and TCP_INFO. Called by sockopt.c.
+ * IPPROTO_TCP options, with Linux's numbers, ranges and errors. Called by sockopt.c; calls
+ * tcp_info.c.
  */
 #include <errno.h>
 #include <string.h>
@@ -178,80 +179,6 @@ int tcp_setopt(struct socket *so, int name, const void *value, uint32_t len)
 
 /* ---- get ---- */
 
-static uint32_t ms_since(const struct tcp_pcb *pcb, uint64_t t)
-{
-	return t ? (uint32_t)((pcb->st->now - t) / TCP_MS) : 0;
-}
-
-static void info_counts(const struct tcp_pcb *pcb, struct tcp_info_abi *i)
-{
-	i->bytes_acked = pcb->bytes_acked;
-	i->bytes_received = pcb->bytes_received;
-	i->bytes_sent = pcb->bytes_sent;
-	i->bytes_retrans = pcb->bytes_retrans;
-	i->segs_out = pcb->segs_out;
-	i->segs_in = pcb->segs_in;
-	i->data_segs_in = pcb->data_segs_in;
-	i->data_segs_out = pcb->data_segs_out;
-	i->delivered = pcb->delivered;
-	i->delivered_ce = pcb->ce_out;
-	i->received_ce = pcb->ce_in;
-	i->dsack_dups = pcb->dsack_dups;
-	i->reord_seen = pcb->reord_count;
-	i->rcv_ooopack = pcb->rcv_ooopack;
-	i->total_retrans = pcb->total_retrans;
-}
-
-static void fill_info(struct tcp_pcb *pcb, struct tcp_info_abi *i)
-{
-	int32_t wnd = (int32_t)(pcb->rcv_adv - pcb->rcv_nxt);
-
-	memset(i, 0, sizeof(*i));
-	i->state = pcb->state;
-	i->ca_state = pcb->ca_state;
-	i->retransmits = pcb->rexmit_kind == TCP_T_PERSIST ? 0 : pcb->backoff;
-	i->probes = pcb->probes_out;
-	i->backoff = pcb->backoff;
-	i->options = (uint8_t)((pcb->ts_ok ? TCPI_TIMESTAMPS : 0) | (pcb->sack_ok ? TCPI_SACK : 0) |
-			       (pcb->wscale_ok ? TCPI_WSCALE : 0) | (pcb->ecn_ok ? TCPI_ECN : 0) |
-			       (pcb->syn_data ? TCPI_SYN_DATA : 0) |
-			       (pcb->ecn_seen ? TCPI_ECN_SEEN : 0));
-	i->wscale = (uint8_t)(pcb->snd_wscale | pcb->rcv_wscale << 4);
-	if (pcb->state == TCPS_LISTEN) {
-		i->unacked = pcb->accept_n;
-		i->sacked = pcb->backlog;
-		return;
-	}
-	i->rto = (uint32_t)(tcp_rto_ns(pcb) / TCP_US);
-	i->ato = (uint32_t)(TCP_DELACK_MIN / TCP_US);
-	i->snd_mss = pcb->snd_mss;
-	i->rcv_mss = pcb->rcv_mss;
-	i->unacked = pcb->packets_out;
-	i->sacked = pcb->sacked_out;
-	i->lost = pcb->lost_out;
-	i->retrans = pcb->retrans_out;
-	i->last_data_sent = ms_since(pcb, pcb->snd_time);
-	i->last_data_recv = ms_since(pcb, pcb->rcv_time);
-	i->last_ack_recv = ms_since(pcb, pcb->heard_time);
-	i->pmtu = tcp_path_mtu(pcb);
-	i->rtt = pcb->srtt_us;
-	i->rttvar = pcb->rttvar_us;
-	i->snd_ssthresh = pcb->ssthresh;
-	i->snd_cwnd = pcb->cwnd;
-	i->advmss = pcb->adv_mss;
-	i->reordering = TCP_DUPTHRESH;
-	i->rcv_rtt = pcb->rcv_rtt_us;
-	i->rcv_space = pcb->space;
-	i->rcv_ssthresh = pcb->rcvbuf / 2;
-	i->min_rtt = pcb->min_rtt_us;
-	i->pacing_rate = tcp_pacing_rate(pcb);
-	i->max_pacing_rate = pcb->max_pacing ? pcb->max_pacing : UINT64_MAX;
-	i->notsent_bytes = pcb->snd_end - pcb->snd_nxt;
-	i->snd_wnd = pcb->snd_wnd;
-	i->rcv_wnd = wnd > 0 ? (uint32_t)wnd : 0;
-	info_counts(pcb, i);
-}
-
 static int put(void *value, uint32_t *len, const void *from, uint32_t size)
 {
 	if (*len > size)
@@ -355,7 +282,7 @@ int tcp_getopt(struct socket *so, int name, void *value, uint32_t *len)
 
 	switch (name) {
 	case TCPO_INFO:
-		fill_info(so->tcp, &info);
+		tcp_info(so->tcp, &info);
 		return put(value, len, &info, sizeof(info));
 	case TCPO_SAVED_SYN:
 		return take_saved_syn(so->tcp, value, len);

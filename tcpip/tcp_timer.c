@@ -146,6 +146,7 @@ static void syn_timeout(struct tcp_pcb *pcb)
 		tcp_fo_syn_lost(pcb);
 	pcb->backoff++;
 	pcb->total_retrans++;
+	tcp_rto_note(pcb);
 	COUNT(pcb->st, TcpTimeouts);
 	COUNT(pcb->st, TcpRetransSegs);
 	(void)tcp_send_syn(pcb);
@@ -172,6 +173,7 @@ static void rto_timeout(struct tcp_pcb *pcb)
 	if (!pcb->stuck_since)
 		pcb->stuck_since = pcb->st->now;
 	COUNT(pcb->st, TcpTimeouts);
+	tcp_rto_note(pcb);
 	tcp_enter_loss(pcb);
 	tcp_mtu_timeout(pcb);
 	(void)tcp_retransmit(pcb, p);

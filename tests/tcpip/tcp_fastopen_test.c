@@ -256,6 +256,7 @@ START_TEST(the_second_time_data_goes_on_the_syn)
 	peer_expect(&p, A, 6, 1, 0);
 	ck_assert_uint_eq(p.so->tcp->state, TCPS_ESTABLISHED);
 	ck_assert_uint_eq(peer_info(&p).options & TCPI_SYN_DATA, TCPI_SYN_DATA);
+	ck_assert_uint_eq(peer_info(&p).app_limited >> 1, TCP_FO_FAIL_NONE);
 	ck_assert_int_eq(peer_write(&p, 10), 10);
 	peer_expect(&p, A | TCP_PSH, 6, 1, 10);
 }
@@ -267,6 +268,7 @@ START_TEST(data_that_was_not_taken_goes_again)
 	syn_ack(1, true);
 	peer_expect(&p, A | TCP_PSH, 1, 1, 5);
 	ck_assert_uint_eq(desk_count(&d, "TcpFastOpenActiveFail"), 1);
+	ck_assert_uint_eq(peer_info(&p).app_limited >> 1, TCP_FO_NOT_ACKED);
 	peer_send(&p, A, 1, 6, 0);
 	ck_assert_int_eq(sock_unsent(p.so), 0);
 }
@@ -345,6 +347,7 @@ START_TEST(a_syn_without_an_answer_goes_again_bare)
 	ck_assert_ptr_null(s.h.opts.fo);
 	syn_ack(1, false);
 	ck_assert_uint_eq(peer_get(&p).len, 5);
+	ck_assert_uint_eq(peer_info(&p).app_limited >> 1, TCP_FO_SYN_AGAIN);
 	peer_send(&p, A, 1, 6, 0);
 	/* That server is left alone for an hour. */
 	p.port++;
@@ -412,6 +415,7 @@ START_TEST(connecting_without_a_cookie_asks_for_one)
 	ck_assert_int_eq(connect_again(), -EALREADY);
 	syn_ack(1, true);
 	peer_expect(&p, A, 1, 1, 0);
+	ck_assert_uint_eq(peer_info(&p).app_limited >> 1, TCP_FO_NO_COOKIE);
 	ck_assert_int_eq(peer_write(&p, 5), 5);
 	peer_expect(&p, A | TCP_PSH, 1, 1, 5);
 }
