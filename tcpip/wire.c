@@ -519,11 +519,15 @@ static uint8_t *put_opt(uint8_t *p, uint8_t a, uint8_t b, uint8_t c, uint8_t d)
 	return p + 4;
 }
 
-static uint8_t *build_opts(uint8_t *p, const struct tcp_opts *o)
+static uint8_t *put_times(uint8_t *p, const struct tcp_opts *o)
 {
-	const uint8_t *begin = p;
-	unsigned i, n;
+	wire_put32(p, o->ts_val);
+	wire_put32(p + 4, o->ts_ecr);
+	return p + 8;
+}
 
+static uint8_t *build_syn_opts(uint8_t *p, const struct tcp_opts *o)
+{
 	if (o->has_mss)
 		p = put_opt(p, OPT_MSS, 4, (uint8_t)(o->mss >> 8), (uint8_t)o->mss);
 	if (o->has_ts) {
@@ -531,9 +535,7 @@ static uint8_t *build_opts(uint8_t *p, const struct tcp_opts *o)
 			p = put_opt(p, OPT_SACK_OK, 2, OPT_TS, 10);
 		else
 			p = put_opt(p, OPT_NOP, OPT_NOP, OPT_TS, 10);
-		wire_put32(p, o->ts_val);
-		wire_put32(p + 4, o->ts_ecr);
-		p += 8;
+		p = put_times(p, o);
 	} else if (o->sack_ok) {
 		p = put_opt(p, OPT_NOP, OPT_NOP, OPT_SACK_OK, 2);
 	}
@@ -546,7 +548,13 @@ static uint8_t *build_opts(uint8_t *p, const struct tcp_opts *o)
 		memcpy(p + 2, o->fo, o->fo_len);
 		p += FO_ROOM(o->fo_len);
 	}
-	n = sack_fit(o, (unsigned)(p - begin));
+	return p;
+}
+
+static uint8_t *build_sack(uint8_t *p, const struct tcp_opts *o, unsigned used)
+{
+	unsigned n = sack_fit(o, used), i;
+
 	if (n > 0)
 		p = put_opt(p, OPT_NOP, OPT_NOP, OPT_SACK, (uint8_t)(2 + 8 * n));
 	for (i = 0; i < n; i++, p += 8) {
@@ -554,6 +562,18 @@ static uint8_t *build_opts(uint8_t *p, const struct tcp_opts *o)
 		wire_put32(p + 4, o->sack[i].end);
 	}
 	return p;
+}
+
+/* Nearly every segment has timestamps, or nothing. */
+static uint8_t *build_opts(uint8_t *p, const struct tcp_opts *o)
+{
+	const uint8_t *begin = p;
+
+	if (o->has_mss | o->has_wscale | o->sack_ok || o->fo)
+		p = build_syn_opts(p, o);
+	else if (o->has_ts)
+		p = put_times(put_opt(p, OPT_NOP, OPT_NOP, OPT_TS, 10), o);
+	return o->n_sack ? build_sack(p, o, (unsigned)(p - begin)) : p;
 }
 
 unsigned tcp_build(uint8_t *data, const struct tcp_hdr *h)
