@@ -179,15 +179,14 @@ bool tcp_ack(struct tcp_pcb *pcb, struct tcp_seg *seg)
 	}
 	pcb->probes_out = 0;
 	r.ece = pcb->ecn_ok && (seg->h.flags & (TCP_ECE | TCP_SYN)) == TCP_ECE;
-	if (pcb->sack_ok && seg->h.opts.n_sack && pcb->packets_out)
+	if (pcb->sack_ok && seg->h.opts.n_sack)
 		tcp_sack_in(pcb, seg, &r);
 	if (seq_ge(ack, pcb->snd_una)) {
 		update_window(pcb, seg, &r);
 		if (ack != pcb->snd_una)
 			progress(pcb, ack, &r);
 		else
-			r.dup = pcb->packets_out && !seg->len && !r.win_update &&
-				!(seg->h.flags & (TCP_SYN | TCP_FIN));
+			r.dup = !seg->len && !r.win_update && !(seg->h.flags & (TCP_SYN | TCP_FIN));
 	}
 	if (pcb->ts_ok && seg->h.opts.has_ts)
 		r.ecr = seg->h.opts.ts_ecr;

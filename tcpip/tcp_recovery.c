@@ -300,6 +300,7 @@ void tcp_probe_acked(struct tcp_pcb *pcb, uint32_t ack, const struct tcp_ack_res
 	if (past && !new_data && !r->dsack && pcb->ca_state < TCP_CA_CWR) {
 		pcb->ssthresh = pcb->cc->ssthresh(pcb);
 		pcb->cwnd = pcb->ssthresh;
+		pcb->ecn_cwr = pcb->ecn_ok;
 	}
 	if (past || new_data || r->dsack || both_arrived)
 		pcb->tlp_high_seq = 0;

@@ -179,6 +179,18 @@ START_TEST(a_mark_on_a_bare_ack_says_nothing)
 }
 END_TEST
 
+START_TEST(a_mark_outside_of_the_window_says_nothing)
+{
+	ecn_accepted();
+	peer_send(&p, A, 1, 1, 100);
+	peer_drain(&p);
+	p.tos = CE;
+	peer_send(&p, A, 900000, 1, 100);
+	ck_assert_uint_eq(peer_get(&p).h.flags, A);
+	ck_assert_uint_eq(peer_info(&p).received_ce, 0);
+}
+END_TEST
+
 START_TEST(the_window_is_halved_once_a_round_trip)
 {
 	struct segment s;
@@ -202,6 +214,45 @@ START_TEST(the_window_is_halved_once_a_round_trip)
 }
 END_TEST
 
+/* RFC 3168 6.1.2 wants a window of one, and then a timeout's wait for each segment. */
+START_TEST(marks_leave_a_window_of_two)
+{
+	unsigned i;
+
+	ecn_accepted();
+	peer_write(&p, 60 * M);
+	for (i = 0; i < 8; i++) {
+		peer_drain(&p);
+		desk_pass(&d, 20 * MS_NS);
+		peer_send(&p, A | ECE, 1, p.so->tcp->snd_nxt - p.stack_iss, 0);
+	}
+	ck_assert_uint_eq(peer_info(&p).snd_ssthresh, 2);
+	ck_assert_uint_eq(peer_drain(&p), 2);
+	ck_assert_uint_eq(peer_info(&p).total_retrans, 0);
+}
+END_TEST
+
+/* 6.1.2: whatever the window was reduced for; here a tail loss that a probe repaired. */
+START_TEST(a_reduction_for_another_reason_is_told_too)
+{
+	ecn_accepted();
+	peer_write(&p, 4 * M);
+	ck_assert_uint_eq(peer_drain(&p), 4);
+	desk_pass(&d, MS_NS);
+	peer_send(&p, A, 1, 1 + 3 * M, 0);
+	desk_pass(&d, 210 * MS_NS);
+	ck_assert_uint_eq(peer_get(&p).seq, 1 + 3 * M);
+	peer_quiet(&p);
+	peer_send(&p, A, 1, 1 + 4 * M, 0);
+	peer_write(&p, M);
+	ck_assert_uint_eq(peer_get(&p).h.flags & CWR, 0);
+	ck_assert_uint_eq(desk_count(&d, "TcpTimeouts"), 0);
+	peer_send(&p, A, 1, 1 + 5 * M, 0);
+	peer_write(&p, M);
+	ck_assert_uint_eq(peer_get(&p).h.flags & CWR, CWR);
+}
+END_TEST
+
 START_TEST(without_agreement_ece_means_nothing)
 {
 	peer_accepted(&p);
@@ -222,7 +273,9 @@ int main(void)
 		      accurate_ecn_is_refused_with_plain_ecn, the_client_asks_only_when_told_to,
 		      flags_thrown_back_are_no_agreement, the_second_syn_does_not_ask,
 		      only_new_data_may_be_marked, a_mark_is_echoed_until_the_peer_reduced,
-		      a_mark_on_a_bare_ack_says_nothing, the_window_is_halved_once_a_round_trip,
+		      a_mark_on_a_bare_ack_says_nothing, a_mark_outside_of_the_window_says_nothing,
+		      the_window_is_halved_once_a_round_trip, marks_leave_a_window_of_two,
+		      a_reduction_for_another_reason_is_told_too,
 		      without_agreement_ece_means_nothing),
 		setup, teardown);
 }

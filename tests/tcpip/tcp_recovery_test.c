@@ -202,6 +202,157 @@ START_TEST(a_lone_segment_is_probed_when_the_timeout_would_come_first)
 }
 END_TEST
 
+/* ---- RFC 8985 7.4: did the probe repair a loss? ---- */
+
+/* The last of ten has to be probed for. */
+static void last_probed(void)
+{
+	p.rtt = 50 * MS_NS;
+	peer_accepted(&p);
+	sock_setopt(p.so, 6, TCPO_CONGESTION, "reno", 5);
+	peer_write(&p, 10 * M);
+	ck_assert_uint_eq(peer_drain(&p), 10);
+	desk_pass(&d, 50 * MS_NS);
+	peer_send(&p, A, 1, 1 + 9 * M, 0);
+	desk_pass(&d, 310 * MS_NS);
+	ck_assert_uint_eq(peer_get(&p).seq, 1 + 9 * M);
+	peer_quiet(&p);
+	ck_assert_uint_eq(desk_count(&d, "TcpTimeouts"), 0);
+}
+
+/* What was written after the probe arrives: only that tells that one copy was lost. */
+static void next_arrives(void)
+{
+	peer_write(&p, M);
+	ck_assert_uint_eq(peer_drain(&p), 1);
+	ck_assert_uint_eq(peer_info(&p).snd_cwnd, 10); /* after so long without a new segment */
+	desk_pass(&d, 50 * MS_NS);
+	peer_send(&p, A, 1, 1 + 11 * M, 0);
+}
+
+START_TEST(a_probe_that_repaired_a_loss_reduces_the_window)
+{
+	last_probed();
+	peer_send(&p, A, 1, 1 + 10 * M, 0);
+	next_arrives();
+	ck_assert_uint_eq(peer_info(&p).snd_ssthresh, 5);
+	ck_assert_uint_eq(peer_info(&p).snd_cwnd, 5);
+	ck_assert_uint_eq(p.so->tcp->tlp_high_seq, 0);
+}
+END_TEST
+
+START_TEST(a_probe_that_is_answered_by_a_dsack_reduces_nothing)
+{
+	last_probed();
+	peer_send(&p, A, 1, 1 + 10 * M, 0); /* the first copy's ACK was late */
+	dup_ack(1 + 10 * M, 1 + 9 * M, 1 + 10 * M);
+	ck_assert_uint_eq(peer_info(&p).dsack_dups, 1);
+	next_arrives();
+	ck_assert_uint_ge(peer_info(&p).snd_cwnd, 10);
+	ck_assert_uint_eq(peer_info(&p).snd_ssthresh, TCP_SSTHRESH_INF);
+}
+END_TEST
+
+START_TEST(a_probe_whose_both_copies_are_acknowledged_reduces_nothing)
+{
+	last_probed();
+	peer_send(&p, A, 1, 1 + 10 * M, 0);
+	peer_send(&p, A, 1, 1 + 10 * M, 0); /* of a peer that has no DSACK */
+	next_arrives();
+	ck_assert_uint_ge(peer_info(&p).snd_cwnd, 10);
+	ck_assert_uint_eq(peer_info(&p).snd_ssthresh, TCP_SSTHRESH_INF);
+}
+END_TEST
+
+START_TEST(a_probe_of_new_data_reduces_nothing)
+{
+	p.rtt = 50 * MS_NS;
+	peer_accepted(&p);
+	peer_option(&p, TCPO_CORK, 1);
+	peer_write(&p, 2 * M + 100);
+	ck_assert_uint_eq(peer_drain(&p), 2);
+	desk_pass(&d, 110 * MS_NS);
+	ck_assert_uint_eq(peer_get(&p).seq, 1 + 2 * M); /* what was held back, RFC 8985 7.3 */
+	peer_send(&p, A, 1, 1 + 2 * M + 100, 0);
+	ck_assert_uint_eq(p.so->tcp->tlp_high_seq, 0);
+	ck_assert_uint_eq(peer_info(&p).snd_ssthresh, TCP_SSTHRESH_INF);
+	ck_assert_uint_eq(peer_info(&p).total_retrans, 0);
+}
+END_TEST
+
+START_TEST(there_is_one_probe_and_then_the_timeout)
+{
+	last_probed();
+	desk_pass(&d, 150 * MS_NS);
+	peer_quiet(&p);
+	desk_pass(&d, 100 * MS_NS);
+	ck_assert_uint_eq(peer_get(&p).seq, 1 + 9 * M);
+	ck_assert_uint_eq(desk_count(&d, "TcpTimeouts"), 1);
+	ck_assert_uint_eq(peer_info(&p).ca_state, TCP_CA_LOSS);
+}
+END_TEST
+
+/* ---- RFC 6937 3: how many are sent for what is delivered ---- */
+
+/* Twenty are out, sent a round trip ago. */
+static void twenty_out(void)
+{
+	ten_out();
+	peer_send(&p, A, 1, 1 + 10 * M, 0);
+	ck_assert_uint_eq(peer_drain(&p), 20);
+	ck_assert_uint_eq(peer_info(&p).snd_cwnd, 20);
+	desk_pass(&d, 50 * MS_NS);
+}
+
+START_TEST(above_ssthresh_one_is_sent_for_two_that_are_delivered)
+{
+	uint32_t base = 1 + 10 * M, i;
+
+	twenty_out();
+	for (i = 2; i < 4; i++) { /* limited transmit */
+		dup_ack(base, base + M, base + i * M);
+		ck_assert_uint_eq(peer_drain(&p), 1);
+	}
+	dup_ack(base, base + M, base + 4 * M);
+	ck_assert_uint_eq(peer_info(&p).snd_ssthresh, 10);
+	ck_assert_uint_eq(peer_get(&p).seq, base); /* the fast retransmission is the first */
+	peer_quiet(&p);
+	for (i = 5; i < 15; i++) {
+		dup_ack(base, base + M, base + i * M);
+		ck_assert_msg(peer_drain(&p) == (i + 1) % 2, "delivery %u", i - 2);
+	}
+	peer_send(&p, A, 1, base + 22 * M, 0);
+	ck_assert_uint_eq(peer_info(&p).ca_state, TCP_CA_OPEN);
+	ck_assert_uint_eq(peer_info(&p).snd_cwnd, 10);
+}
+END_TEST
+
+/* So much is lost that less is in flight than ssthresh: as many as are delivered, and one more for
+ * an ACK that moves on and shows no new loss. What is lost goes first, in order (RFC 6675 4). */
+START_TEST(below_ssthresh_it_is_slow_start)
+{
+	uint32_t base = 1 + 10 * M, i;
+
+	twenty_out();
+	dup_ack(base, base + 17 * M, base + 20 * M);
+	ck_assert_uint_eq(peer_info(&p).lost, 17);
+	for (i = 0; i < 3; i++)
+		ck_assert_uint_eq(peer_get(&p).seq, base + i * M);
+	peer_quiet(&p);
+	desk_pass(&d, 50 * MS_NS);
+	dup_ack(base + M, base + 17 * M, base + 20 * M);
+	for (; i < 5; i++)
+		ck_assert_uint_eq(peer_get(&p).seq, base + i * M);
+	peer_quiet(&p);
+	dup_ack(base + 3 * M, base + 17 * M, base + 20 * M);
+	for (; i < 8; i++)
+		ck_assert_uint_eq(peer_get(&p).seq, base + i * M);
+	peer_quiet(&p);
+	ck_assert_uint_eq(peer_info(&p).snd_ssthresh, 10);
+	ck_assert_ptr_null(tcp_check(p.so->tcp));
+}
+END_TEST
+
 /* The first of ten is lost on a path of 10 ms, and goes again. */
 static void one_lost_on_a_short_path(void)
 {
@@ -283,6 +434,12 @@ int main(void)
 		      a_lone_segment_is_probed_when_the_timeout_would_come_first,
 		      a_retransmission_that_is_lost_too_goes_again_after_two_round_trips,
 		      probes_in_recovery_come_ever_later_and_then_the_timeout,
-		      without_the_setting_only_the_timeout_helps),
+		      without_the_setting_only_the_timeout_helps,
+		      a_probe_that_repaired_a_loss_reduces_the_window,
+		      a_probe_that_is_answered_by_a_dsack_reduces_nothing,
+		      a_probe_whose_both_copies_are_acknowledged_reduces_nothing,
+		      a_probe_of_new_data_reduces_nothing, there_is_one_probe_and_then_the_timeout,
+		      above_ssthresh_one_is_sent_for_two_that_are_delivered,
+		      below_ssthresh_it_is_slow_start),
 		setup, teardown);
 }
