@@ -156,6 +156,30 @@ START_TEST(an_address_ends_with_its_life_and_a_route_with_its_router)
 }
 END_TEST
 
+/* RFC 4862 5.5.4: not even for its own prefix, where there is another. */
+START_TEST(a_deprecated_address_stays_but_is_not_chosen)
+{
+	struct ip_addr src, dst = {.family = AF_INET6, .prefix = 128};
+	struct nd_msg m = router(1800);
+	struct addr_row a;
+	uint8_t net[16];
+
+	add_prefix(&m, "2001:db8:1::", 7200, 100);
+	add_prefix(&m, "2001:db8:2::", 7200, 3600);
+	desk6_nd(&d, 99, "fe80::99", ip6_all_nodes, &m);
+	desk_pass(&d, 5 * SEC_NS);
+	ip6(dst.bytes, "2001:db8:1::55");
+	ip6(net, "2001:db8:1::");
+	ck_assert_int_eq(stack_route_lookup(d.st, &dst, &src), 0);
+	ck_assert_mem_eq(src.bytes, net, 8);
+	desk_pass(&d, 100 * SEC_NS);
+	ck_assert_uint_eq(addrs(&a), 2);
+	ip6(net, "2001:db8:2::");
+	ck_assert_int_eq(stack_route_lookup(d.st, &dst, &src), 0);
+	ck_assert_mem_eq(src.bytes, net, 8);
+}
+END_TEST
+
 START_TEST(an_address_that_somebody_has_ends_with_its_life_too)
 {
 	struct nd_msg m = router(100), na = {.type = ICMP6_NA, .flags = ND_NA_OVERRIDE};
@@ -447,6 +471,7 @@ int main(void)
 		      a_prefix_becomes_an_address_and_a_route_and_the_router_a_gateway,
 		      an_address_is_the_same_on_its_net_and_tells_nothing_on_another,
 		      an_address_ends_with_its_life_and_a_route_with_its_router,
+		      a_deprecated_address_stays_but_is_not_chosen,
 		      an_address_that_somebody_has_ends_with_its_life_too,
 		      a_router_that_resigns_is_no_gateway_any_more,
 		      one_message_shortens_a_life_to_two_hours_and_not_further,

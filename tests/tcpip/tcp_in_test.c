@@ -142,6 +142,50 @@ START_TEST(only_the_exact_number_resets)
 }
 END_TEST
 
+/* RFC 5961 3.2 holds for all states with a peer: SYN-RECEIVED too, and after the FINs. */
+START_TEST(in_syn_received_only_the_exact_number_resets)
+{
+	peer_listener(&p, 4);
+	peer_send(&p, TCP_SYN, 0, 0, 0);
+	peer_expect(&p, TCP_SYN | A, 0, 1, 0);
+	peer_send(&p, TCP_RST, 2, 0, 0);
+	peer_expect(&p, A, 1, 1, 0);
+	ck_assert_uint_eq(desk_count(&d, "TcpChallengeAcks"), 1);
+	peer_send(&p, TCP_RST, 900000, 0, 0);
+	peer_quiet(&p);
+	ck_assert_uint_eq(d.st->tcp_pcbs.used, 2);
+	peer_send(&p, TCP_RST, 1, 0, 0);
+	peer_quiet(&p);
+	ck_assert_uint_eq(d.st->tcp_pcbs.used, 1);
+}
+END_TEST
+
+/* 5.2: neither from before the largest window, nor beyond what was sent. */
+START_TEST(an_ack_of_the_far_past_is_challenged)
+{
+	uint32_t ack;
+
+	p.window = 1000;
+	p.wscale = false;
+	peer_accepted(&p);
+	peer_write(&p, 3000);
+	peer_drain(&p);
+	for (ack = 501; ack <= 3001; ack += 500) {
+		peer_send(&p, A, 1, ack, 0);
+		peer_drain(&p);
+	}
+	ck_assert_uint_eq(peer_info(&p).unacked, 0);
+	peer_send(&p, A, 1, 2001, 10); /* old, but it may be late */
+	ck_assert_uint_eq(desk_count(&d, "TcpChallengeAcks"), 0);
+	ck_assert_int_eq(sock_readable(p.so), 10);
+	peer_drain(&p);
+	peer_send(&p, A, 11, 2000, 10);
+	peer_expect(&p, A, 3001, 11, 0);
+	ck_assert_uint_eq(desk_count(&d, "TcpChallengeAcks"), 1);
+	ck_assert_int_eq(sock_readable(p.so), 10);
+}
+END_TEST
+
 START_TEST(a_syn_on_a_connection_is_challenged)
 {
 	peer_accepted(&p);
@@ -346,7 +390,8 @@ int main(void)
 		      the_syn_ack_answers_only_what_was_offered,
 		      connecting_is_told_once_and_then_is_connected,
 		      a_reset_answers_a_connection_attempt_with_refused, both_may_open_at_once,
-		      only_the_exact_number_resets, a_syn_on_a_connection_is_challenged,
+		      only_the_exact_number_resets, in_syn_received_only_the_exact_number_resets,
+		      an_ack_of_the_far_past_is_challenged, a_syn_on_a_connection_is_challenged,
 		      challenges_are_limited, an_ack_of_what_was_never_sent_is_not_believed,
 		      old_duplicates_show_by_their_timestamp,
 		      a_timestamp_beside_an_ack_of_what_was_never_sent_is_not_remembered,

@@ -93,6 +93,27 @@ START_TEST(a_repetition_is_reported_as_such)
 }
 END_TEST
 
+/* RFC 2883 4: in front of what is still missing, and in one ACK only. */
+START_TEST(a_repetition_is_reported_first_and_once)
+{
+	peer_accepted(&p);
+	peer_send(&p, A, 1, 1, 100);
+	peer_drain(&p);
+	peer_send(&p, A, 201, 1, 100);
+	expect_sack(peer_get(&p), 1, (uint32_t[]){201, 301});
+	peer_send(&p, A, 1, 1, 100);
+	expect_sack(peer_get(&p), 2, (uint32_t[]){1, 101, 201, 301});
+	peer_send(&p, A, 401, 1, 100);
+	expect_sack(peer_get(&p), 2, (uint32_t[]){401, 501, 201, 301});
+	/* Above the ACK: the block it lies in comes second. */
+	peer_send(&p, A, 201, 1, 100);
+	expect_sack(peer_get(&p), 3, (uint32_t[]){201, 301, 201, 301, 401, 501});
+	/* A part: only that. */
+	peer_send(&p, A, 51, 1, 100);
+	expect_sack(peer_get(&p), 3, (uint32_t[]){51, 101, 201, 301, 401, 501});
+}
+END_TEST
+
 START_TEST(without_sack_nothing_is_reported)
 {
 	struct segment s;
@@ -257,7 +278,9 @@ int main(void)
 {
 	return run_cases("tcp_ooo",
 			 CASES(segments_out_of_order_are_put_together, overlaps_are_cut,
-			       a_repetition_is_reported_as_such, without_sack_nothing_is_reported,
+			       a_repetition_is_reported_as_such,
+			       a_repetition_is_reported_first_and_once,
+			       without_sack_nothing_is_reported,
 			       pieces_in_any_order_with_any_overlap_are_put_together,
 			       holes_cannot_pin_more_than_the_buffer,
 			       a_place_behind_ever_so_many_gaps_is_not_looked_for,

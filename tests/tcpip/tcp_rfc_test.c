@@ -221,6 +221,28 @@ START_TEST(the_timeout_follows_rfc_6298)
 }
 END_TEST
 
+/* RFC 6298 5.3, and 5.2: with nothing out it is off. */
+START_TEST(an_ack_of_new_data_begins_the_timeout_anew)
+{
+	p.rtt = 80 * MS_NS;
+	p.sack = false;
+	peer_accepted(&p);
+	peer_write(&p, 2 * 1460);
+	ck_assert_uint_eq(peer_drain(&p), 2);
+	desk_pass(&d, 160 * MS_NS);
+	peer_send(&p, A, 1, 1 + 1460, 0);
+	ck_assert_uint_eq(peer_info(&p).rto, 290000);
+	desk_pass(&d, 289 * MS_NS); /* 449 ms after it was sent */
+	peer_quiet(&p);
+	desk_pass(&d, 3 * MS_NS);
+	ck_assert_uint_eq(peer_get(&p).seq, 1 + 1460);
+	peer_send(&p, A, 1, 1 + 2 * 1460, 0);
+	desk_pass(&d, 60 * SEC_NS);
+	peer_quiet(&p);
+	ck_assert_uint_eq(desk_count(&d, "TcpTimeouts"), 1);
+}
+END_TEST
+
 START_TEST(a_repeated_segment_gives_no_round_trip)
 {
 	uint32_t rtt;
@@ -763,6 +785,7 @@ int main(void)
 		      initial_sequence_numbers_move_with_the_clock_and_differ_by_flow,
 		      the_mss_follows_the_mtu, a_window_that_shrinks_is_survived,
 		      a_shut_window_that_answers_is_waited_for, the_timeout_follows_rfc_6298,
+		      an_ack_of_new_data_begins_the_timeout_anew,
 		      a_repeated_segment_gives_no_round_trip,
 		      what_waited_for_a_repetition_gives_no_round_trip,
 		      a_lost_syn_begins_with_one_segment, an_idle_connection_says_nothing,
