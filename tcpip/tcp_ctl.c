@@ -83,15 +83,15 @@ static void send_frame(struct tcp_pcb *pcb, struct pktbuf *p, bool ect)
 void tcp_emit(struct tcp_pcb *pcb, struct pktbuf *p, uint32_t seq, unsigned flags)
 {
 	uint32_t wnd = tcp_rcv_window(pcb);
-	struct tcp_hdr h = {
-		.sport = pcb->local_port,
-		.dport = pcb->remote_port,
-		.seq = seq,
-		.ack = flags & TCP_ACK ? pcb->rcv_nxt : 0,
-		.flags = (uint8_t)flags,
-	};
+	struct tcp_hdr h;
 	unsigned len;
 
+	memset(&h, 0, offsetof(struct tcp_hdr, opts.sack)); /* which n_sack counts */
+	h.sport = pcb->local_port;
+	h.dport = pcb->remote_port;
+	h.seq = seq;
+	h.ack = flags & TCP_ACK ? pcb->rcv_nxt : 0;
+	h.flags = (uint8_t)flags;
 	if (pcb->ecn_ok || (flags & TCP_SYN))
 		h.flags |= tcp_ecn_flags(pcb, flags);
 	if (pcb->snd_urg)
