@@ -16,6 +16,9 @@
 #define ERROR_MAX   576u  /* bytes of IP packet: RFC 1812 4.3.2.3 */
 #define ERROR_RATE  1000u /* a second, all together, as Linux's icmp_msgs_per_sec */
 #define ERROR_BURST 50u
+#define HOST_BURST  6u		 /* and to one host, as Linux's icmp_ratelimit */
+#define HOST_NS	    (1000 * MS)	 /* in the mean, between errors to it */
+#define PLACE_NS    (64000 * MS) /* how long two hosts share a limit, if they do */
 #define MS	    1000000ull
 #define TOS_CONTROL 0xc0 /* internetwork control: RFC 1812 4.3.2.5 */
 
@@ -189,10 +192,37 @@ out:
 
 /* ---- errors we send ----------------------------------------------------------------------- */
 
-bool icmp_take_token(struct stack *st)
+/*
+ * Who counts the errors that this host may still send learns which of its ports answered somebody
+ * else with one (CVE-2020-25705). So what an error costs is not to be guessed, nor known from what
+ * stack_random() gave to headers.
+ */
+static uint32_t secret_random(struct stack *st)
+{
+	uint64_t in[3] = {st->now, ++st->icmp_asked};
+
+	return (uint32_t)siphash24(st->secret, in, sizeof(in));
+}
+
+/* One a second to one host, and some at once. Hosts may share a place, a minute at a time, so that
+ * a flood from everywhere needs no more memory and nobody has a noisy neighbour for ever. */
+static bool may_tell(struct stack *st, uint32_t dst)
+{
+	uint64_t in[4] = {ip_is6(dst) ? ip6_name(st, dst)->hash : dst, st->now / PLACE_NS};
+	uint64_t *full = &st->icmp_full[siphash24(st->secret, in, sizeof(in)) % STACK_ICMP_DSTS];
+	uint64_t from = *full > st->now ? *full : st->now;
+
+	if (from - st->now > (HOST_BURST - 1) * HOST_NS)
+		return false;
+	*full = from + HOST_NS / 2 + secret_random(st) % HOST_NS;
+	return true;
+}
+
+static bool may_tell_anybody(struct stack *st)
 {
 	uint64_t ms = (st->now - st->icmp_refill) / MS;
 	uint64_t add = ms * ERROR_RATE / 1000;
+	uint32_t cost;
 
 	if (st->icmp_refill == 0 || add >= ERROR_BURST) {
 		st->icmp_tokens = ERROR_BURST;
@@ -205,8 +235,18 @@ bool icmp_take_token(struct stack *st)
 	}
 	if (st->icmp_tokens == 0)
 		return false;
-	st->icmp_tokens--;
+	cost = secret_random(st) % 3; /* one, in the mean */
+	st->icmp_tokens -= cost < st->icmp_tokens ? cost : st->icmp_tokens;
 	return true;
+}
+
+/* The host's own limit comes first: what that refuses takes nothing from others. */
+bool icmp_may_send(struct stack *st, uint32_t dst)
+{
+	if (addr_local(st, dst) || (may_tell(st, dst) && may_tell_anybody(st)))
+		return true;
+	COUNT(st, IcmpOutRateLimited);
+	return false;
 }
 
 /* RFC 1122 3.2.2: never about an ICMP error, a fragment but the first, or what one sender sent to
@@ -242,10 +282,8 @@ void icmp_error(struct stack *st, struct pktbuf *p, uint8_t type, uint8_t code, 
 	}
 	if (ip4_parse(&ip, pktbuf_data(p), pktbuf_total(p)) < 0 || !may_answer(st, p, &ip))
 		return;
-	if (!icmp_take_token(st)) {
-		COUNT(st, IcmpOutRateLimited);
+	if (!icmp_may_send(st, ip.src))
 		return;
-	}
 	e = pktbuf_alloc(st->pool);
 	if (!e)
 		return;

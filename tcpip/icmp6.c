@@ -126,8 +126,7 @@ static void echo(struct stack *st, struct pktbuf *p, const struct ip6_hdr *h,
 	}
 	if (ip6_is_multicast(h->dst)) {
 		args.src = 0;
-		if (!icmp_take_token(st)) {
-			COUNT(st, IcmpOutRateLimited);
+		if (!icmp_may_send(st, ip->src)) {
 			pktbuf_free(p);
 			return;
 		}
@@ -217,14 +216,10 @@ void icmp6_error(struct stack *st, struct pktbuf *p, uint8_t type, uint8_t code,
 
 	if (ip6_parse_quoted(&h, pktbuf_data(p), p->len) < 0 || !may_answer(p, &h, type, code))
 		return;
-	if (!icmp_take_token(st)) {
-		COUNT(st, IcmpOutRateLimited);
-		return;
-	}
 	own = addr6_find(st, NULL, h.dst);
 	args.src = own && own->state == IP6_VALID ? own->ip : 0;
 	args.dst = ip6_handle(st, h.src, ip6_scope(h.src, own ? own->port : ip6_only_port(st)));
-	if (!args.dst)
+	if (!args.dst || !icmp_may_send(st, args.dst))
 		return;
 	e = pktbuf_alloc(st->pool);
 	if (!e)

@@ -19,6 +19,7 @@
 #define STACK_IP_IDS	256u
 #define STACK_PMTUS	256u
 #define STACK_REDIRECTS 128u
+#define STACK_ICMP_DSTS 1024u
 
 /* X-macro: one counter each; names as in RFC 4293 (IP), 4022 (TCP), 4113 (UDP), Linux's TcpExt. */
 #define STACK_COUNTERS(X)                                                                          \
@@ -262,10 +263,13 @@ struct stack {
 	uint32_t ip_ids[STACK_IP_IDS]; /* ip_frag.c */
 	struct pmtu pmtus[STACK_PMTUS];
 
-	uint8_t secret[16];   /* SipHash key: ISNs, hash tables, ports */
-	uint64_t rng[4];      /* xoshiro256++ for choices that need no secrecy; see random.c */
-	uint32_t icmp_tokens; /* rate limit of ICMP errors and challenge ACKs */
-	uint64_t icmp_refill;
+	uint8_t secret[16]; /* SipHash key: ISNs, hash tables, ports */
+	uint64_t rng[4];    /* xoshiro256++ for choices that need no secrecy; see random.c */
+	/* Limits of ICMP errors, icmp.c. */
+	uint32_t icmp_tokens;
+	uint64_t icmp_refill;		     /* ns */
+	uint64_t icmp_asked;		     /* how often chance was asked */
+	uint64_t icmp_full[STACK_ICMP_DSTS]; /* ns: when a host has all of its credit again */
 	uint32_t challenge_tokens;
 	uint64_t challenge_refill;
 
@@ -523,7 +527,8 @@ uint64_t csum_packet(uint64_t sum, const struct pktbuf *p);
  */
 void icmp_in(struct stack *st, struct port *port, struct pktbuf *p, const struct ip4_hdr *ip);
 void icmp_error(struct stack *st, struct pktbuf *p, uint8_t type, uint8_t code, uint32_t rest);
-bool icmp_take_token(struct stack *st); /* of that limit */
+/* That limit: may `dst`, an address or a handle, be sent an error now? False is counted. */
+bool icmp_may_send(struct stack *st, uint32_t dst);
 /* As if the net had answered packet p of ours (data at its IP header) with this error. */
 void icmp_local_error(struct stack *st, struct pktbuf *p, uint8_t type, uint8_t code);
 /* The errno an ICMP error stands for (positive, 0: none); hard: RFC 1122 4.2.3.9's sense. */

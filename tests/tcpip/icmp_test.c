@@ -85,19 +85,88 @@ START_TEST(types_we_do_not_know_are_ignored)
 }
 END_TEST
 
-START_TEST(errors_we_send_are_limited)
+/* How many of `n` datagrams from src to a closed port are answered. */
+static unsigned answered(uint32_t src, unsigned n)
 {
-	unsigned n;
+	while (n--)
+		desk_udp(&d, src, 9, US, 5555, "x", 1);
+	return desk_drop_sent(&d, 0);
+}
 
-	for (int i = 0; i < 200; i++)
-		desk_udp(&d, PEER, 9, US, 5555, "x", 1);
-	n = desk_drop_sent(&d, 0);
-	ck_assert_uint_eq(n, 50);
-	ck_assert_uint_eq(desk_count(&d, "IcmpOutRateLimited"), 150);
+START_TEST(one_host_is_sent_some_errors_at_once_and_then_one_a_second)
+{
+	unsigned n = answered(PEER, 200), i;
+
+	ck_assert_uint_ge(n, 4);
+	ck_assert_uint_le(n, 11);
+	ck_assert_uint_eq(desk_count(&d, "IcmpOutRateLimited"), 200 - n);
+	for (n = 0, i = 0; i < 400; i++) {
+		desk_pass(&d, SEC_NS / 4);
+		desk_know(&d, PEER);
+		n += answered(PEER, 5);
+	}
+	ck_assert_uint_ge(n, 90);
+	ck_assert_uint_le(n, 130); /* now and then it has another place, with its own credit */
+}
+END_TEST
+
+START_TEST(a_host_that_asks_for_errors_without_end_takes_no_other_hosts)
+{
+	desk_know(&d, ip(10, 0, 0, 8));
+	answered(PEER, 10000);
+	ck_assert_uint_ge(answered(ip(10, 0, 0, 8), 4), 4);
+}
+END_TEST
+
+/* As many hosts as like, by one gateway, each once. */
+static unsigned answered_all(unsigned hosts)
+{
+	unsigned i, n = 0;
+
+	for (i = 0; i < hosts; i++)
+		n += answered(ip(198, 18, i / 250, 1 + i % 250), 1);
+	return n;
+}
+
+/* CVE-2020-25705: who spoofs can count what is left. */
+START_TEST(errors_to_all_hosts_are_limited_and_how_many_go_is_not_to_be_guessed)
+{
+	struct ip_addr any = {.family = AF_INET};
+	struct ip_addr via = {.family = AF_INET, .prefix = 32, .bytes = {10, 0, 0, 9}};
+	unsigned i, n, first = 0, others = 0, sum = 0;
+
+	ck_assert_int_eq(stack_route_add(d.st, &any, &via, NULL, 0), 0);
+	for (i = 0; i < 30; i++) {
+		n = answered_all(200);
+		ck_assert_uint_ge(n, 26);
+		ck_assert_uint_le(n, 90);
+		first = i ? first : n;
+		others += n != first;
+		sum += n;
+		desk_pass(&d, 2 * SEC_NS);
+		desk_know(&d, PEER);
+	}
+	ck_assert_uint_ge(others, 15);
+	ck_assert_uint_ge(sum / 30, 45); /* 50, in the mean */
+	ck_assert_uint_le(sum / 30, 57);
+	answered_all(200);
 	desk_pass(&d, 10 * MS_NS);
-	for (int i = 0; i < 200; i++)
-		desk_udp(&d, PEER, 9, US, 5555, "x", 1);
-	ck_assert_uint_eq(desk_drop_sent(&d, 0), 10);
+	ck_assert_uint_le(answered_all(200), 25);
+}
+END_TEST
+
+START_TEST(a_program_of_this_host_hears_of_every_closed_port_and_takes_nobodys_errors)
+{
+	struct socket *so = desk_socket(&d, SOCK_DGRAM, 0);
+	char buf[4];
+	int i;
+
+	ck_assert_int_eq(desk_connect(so, US, 5555), 0);
+	for (i = 0; i < 200; i++) {
+		ck_assert_int_eq(desk_send(&d, so, "x", 1, NULL), 1);
+		ck_assert_int_eq(desk_recv(so, buf, 4, 0, NULL, NULL), -ECONNREFUSED);
+	}
+	ck_assert_uint_ge(answered(PEER, 4), 4);
 }
 END_TEST
 
@@ -343,7 +412,11 @@ int main(void)
 		CASES(an_echo_request_is_answered_with_its_data,
 		      an_echo_request_to_broadcast_is_not_answered, a_wrong_checksum_is_dropped,
 		      a_message_too_short_is_dropped, types_we_do_not_know_are_ignored,
-		      errors_we_send_are_limited, an_error_quotes_the_packet_up_to_576_bytes,
+		      one_host_is_sent_some_errors_at_once_and_then_one_a_second,
+		      a_host_that_asks_for_errors_without_end_takes_no_other_hosts,
+		      errors_to_all_hosts_are_limited_and_how_many_go_is_not_to_be_guessed,
+		      a_program_of_this_host_hears_of_every_closed_port_and_takes_nobodys_errors,
+		      an_error_quotes_the_packet_up_to_576_bytes,
 		      an_echo_socket_sends_under_its_own_identifier,
 		      the_reply_comes_with_its_header,
 		      a_reply_with_another_identifier_is_not_for_us, only_echo_requests_may_be_sent,
