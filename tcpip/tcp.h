@@ -286,6 +286,9 @@ struct tcp_pcb {
 	bool syn_data;		       /* the SYN's data was taken, either way: for TCP_INFO */
 	uint8_t fo_cookie_len, fo_cookie[16];
 	uint32_t fo_max; /* of a listener: connections that may be pending so; 0: off */
+	uint32_t fo_n;	 /* and that are */
+	/* The listener of one that is pending, until it stops; its others, from its own fo_next. */
+	struct tcp_pcb *fo_listener, *fo_next, **fo_pprev;
 
 	/* ---- TCP_SAVE_SYN: of a listener; a child's, from IP's header to TCP's end, until read.
 	 */
@@ -405,7 +408,7 @@ struct tcp_table {
 	struct timer more;			/* a pass left connections with more to send */
 	uint32_t syn_n;				/* embryonic connections of all listeners */
 	struct tcp_fo_entry fo[TCP_FO_ENTRIES]; /* by a keyed hash of the address; newer wins */
-	uint32_t fo_n;	  /* connections accepted on their SYN and not yet confirmed */
+	uint32_t fo_n; /* connections accepted on their SYN, not yet confirmed; syn_max at most */
 	uint32_t syn_max; /* at most so many: then cookies */
 	struct tcp_gro gro;
 };
@@ -558,7 +561,8 @@ void tcp_tune_snd(struct tcp_pcb *pcb);				   /* cwnd may have grown */
 
 /* ---- tcp_fastopen.c */
 void tcp_fo_syn_in(struct tcp_pcb *pcb, struct tcp_seg *seg); /* a new child: its data, a cookie */
-void tcp_fo_end(struct tcp_pcb *pcb); /* confirmed or dead: no longer pending */
+void tcp_fo_end(struct tcp_pcb *pcb);		   /* confirmed or dead: no longer pending */
+void tcp_fo_listen_stop(struct tcp_pcb *listener); /* those that it accepted go on */
 /* What the SYN to ip will have of Fast Open; may data go with it? */
 bool tcp_fo_prepare(struct tcp_pcb *pcb, uint32_t ip);
 /* The first send of a connection that is deferred, in the two steps of every send: the SYN leaves,

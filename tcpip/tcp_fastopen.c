@@ -24,11 +24,46 @@ enum { CLIENT = 1, SERVER = 2 }; /* of the setting */
 
 /* ---- server ---- */
 
-/* The data as if it had come after the handshake; then the program may have it. */
-static void accept_now(struct tcp_pcb *pcb, struct tcp_seg *seg)
+static void pend(struct tcp_pcb *pcb, struct tcp_pcb *l)
 {
 	pcb->fo_pending = true;
 	pcb->st->tcp->fo_n++;
+	l->fo_n++;
+	pcb->fo_listener = l;
+	pcb->fo_next = l->fo_next;
+	if (pcb->fo_next)
+		pcb->fo_next->fo_pprev = &pcb->fo_next;
+	pcb->fo_pprev = &l->fo_next;
+	l->fo_next = pcb;
+}
+
+static void leave(struct tcp_pcb *pcb)
+{
+	pcb->fo_listener->fo_n--;
+	pcb->fo_listener = NULL;
+	*pcb->fo_pprev = pcb->fo_next;
+	if (pcb->fo_next)
+		pcb->fo_next->fo_pprev = pcb->fo_pprev;
+	pcb->fo_next = NULL;
+}
+
+void tcp_fo_listen_stop(struct tcp_pcb *listener)
+{
+	while (listener->fo_next)
+		leave(listener->fo_next);
+}
+
+/* 5.1: a bound for each listener, else spoofed SYNs exhaust us; all together have that of
+ * handshakes, which these are no longer counted among. */
+static bool room_for(const struct tcp_table *t, const struct tcp_pcb *l)
+{
+	return l->fo_n < l->fo_max && t->fo_n < t->syn_max;
+}
+
+/* The data as if it had come after the handshake; then the program may have it. */
+static void accept_now(struct tcp_pcb *pcb, struct tcp_seg *seg)
+{
+	pend(pcb, pcb->listener);
 	COUNT(pcb->st, TcpFastOpenPassive);
 	tcp_sync_mss(pcb);
 	if (seg->len) {
@@ -57,7 +92,7 @@ void tcp_fo_syn_in(struct tcp_pcb *pcb, struct tcp_seg *seg)
 		pcb->fo_tell = true;
 		return;
 	}
-	if (t->fo_n < pcb->listener->fo_max) /* 5.1: a bound, else spoofed SYNs exhaust us */
+	if (room_for(t, pcb->listener))
 		accept_now(pcb, seg);
 	else
 		COUNT(pcb->st, TcpFastOpenPassiveFail);
@@ -67,6 +102,8 @@ void tcp_fo_end(struct tcp_pcb *pcb)
 {
 	if (pcb->fo_pending && pcb->passive)
 		pcb->st->tcp->fo_n--;
+	if (pcb->fo_listener)
+		leave(pcb);
 	pcb->fo_pending = pcb->fo_deferred = false;
 }
 

@@ -87,6 +87,7 @@ void tcp_listen_stop(struct tcp_pcb *listener)
 		tcp_abort(pcb, 0);
 	while ((pcb = listener->syn_q))
 		tcp_done(pcb, 0); /* silently: the peer's next segment finds nobody */
+	tcp_fo_listen_stop(listener);
 }
 
 void tcp_parse_syn_opts(struct tcp_pcb *pcb, const struct tcp_hdr *h)

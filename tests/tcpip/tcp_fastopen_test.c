@@ -31,15 +31,21 @@ static void teardown(void)
 
 /* ---- server ---- */
 
-static void listening(int queue)
+static void listening_at(uint16_t port, int queue)
 {
+	p.stack_port = port;
 	p.listener = desk_socket(&d, SOCK_STREAM, 0);
-	ck_assert_int_eq(desk_bind(p.listener, 0, 80), 0);
+	ck_assert_int_eq(desk_bind(p.listener, 0, port), 0);
 	ck_assert_int_eq(sock_listen(p.listener, 16), 0);
 	if (queue)
 		ck_assert_int_eq(
 			sock_setopt(p.listener, IPPROTO_TCP, TCPO_FASTOPEN, &queue, sizeof(queue)),
 			0);
+}
+
+static void listening(int queue)
+{
+	listening_at(80, queue);
 }
 
 static void syn(const uint8_t *cookie, uint8_t cookie_len, uint32_t len)
@@ -155,6 +161,66 @@ START_TEST(no_more_than_the_program_said_are_pending)
 	p.port--;
 	peer_send(&p, TCP_RST, 11, 0, 0);
 	ck_assert_uint_eq(d.st->tcp->fo_n, 1);
+}
+END_TEST
+
+/* How much of a SYN with 10 bytes from a port of its own is acknowledged. */
+static uint32_t taken(const uint8_t cookie[8])
+{
+	p.port++;
+	syn(cookie, 8, 10);
+	return peer_get(&p).ack - 1;
+}
+
+START_TEST(what_is_pending_at_one_listener_is_not_counted_at_another)
+{
+	uint8_t cookie[8];
+
+	listening_at(81, 2);
+	get_cookie(cookie);
+	ck_assert_uint_eq(taken(cookie), 10);
+	ck_assert_uint_eq(taken(cookie), 10);
+	ck_assert_uint_eq(taken(cookie), 0);
+	listening(1);
+	ck_assert_uint_eq(taken(cookie), 10);
+	ck_assert_uint_eq(taken(cookie), 0);
+}
+END_TEST
+
+START_TEST(a_listener_that_stops_leaves_those_it_accepted_and_one_that_follows_counts_anew)
+{
+	struct peer first, second;
+	uint8_t cookie[8];
+
+	listening(1);
+	get_cookie(cookie);
+	ck_assert_uint_eq(taken(cookie), 10);
+	first = p;
+	ck_assert_int_eq(accepted(), 0);
+	sock_close(p.listener);
+	ck_assert_uint_eq(d.st->tcp->fo_n, 1);
+	listening_at(82, 1);
+	ck_assert_uint_eq(taken(cookie), 10);
+	second = p;
+	ck_assert_uint_eq(taken(cookie), 0);
+	peer_send(&first, A, 11, 1, 0);
+	ck_assert_uint_eq(p.so->tcp->state, TCPS_ESTABLISHED);
+	ck_assert_uint_eq(d.st->tcp->fo_n, 1);
+	peer_send(&second, A, 11, 1, 0);
+	ck_assert_uint_eq(taken(cookie), 10);
+}
+END_TEST
+
+START_TEST(all_listeners_together_have_the_bound_of_handshakes)
+{
+	uint8_t cookie[8];
+
+	listening(16);
+	get_cookie(cookie);
+	d.st->tcp->syn_max = 2;
+	ck_assert_uint_eq(taken(cookie), 10);
+	ck_assert_uint_eq(taken(cookie), 10);
+	ck_assert_uint_eq(taken(cookie), 0);
 }
 END_TEST
 
@@ -600,9 +666,12 @@ int main(void)
 		CASES(data_on_the_syn_is_read_at_once,
 		      a_server_may_answer_and_close_before_the_handshake_ends,
 		      a_wrong_cookie_gets_a_new_one_and_its_data_again,
-		      no_more_than_the_program_said_are_pending, who_did_not_ask_for_it_has_it_not,
-		      the_syn_again_brings_the_syn_ack_again, the_second_time_data_goes_on_the_syn,
-		      data_that_was_not_taken_goes_again,
+		      no_more_than_the_program_said_are_pending,
+		      what_is_pending_at_one_listener_is_not_counted_at_another,
+		      a_listener_that_stops_leaves_those_it_accepted_and_one_that_follows_counts_anew,
+		      all_listeners_together_have_the_bound_of_handshakes,
+		      who_did_not_ask_for_it_has_it_not, the_syn_again_brings_the_syn_ack_again,
+		      the_second_time_data_goes_on_the_syn, data_that_was_not_taken_goes_again,
 		      the_data_of_a_syn_is_no_more_than_a_buffer_holds,
 		      when_both_open_at_once_the_program_is_told_when_it_has_succeeded,
 		      a_part_may_be_taken, more_than_was_sent_is_not_believed,
