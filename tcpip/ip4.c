@@ -2,7 +2,8 @@
 /*
  * IPv4 (RFC 791, 1122 3.2): which packets are for us and sound, and the header in front of outgoing
  * ones. Called by eth.c on input and the transports on output; calls icmp.c, udp.c, tcp_in.c up,
- * reass.c for fragments, route.c and neigh.c down. Options are skipped, nothing is forwarded.
+ * reass.c for fragments, route.c and neigh.c down. Options are skipped, but what has a source route
+ * is dropped (RFC 7126 4.3, 4.4: it leads around filters); nothing is forwarded.
  */
 #include "tcpip/dhcp4.h"
 #include "tcpip/group.h"
@@ -218,6 +219,19 @@ static bool heard_before(const struct stack *st, const struct port *port, const 
 	       !(p->flags & PKTBUF_BROADCAST);
 }
 
+/* Apart, as hears_group is. Behind a length that lies a source route could hide. */
+__attribute__((noinline)) static bool options_ok(struct stack *st, const struct pktbuf *p,
+						 const struct ip4_hdr *ip)
+{
+	int r = ip4_options(pktbuf_data(p), ip->hdr_len);
+
+	if (r == -EPERM)
+		COUNT(st, IpInSourceRoutes);
+	else if (r < 0)
+		COUNT(st, IpInHdrErrors);
+	return r == 0;
+}
+
 static void receive(struct stack *st, struct port *port, struct pktbuf *p, bool looped)
 {
 	struct ip4_hdr ip;
@@ -235,6 +249,8 @@ static void receive(struct stack *st, struct port *port, struct pktbuf *p, bool 
 		COUNT(st, IpInCsumErrors);
 		goto drop;
 	}
+	if (ip.hdr_len > IP4_HDR_LEN && !options_ok(st, p, &ip))
+		goto drop;
 	if (!heard_before(st, port, p, &ip)) {
 		if (!addresses_ok(st, port, p, &ip, looped, &mine)) {
 			COUNT(st, IpInAddrErrors);

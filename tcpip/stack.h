@@ -39,6 +39,7 @@
 	X(IpInHdrErrors)                                                                           \
 	X(IpInAddrErrors)                                                                          \
 	X(IpInCsumErrors)                                                                          \
+	X(IpInSourceRoutes)                                                                        \
 	X(IpReasmReqds)                                                                            \
 	X(IpReasmOKs)                                                                              \
 	X(IpReasmFails)                                                                            \

@@ -16,6 +16,8 @@
 
 #define IP4_OPT_END   0u
 #define IP4_OPT_NOP   1u
+#define IP4_OPT_LSRR  131u /* loose source and record route */
+#define IP4_OPT_SSRR  137u /* strict */
 #define IP4_OPT_ALERT 148u /* RFC 2113 2.1 */
 #define IP4_ALERT_LEN 4u
 #define IGMP_V3_QUERY 12u
@@ -226,7 +228,9 @@ int ip4_parse_quoted(struct ip4_hdr *h, const uint8_t *data, size_t len)
 		return -EBADMSG;
 	h->hdr_len = (uint8_t)((data[0] & 15) * 4);
 	h->total_len = wire_get16(data + 2);
-	if (h->hdr_len < IP4_HDR_LEN || h->hdr_len > len || h->total_len < h->hdr_len)
+	if (h->hdr_len != IP4_HDR_LEN && (h->hdr_len < IP4_HDR_LEN || h->hdr_len > len))
+		return -EBADMSG;
+	if (h->total_len < h->hdr_len)
 		return -EBADMSG;
 	frag = wire_get16(data + 6);
 	h->tos = data[1];
@@ -283,22 +287,38 @@ void ip4_build_alert(uint8_t *data, const struct ip4_hdr *h)
 	build_ip4(data, h, IP4_ALERT_HDR_LEN);
 }
 
+/* Bytes of the option at data[at]; 0: it ends the list; or -EBADMSG. */
+static int ip4_option_len(const uint8_t *data, uint8_t hdr_len, unsigned at)
+{
+	if (at >= hdr_len || data[at] == IP4_OPT_END)
+		return 0;
+	if (data[at] == IP4_OPT_NOP)
+		return 1;
+	if (at + 1 >= hdr_len || data[at + 1] < 2 || at + data[at + 1] > hdr_len)
+		return -EBADMSG;
+	return data[at + 1];
+}
+
 bool ip4_router_alert(const uint8_t *data, uint8_t hdr_len)
 {
 	unsigned at = IP4_HDR_LEN;
+	int len;
 
-	while (at < hdr_len && data[at] != IP4_OPT_END) {
-		if (data[at] == IP4_OPT_NOP) {
-			at++;
-			continue;
-		}
-		if (at + 1 >= hdr_len || data[at + 1] < 2)
-			return false;
+	for (; (len = ip4_option_len(data, hdr_len, at)) > 0; at += (unsigned)len)
 		if (data[at] == IP4_OPT_ALERT)
-			return data[at + 1] == IP4_ALERT_LEN && at + IP4_ALERT_LEN <= hdr_len;
-		at += data[at + 1];
-	}
+			return len == IP4_ALERT_LEN;
 	return false;
+}
+
+int ip4_options(const uint8_t *data, uint8_t hdr_len)
+{
+	unsigned at = IP4_HDR_LEN;
+	int len;
+
+	for (; (len = ip4_option_len(data, hdr_len, at)) > 0; at += (unsigned)len)
+		if (data[at] == IP4_OPT_LSRR || data[at] == IP4_OPT_SSRR)
+			return -EPERM;
+	return len;
 }
 
 /* RFC 3376 4.1.1: a code of 128 and more is a floating point number; tenths of a second. */

@@ -180,6 +180,9 @@ void ip4_build(uint8_t *data, const struct ip4_hdr *h); /* 20 bytes, checksum in
 /* With the router alert option, IP4_ALERT_HDR_LEN bytes; and whether a header has it. */
 void ip4_build_alert(uint8_t *data, const struct ip4_hdr *h);
 bool ip4_router_alert(const uint8_t *data, uint8_t hdr_len);
+/* May a header's options be skipped? 0; -EBADMSG: one has a length that cannot be; -EPERM: one is a
+ * source route, RFC 7126 4.3 and 4.4. */
+int ip4_options(const uint8_t *data, uint8_t hdr_len);
 /* data: the message from its type on. Reports and leaves are built with a zero checksum: what was
  * written is returned. Version 3's report is its header, for n records, then each of them at its
  * place; a record begins without sources and grows by one at a time. Addresses: network byte order.

@@ -155,6 +155,70 @@ START_TEST(options_are_skipped)
 }
 END_TEST
 
+/* The datagram with those options, to a multiple of 4 bytes: is it heard? */
+static bool heard_with(const uint8_t *options, unsigned n)
+{
+	uint8_t frame[200], *l3 = frame + ETH_HDR_LEN;
+	unsigned room = (n + 3) & ~3u;
+	size_t len = build(frame, room);
+	uint16_t sum;
+	char buf[8];
+
+	memset(l3 + 20, 0, room);
+	memcpy(l3 + 20, options, n);
+	memset(l3 + 10, 0, 2);
+	sum = csum_fold(csum_add(0, l3, 20 + room));
+	memcpy(l3 + 10, &sum, 2);
+	desk_frame(&d, 0, frame, len);
+	return desk_recv(so, buf, 8, 0, NULL, NULL) == 4 && memcmp(buf, "data", 4) == 0;
+}
+
+/* RFC 1122 3.2.1.8. */
+START_TEST(options_that_nobody_knows_are_skipped)
+{
+	static const uint8_t unknown[] = {0x5e, 6, 1, 2, 3, 4, 1, 0xde, 2}, alone[] = {0xfe, 2};
+	static const uint8_t record[] = {7, 7, 4, 0, 0, 0, 0}, after_end[] = {0, 131, 3, 4};
+
+	ck_assert(heard_with(unknown, sizeof(unknown)));
+	ck_assert(heard_with(alone, sizeof(alone)));
+	ck_assert(heard_with(record, sizeof(record)));
+	ck_assert(heard_with(after_end, sizeof(after_end))); /* no option any more */
+	ck_assert_uint_eq(desk_count(&d, "IpInHdrErrors"), 0);
+}
+END_TEST
+
+START_TEST(an_option_whose_length_lies_drops_the_packet)
+{
+	static const uint8_t none[] = {0x5e, 0, 1, 1}, one[] = {1, 0x5e, 1, 1};
+	static const uint8_t beyond[] = {0x5e, 5, 1, 1}, nothing[] = {1, 1, 1, 0x5e};
+	static const uint8_t huge[] = {0x5e, 255, 1, 1};
+
+	ck_assert(!heard_with(none, 4));
+	ck_assert(!heard_with(one, 4));
+	ck_assert(!heard_with(beyond, 4));
+	ck_assert(!heard_with(nothing, 4));
+	ck_assert(!heard_with(huge, 4));
+	ck_assert_uint_eq(desk_count(&d, "IpInHdrErrors"), 5);
+	ck_assert(!desk_sent(&d, 0, &pk));
+}
+END_TEST
+
+/* RFC 7126 4.3, 4.4. */
+START_TEST(a_packet_with_a_source_route_is_dropped_and_counted)
+{
+	static const uint8_t loose[] = {131, 7, 8, 10, 0, 0, 9},
+			     strict[] = {137, 7, 8, 10, 0, 0, 9};
+	static const uint8_t hidden[] = {1, 0x5e, 4, 9, 9, 131, 3, 4};
+
+	ck_assert(!heard_with(loose, sizeof(loose))); /* though it has come to its end */
+	ck_assert(!heard_with(strict, sizeof(strict)));
+	ck_assert(!heard_with(hidden, sizeof(hidden)));
+	ck_assert_uint_eq(desk_count(&d, "IpInSourceRoutes"), 3);
+	ck_assert_uint_eq(desk_count(&d, "IpInHdrErrors"), 0);
+	ck_assert(!desk_sent(&d, 0, &pk));
+}
+END_TEST
+
 /* RFC 1122 3.2.1.7. */
 START_TEST(a_packet_at_the_end_of_its_ttl_is_delivered)
 {
@@ -463,7 +527,10 @@ int main(void)
 		      a_packet_for_us_is_delivered, packets_for_others_are_not_forwarded,
 		      another_ports_address_is_not_ours_here, sources_no_host_may_have_are_dropped,
 		      addresses_found_good_are_looked_at_again_where_that_may_have_changed,
-		      options_are_skipped, a_packet_at_the_end_of_its_ttl_is_delivered,
+		      options_are_skipped, options_that_nobody_knows_are_skipped,
+		      an_option_whose_length_lies_drops_the_packet,
+		      a_packet_with_a_source_route_is_dropped_and_counted,
+		      a_packet_at_the_end_of_its_ttl_is_delivered,
 		      tcp_to_a_broadcast_is_nobodys_in_any_frame,
 		      a_wrong_header_checksum_is_dropped, every_truncation_of_a_packet_is_dropped,
 		      ethernets_padding_is_cut_off,
