@@ -27,6 +27,7 @@
 #define RETRANS	      1000u
 #define RETRANS_MAX   10000u
 #define TIMES_MIN     100u
+#define HOP_LIMIT_MIN 32u /* of a router's; see believed_hops */
 
 static const uint8_t link_local_net[16] = {0xfe, 0x80};
 
@@ -270,6 +271,18 @@ static bool usable(const struct nd_prefix *p)
 	       !ip6_is_martian(p->prefix) && p->len != 0 && p->preferred <= p->valid;
 }
 
+/*
+ * With a few hops nothing but the link would be reached: one forged message with 1 puts a host off
+ * the net for good, as no router need ever say another (CVE-2015-2922). Linux has a setting for the
+ * least it believes (accept_ra_min_hop_limit), 1 by default, which stops nothing; FreeBSD believes
+ * no less than it had. Here the least is half of the default, which hosts used for long and which
+ * the Internet's paths stay below; less is ignored, and more may be taken back to it.
+ */
+static bool believed_hops(uint8_t hop_limit)
+{
+	return hop_limit >= HOP_LIMIT_MIN; /* 0 says nothing */
+}
+
 void slaac_ra(struct stack *st, struct port *port, const struct ip6_hdr *h, const struct nd_msg *m)
 {
 	struct ip6_port *i = ip6_port(st, port);
@@ -286,7 +299,7 @@ void slaac_ra(struct stack *st, struct port *port, const struct ip6_hdr *h, cons
 	COUNT(st, NdInRouterAdverts);
 	if (m->lifetime)
 		i->solicits = SOLICITS;
-	if (m->hop_limit)
+	if (believed_hops(m->hop_limit))
 		i->hop_limit = m->hop_limit;
 	if (m->mtu >= IP6_MTU_MIN && m->mtu <= port->mtu)
 		i->mtu = (uint16_t)m->mtu;

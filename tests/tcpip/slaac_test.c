@@ -327,6 +327,28 @@ START_TEST(hop_limit_and_mtu_are_the_routers)
 }
 END_TEST
 
+/* CVE-2015-2922. */
+START_TEST(a_router_cannot_make_the_hop_limit_so_low_that_nothing_passes)
+{
+	static const struct {
+		uint8_t said, then;
+	} steps[] = {{1, 64}, {31, 64}, {32, 32}, {255, 255}, {0, 255}, {2, 255}, {64, 64}};
+	struct nd_msg m = router(1800);
+	struct socket *so = socket6(&d, SOCK_DGRAM, 0);
+	struct sock_addr to = name6("fe80::99", 53);
+	unsigned i;
+
+	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		m.hop_limit = steps[i].said;
+		desk6_nd(&d, 99, "fe80::99", ip6_all_nodes, &m);
+		desk_drop_sent(&d, 0);
+		ck_assert_int_eq(desk_send(&d, so, "x", 1, &to), 1);
+		ck_assert(desk6_sent(&d, &pk));
+		ck_assert_uint_eq(pk.ip.hop_limit, steps[i].then);
+	}
+}
+END_TEST
+
 /* RFC 4861 6.3.4: how often a neighbour is asked, how long it is believed. */
 START_TEST(times_of_neighbour_discovery_are_the_routers)
 {
@@ -479,6 +501,7 @@ int main(void)
 		      a_flood_of_routers_and_prefixes_ends_at_the_limits,
 		      a_net_that_does_not_listen_to_routers_does_not,
 		      hop_limit_and_mtu_are_the_routers,
+		      a_router_cannot_make_the_hop_limit_so_low_that_nothing_passes,
 		      times_of_neighbour_discovery_are_the_routers,
 		      an_address_is_asked_for_as_long_as_the_router_says,
 		      the_reachable_time_is_half_to_one_and_a_half_of_the_base_and_made_anew,
