@@ -4,11 +4,15 @@
  * goes out in the SYN-ACK and comes back with the ACK, so that a flood of SYNs costs no memory.
  * Called by tcp_listen.c.
  *
- *	sequence number   31..27 time in steps of 64 s | 26..24 MSS by table | 23..0 keyed hash
+ *	sequence number   31..27 time in steps of 64 s | 26..24 MSS by table, both under a keyed
+ *			  mask | 23..0 keyed hash
  *	timestamp	  5 ECN asked for | 4 SACK permitted | 3..0 the peer's window scale, or 15
  *
- * Without timestamps the connection does without scale, SACK and ECN, as on Linux. A guess succeeds
- * with 2^-28; a cookie is good for 64 to 128 s; one is looked for only while some were sent lately.
+ * Without timestamps the connection does without scale, SACK and ECN, as on Linux. A cookie is good
+ * for 64 to 128 s; one is looked for only while some were sent lately. Of the 2^32 numbers 16 are
+ * good for one handshake at a time (2 steps, 8 sizes), and as the mask is the handshake's own, who
+ * knows the time and the size knows no more of them: a guess succeeds with 2^-28. Without it he had
+ * to guess the hash alone, 2^-24. (Linux, with 4 sizes and a mask of all bits: 2^-29.)
  */
 #include "tcpip/tcp.h"
 
@@ -18,6 +22,7 @@
 #define BIT_SACK 16u
 #define BIT_ECN	 32u
 #define TS_BITS	 63u
+#define MASK	 0xff000000u
 
 static const uint16_t mss_of[8] = {TCP_MSS_MIN, 216, 536, 1220, 1360, 1440, 1452, 1460};
 
@@ -30,12 +35,19 @@ static uint32_t mss_index(const struct tcp_opts *o)
 	return i;
 }
 
+/* The salt is no step's for another thousand years. */
+static uint32_t mask(const struct stack *st, const struct tcp_seg *seg, uint32_t irs)
+{
+	return tcp_cookie_hash(st, seg, irs, UINT32_MAX) & MASK;
+}
+
+/* Before the mask. */
 static uint32_t cookie(const struct stack *st, const struct tcp_seg *seg, uint32_t irs,
 		       uint32_t step, uint32_t index)
 {
 	uint32_t hash = tcp_cookie_hash(st, seg, irs, step << 3 | index);
 
-	return (step & 31) << 27 | index << 24 | (hash & 0xffffff);
+	return (step & 31) << 27 | index << 24 | (hash & ~MASK);
 }
 
 /* The clock of the connection, its low bits given to what the SYN offered; never ahead of it. */
@@ -81,7 +93,8 @@ void tcp_cookie_send(struct tcp_pcb *l, const struct tcp_seg *seg)
 		tcp_ecn_syn_in(&like, seg);
 	tcp_rcv_init(&like);
 	h.flags = (uint8_t)(TCP_SYN | TCP_ACK | (like.ecn_ok ? TCP_ECE : 0));
-	h.seq = cookie(st, seg, seg->seq, (uint32_t)(st->now / STEP), mss_index(&seg->h.opts));
+	h.seq = cookie(st, seg, seg->seq, (uint32_t)(st->now / STEP), mss_index(&seg->h.opts)) ^
+		mask(st, seg, seg->seq);
 	h.window = (uint16_t)(like.rcv_adv - like.rcv_nxt);
 	h.opts.has_mss = true;
 	h.opts.mss = tcp_mss_to_announce(&like);
@@ -119,15 +132,18 @@ static void remembered(const struct tcp_seg *seg, uint32_t index, struct tcp_hdr
 bool tcp_cookie_in(struct tcp_pcb *l, const struct tcp_seg *seg, struct tcp_pcb **out)
 {
 	struct stack *st = l->st;
-	uint32_t iss = seg->h.ack - 1, irs = seg->seq - 1, index = iss >> 24 & 7;
-	uint32_t step = (uint32_t)(st->now / STEP), age = (step - (iss >> 27)) & 31;
+	uint32_t iss = seg->h.ack - 1, irs = seg->seq - 1, step = (uint32_t)(st->now / STEP);
+	uint32_t bare, index, age;
 	struct tcp_hdr syn = {0};
 	struct tcp_pcb *pcb;
 
 	*out = NULL;
 	if (!l->cookie_at || st->now - l->cookie_at > STEPS * STEP)
 		return false;
-	if (age >= STEPS || cookie(st, seg, irs, step - age, index) != iss) {
+	bare = iss ^ mask(st, seg, irs);
+	index = bare >> 24 & 7;
+	age = (step - (bare >> 27)) & 31;
+	if (age >= STEPS || cookie(st, seg, irs, step - age, index) != bare) {
 		COUNT(st, TcpSyncookiesFailed);
 		return false;
 	}

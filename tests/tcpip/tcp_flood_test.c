@@ -137,6 +137,25 @@ START_TEST(each_mss_comes_back_no_larger)
 }
 END_TEST
 
+/* Else he guesses 24 bits who knows what time it is. */
+START_TEST(what_a_cookie_says_of_time_and_size_shows_nowhere)
+{
+	bool seen[256] = {false};
+	unsigned i, kinds = 0;
+	uint8_t top;
+
+	flood(10);
+	p.port = 50000;
+	for (i = 0; i < 64; i++, p.port++) {
+		peer_send(&p, TCP_SYN, 0, 0, 0);
+		top = (uint8_t)(peer_get(&p).h.seq >> 24);
+		kinds += !seen[top];
+		seen[top] = true;
+	}
+	ck_assert_uint_ge(kinds, 40);
+}
+END_TEST
+
 START_TEST(a_guess_is_reset)
 {
 	struct segment s = cookie_syn_ack();
@@ -234,8 +253,9 @@ int main(void)
 			 CASES(a_flood_costs_no_more_than_the_backlog,
 			       who_completes_the_handshake_is_let_in,
 			       the_timestamp_remembers_options, ecn_is_remembered_too,
-			       each_mss_comes_back_no_larger, a_guess_is_reset, a_cookie_grows_old,
-			       without_a_flood_no_cookie_is_looked_for,
+			       each_mss_comes_back_no_larger,
+			       what_a_cookie_says_of_time_and_size_shows_nowhere, a_guess_is_reset,
+			       a_cookie_grows_old, without_a_flood_no_cookie_is_looked_for,
 			       a_full_accept_queue_lets_the_peer_try_again,
 			       without_cookies_a_full_queue_drops, settings_are_checked),
 			 setup, teardown);
