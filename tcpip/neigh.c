@@ -41,6 +41,7 @@
 #define STALE_NS      (600 * SEC)
 #define FAILED_NS     (10 * SEC) /* kept to be seen; the next packet asks anew */
 #define GATEWAY_NS    (30 * SEC) /* until a dead gateway is asked for again */
+#define LOCK_NS	      SEC	 /* a MAC just confirmed is not changed, as Linux's locktime */
 
 struct neigh {
 	struct timer timer;
@@ -349,6 +350,24 @@ static void flush_queue(struct stack *st, struct neigh *n)
 		eth_out(st, n->port, n->mac, type_of(n->ip), p);
 }
 
+/* Who was heard from just now has not moved: until he is silent, or answers a question, another MAC
+ * is more likely a forger's, or one of two who fight. */
+static bool locked(const struct stack *st, const struct neigh *n, bool solicited)
+{
+	if (n->state == NEIGH_INCOMPLETE || n->state == NEIGH_FAILED ||
+	    (n->state == NEIGH_PROBE && solicited))
+		return false;
+	return n->confirmed && n->confirmed + LOCK_NS > st->now;
+}
+
+/* Another MAC was named that is not taken: the one that we have must prove itself at its next use.
+ */
+static void suspect(struct stack *st, struct neigh *n)
+{
+	if (n->state == NEIGH_REACHABLE)
+		set_state(st, n, NEIGH_STALE, STALE_NS);
+}
+
 /*
  * RFC 4861 7.2.5 in ARP's terms. A solicited answer proves reachability both ways; anything else
  * only says what the MAC is, and a changed MAC must be proved again (STALE).
@@ -365,6 +384,10 @@ void neigh_learn(struct stack *st, struct port *port, uint32_t ip, const uint8_t
 		return;
 	changed = memcmp(n->mac, mac, 6) != 0;
 	waiting = n->state == NEIGH_INCOMPLETE || n->state == NEIGH_PROBE;
+	if (changed && locked(st, n, solicited)) {
+		suspect(st, n);
+		return;
+	}
 	memcpy(n->mac, mac, 6);
 	if (solicited && waiting)
 		reachable(st, n);
@@ -375,9 +398,9 @@ void neigh_learn(struct stack *st, struct port *port, uint32_t ip, const uint8_t
 }
 
 /*
- * RFC 4861 7.2.5, word for word: what an advertisement may change. Who has no entry here is not
- * somebody we asked for. Whose default route we have was a router: that it is none any more need
- * not be compared with a flag.
+ * RFC 4861 7.2.5, word for word: what an advertisement may change; but for a second after proof of
+ * another MAC none overrides it. Who has no entry here is not somebody we asked for. Whose default
+ * route we have was a router: that it is none any more need not be compared with a flag.
  */
 void neigh_advert(struct stack *st, struct port *port, uint32_t ip, const uint8_t *mac,
 		  uint8_t flags)
@@ -391,9 +414,9 @@ void neigh_advert(struct stack *st, struct port *port, uint32_t ip, const uint8_
 	if (n->state == NEIGH_INCOMPLETE) {
 		if (!mac)
 			return;
-	} else if (changed && !(flags & ND_NA_OVERRIDE)) {
-		if (n->state == NEIGH_REACHABLE)
-			set_state(st, n, NEIGH_STALE, STALE_NS);
+	} else if (changed &&
+		   (!(flags & ND_NA_OVERRIDE) || locked(st, n, flags & ND_NA_SOLICITED))) {
+		suspect(st, n);
 		return;
 	}
 	if (mac)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Neighbour discovery: solicitations answered, advertisements believed where they may be. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -187,11 +188,49 @@ START_TEST(an_advertisement_changes_what_its_flags_let_it_change)
 	desk_neighbours(&d, &row);
 	ck_assert_mem_eq(row.mac, mac9, 6);
 	ck_assert_uint_eq(row.state, NEIGH_STALE);
+	m = advertisement("2001:db8::9", 8, ND_NA_OVERRIDE | ND_NA_SOLICITED);
+	desk6_nd(&d, 8, "2001:db8::9", us, &m); /* nobody asked, and he was just heard */
+	desk_neighbours(&d, &row);
+	ck_assert_mem_eq(row.mac, mac9, 6);
+	desk_pass(&d, SEC_NS);
 	m = advertisement("2001:db8::9", 8, ND_NA_OVERRIDE);
 	desk6_nd(&d, 8, "2001:db8::9", us, &m);
 	desk_neighbours(&d, &row);
 	ck_assert_mem_eq(row.mac, mac8, 6);
 	ck_assert_uint_eq(row.state, NEIGH_STALE);
+}
+END_TEST
+
+START_TEST(a_flood_of_askers_does_not_push_out_a_reachable_neighbour)
+{
+	struct nd_msg m = advertisement("2001:db8::9", 9, ND_NA_SOLICITED);
+	struct nd_msg ask = {.type = ICMP6_NS, .has_slla = true};
+	struct socket *so = socket6(&d, SOCK_DGRAM, 0);
+	struct sock_addr to = name6("2001:db8::9", 53);
+	struct neigh_row row;
+	struct packet6 pk6;
+	uint32_t cursor = 0;
+	bool there = false;
+	char src[40];
+	unsigned i;
+
+	memcpy(ask.target, us, 16);
+	mac6(ask.slla, 7);
+	desk6_know(&d, 9);
+	desk6_nd(&d, 9, "2001:db8::9", us, &m);
+	for (i = 0; i < 5000; i++) {
+		snprintf(src, sizeof(src), "2001:db8::f:%x", i);
+		desk6_nd(&d, 7, src, us, &ask);
+		desk_drop_sent(&d, 0);
+	}
+	ck_assert_uint_eq(desk_neighbours(&d, &row), 1024);
+	while (stack_neigh_row(d.st, &cursor, &row))
+		there |= row.addr.bytes[15] == 9 && row.addr.bytes[13] == 0 &&
+			 row.state == NEIGH_REACHABLE;
+	ck_assert(there);
+	ck_assert_int_eq(desk_send(&d, so, "x", 1, &to), 1);
+	ck_assert(desk6_sent(&d, &pk6));
+	ck_assert_uint_eq(pk6.ip.next, IP6_UDP);
 }
 END_TEST
 
@@ -251,6 +290,7 @@ int main(void)
 		      nobody_there_is_told_to_the_sender_after_three_questions,
 		      an_advertisement_nobody_asked_for_makes_no_entry,
 		      an_advertisement_changes_what_its_flags_let_it_change,
+		      a_flood_of_askers_does_not_push_out_a_reachable_neighbour,
 		      a_solicited_advertisement_to_a_group_is_an_error,
 		      a_mac_that_is_nobodys_is_not_learned,
 		      a_probe_of_a_stale_neighbour_goes_to_its_mac),

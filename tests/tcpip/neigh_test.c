@@ -273,12 +273,81 @@ START_TEST(a_changed_mac_makes_a_reachable_neighbour_stale)
 
 	send_to(PEER, 'a');
 	answer(PEER);
+	desk_pass(&d, SEC_NS);
 	neigh_learn(d.st, &d.port[0].port, PEER, other, false, false);
 	ck_assert_int_eq(state_of(PEER), NEIGH_STALE);
 	desk_drop_sent(&d, 0);
 	send_to(PEER, 'b');
 	ck_assert(desk_sent(&d, 0, &pk));
 	ck_assert_mem_eq(pk.eth.dst, other, 6);
+}
+END_TEST
+
+/* Where PEER's packets go now. */
+static uint8_t mac_used(void)
+{
+	desk_drop_sent(&d, 0);
+	send_to(PEER, 'b');
+	ck_assert(desk_sent(&d, 0, &pk));
+	ck_assert_uint_eq(pk.eth.type, ETH_TYPE_IP4);
+	return pk.eth.dst[1];
+}
+
+START_TEST(another_mac_is_not_believed_within_a_second_of_proof_and_makes_doubt)
+{
+	uint8_t other[6] = {2, 5, 5, 5, 5, 5}, mac[6];
+
+	mac_of(PEER, mac);
+	send_to(PEER, 'a');
+	answer(PEER);
+	neigh_learn(d.st, &d.port[0].port, PEER, other, false, false);
+	ck_assert_int_eq(state_of(PEER), NEIGH_STALE); /* its next use will tell */
+	ck_assert_uint_eq(mac_used(), mac[1]);
+	neigh_learn(d.st, &d.port[0].port, PEER, other, true, false); /* nobody asked */
+	ck_assert_uint_eq(mac_used(), mac[1]);
+	desk_pass(&d, SEC_NS - MS_NS);
+	send_hint(PKTBUF_TX_REACHED); /* TCP hears from him */
+	desk_pass(&d, SEC_NS - MS_NS);
+	neigh_learn(d.st, &d.port[0].port, PEER, other, false, false);
+	ck_assert_uint_eq(mac_used(), mac[1]);
+	desk_pass(&d, 2 * MS_NS);
+	neigh_learn(d.st, &d.port[0].port, PEER, other, false, false);
+	ck_assert_uint_eq(mac_used(), 5);
+}
+END_TEST
+
+/* RFC 9293 3.8.3's R1: he may have been heard from just before. */
+START_TEST(who_is_doubted_is_asked_and_another_mac_must_be_an_answer)
+{
+	uint8_t other[6] = {2, 5, 5, 5, 5, 5}, mac[6];
+
+	mac_of(PEER, mac);
+	send_to(PEER, 'a');
+	answer(PEER);
+	send_hint(PKTBUF_TX_DOUBTED);
+	ck_assert_int_eq(state_of(PEER), NEIGH_PROBE);
+	neigh_learn(d.st, &d.port[0].port, PEER, other, false, false);
+	ck_assert_int_eq(state_of(PEER), NEIGH_PROBE);
+	ck_assert_uint_eq(mac_used(), mac[1]);
+	neigh_learn(d.st, &d.port[0].port, PEER, other, true, false);
+	ck_assert_int_eq(state_of(PEER), NEIGH_REACHABLE);
+	ck_assert_uint_eq(mac_used(), 5);
+}
+END_TEST
+
+START_TEST(who_answers_a_question_is_believed_whatever_was_known)
+{
+	uint8_t other[6] = {2, 5, 5, 5, 5, 5};
+
+	send_to(PEER, 'a');
+	answer(PEER);
+	desk_pass(&d, 31 * SEC_NS);
+	send_to(PEER, 'a');
+	desk_pass(&d, 6 * SEC_NS);
+	ck_assert_int_eq(state_of(PEER), NEIGH_PROBE);
+	neigh_learn(d.st, &d.port[0].port, PEER, other, true, false);
+	ck_assert_int_eq(state_of(PEER), NEIGH_REACHABLE);
+	ck_assert_uint_eq(mac_used(), 5);
 }
 END_TEST
 
@@ -381,6 +450,9 @@ int main(void)
 		      forward_progress_spares_the_probe, progress_keeps_a_neighbour_reachable,
 		      who_is_doubted_is_asked_at_once_and_given_up_without_an_answer,
 		      a_changed_mac_makes_a_reachable_neighbour_stale,
+		      another_mac_is_not_believed_within_a_second_of_proof_and_makes_doubt,
+		      who_is_doubted_is_asked_and_another_mac_must_be_an_answer,
+		      who_answers_a_question_is_believed_whatever_was_known,
 		      a_flood_of_askers_does_not_push_out_a_reachable_neighbour,
 		      what_waits_for_all_neighbours_is_an_eighth_of_the_buffers,
 		      broadcasts_and_groups_need_no_asking,
