@@ -87,13 +87,70 @@ void tcp_hash_insert(struct tcp_pcb *pcb)
 	link_front(&t->conn[h & t->mask], pcb);
 }
 
+/* Where the port's first listener is, or would be. The others, of SO_REUSEPORT or with other
+ * addresses, hang from it: a crowd is in no other port's way. */
+static struct tcp_pcb **first_listener(const struct stack *st, uint16_t port)
+{
+	struct tcp_pcb **at = &st->tcp->listen[port % TCP_LISTEN_SLOTS];
+
+	while (*at && (*at)->local_port != port)
+		at = &(*at)->hash_next;
+	return at;
+}
+
 void tcp_listen_insert(struct tcp_pcb *pcb)
 {
-	link_front(&pcb->st->tcp->listen[pcb->local_port % TCP_LISTEN_SLOTS], pcb);
+	struct tcp_pcb **at = first_listener(pcb->st, pcb->local_port), *first = *at;
+
+	if (!first) {
+		link_front(at, pcb);
+		return;
+	}
+	pcb->queue_next = first->queue_next;
+	if (pcb->queue_next)
+		pcb->queue_next->queue_pprev = &pcb->queue_next;
+	pcb->queue_pprev = &first->queue_next;
+	first->queue_next = pcb;
+}
+
+bool tcp_listen_crowded(const struct tcp_pcb *pcb)
+{
+	const struct tcp_pcb *o = *first_listener(pcb->st, pcb->local_port);
+	unsigned n = 0;
+
+	for (; o; o = o->queue_next)
+		n += o->owner == pcb->owner;
+	return n >= SOCK_PORT_MAX && pcb->owner != 0; /* root is trusted */
+}
+
+/* Of the first, the next takes the place. */
+static void listen_remove(struct tcp_pcb *pcb)
+{
+	struct tcp_pcb *next = pcb->queue_next;
+
+	if (pcb->queue_pprev) {
+		*pcb->queue_pprev = next;
+		if (next)
+			next->queue_pprev = pcb->queue_pprev;
+	} else {
+		if (next) {
+			next->queue_pprev = NULL;
+			link_front(&pcb->hash_next, next);
+		}
+		*pcb->hash_pprev = pcb->hash_next;
+		if (pcb->hash_next)
+			pcb->hash_next->hash_pprev = pcb->hash_pprev;
+	}
+	pcb->hash_next = pcb->queue_next = NULL;
+	pcb->hash_pprev = pcb->queue_pprev = NULL;
 }
 
 void tcp_hash_remove(struct tcp_pcb *pcb)
 {
+	if (pcb->state == TCPS_LISTEN) {
+		listen_remove(pcb);
+		return;
+	}
 	if (!pcb->hash_pprev)
 		return;
 	if (pcb->st->tcp->last == pcb)
@@ -134,13 +191,11 @@ struct tcp_pcb *tcp_lookup(struct stack *st, uint32_t lip, uint16_t lport, uint3
 struct tcp_pcb *tcp_lookup_listener(struct stack *st, uint32_t lip, uint16_t lport, uint32_t rip,
 				    uint16_t rport)
 {
-	struct tcp_pcb *slot = st->tcp->listen[lport % TCP_LISTEN_SLOTS], *pcb;
+	struct tcp_pcb *first = *first_listener(st, lport), *pcb;
 	uint32_t exact = 0, any = 0, want;
 	bool want_exact;
 
-	for (pcb = slot; pcb; pcb = pcb->hash_next) {
-		if (pcb->local_port != lport)
-			continue;
+	for (pcb = first; pcb; pcb = pcb->queue_next) {
 		exact += pcb->local_ip == lip;
 		any += pcb->local_ip == 0 && pcb->families & ip_family(lip);
 	}
@@ -150,8 +205,8 @@ struct tcp_pcb *tcp_lookup_listener(struct stack *st, uint32_t lip, uint16_t lpo
 	want = want_exact ? exact : any;
 	if (want > 1)
 		want = 1 + (uint32_t)(tuple_hash(st, lip, lport, rip, rport, FOR_LISTEN) % want);
-	for (pcb = slot; pcb; pcb = pcb->hash_next)
-		if (pcb->local_port == lport && pcb->local_ip == (want_exact ? lip : 0) &&
+	for (pcb = first; pcb; pcb = pcb->queue_next)
+		if (pcb->local_ip == (want_exact ? lip : 0) &&
 		    (want_exact || pcb->families & ip_family(lip)) && --want == 0)
 			return pcb;
 	return NULL;

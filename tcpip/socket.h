@@ -12,6 +12,9 @@ struct tcp_pcb;
 
 enum sock_kind { SOCK_KIND_TCP = 1, SOCK_KIND_UDP, SOCK_KIND_PING };
 
+/* Sockets that a user, but root, may have on one port; of TCP, that listen. */
+#define SOCK_PORT_MAX 128u
+
 struct socket {
 	struct stack *st;
 	uint32_t id, client;
@@ -64,7 +67,8 @@ struct socket {
 	/* UDP and echo. */
 	struct pktbuf_queue rxq;
 	uint32_t rxq_bytes;	  /* PKTBUF_SIZE a buffer: true memory */
-	struct socket *hash_next; /* in udp_table */
+	struct socket *hash_next; /* in udp_table: the first of another port */
+	struct socket *port_next; /* another of this port */
 
 	struct tcp_pcb *tcp; /* SOCK_KIND_TCP: never NULL while the socket lives */
 

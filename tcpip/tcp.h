@@ -119,7 +119,7 @@ struct tcp_pcb {
 	/* ---- Who it is. Written by tcp_pcb.c, lookup.c and tcp_user.c. */
 	struct stack *st;
 	struct socket *so; /* NULL: closed by the application, or not yet accepted */
-	struct tcp_pcb *hash_next, **hash_pprev; /* 4-tuple table, or listeners */
+	struct tcp_pcb *hash_next, **hash_pprev; /* 4-tuple table; the first listener of a port */
 	struct tcp_pcb *bind_next, **bind_pprev; /* owners of local_port */
 	uint32_t local_ip, remote_ip;		 /* network byte order; or handles, held: ip6.h */
 	uint16_t local_port, remote_port;
@@ -139,9 +139,10 @@ struct tcp_pcb {
 	uint32_t client; /* who owns the socket: SO_REUSEPORT only shares with the same */
 
 	/* ---- The stack's lists. Written by tcp_out.c, tcp_listen.c, tcp_pcb.c. */
-	struct tcp_pcb *out_next, **out_pprev;	   /* has ACKs or data to send; or dead */
-	struct tcp_pcb *queue_next, **queue_pprev; /* SYN or accept queue; TIME-WAIT by age */
-	struct tcp_pcb *listener;		   /* while in one of its queues */
+	struct tcp_pcb *out_next, **out_pprev; /* has ACKs or data to send; or dead */
+	/* SYN or accept queue; TIME-WAIT by age; the other listeners of a port */
+	struct tcp_pcb *queue_next, **queue_pprev;
+	struct tcp_pcb *listener; /* while in one of its queues */
 	/* Of a listener: */
 	struct tcp_pcb *syn_q, *accept_q, **accept_tail;
 	uint32_t syn_n, accept_n, backlog;
@@ -397,7 +398,7 @@ struct tcp_table {
 	uint32_t mask;
 	struct tcp_pcb **conn;	 /* by 4-tuple, SipHash with the stack's secret */
 	struct tcp_pcb **bound;	 /* by local port, TCP_BOUND_SLOTS */
-	struct tcp_pcb **listen; /* by local port, TCP_LISTEN_SLOTS */
+	struct tcp_pcb **listen; /* by local port, TCP_LISTEN_SLOTS; the first of each */
 	struct tcp_pcb *last;	 /* found last in conn; NULL: none */
 	struct tcp_pcb *pending; /* have something to send */
 	struct tcp_pcb **pending_tail;
@@ -413,7 +414,7 @@ struct tcp_table {
 	struct tcp_gro gro;
 };
 #define TCP_BOUND_SLOTS	 4096u
-#define TCP_LISTEN_SLOTS 64u
+#define TCP_LISTEN_SLOTS 4096u
 
 /* What one ACK brought. */
 struct tcp_ack_result {
@@ -484,6 +485,8 @@ struct tcp_pcb *tcp_lookup_listener(struct stack *st, uint32_t lip, uint16_t lpo
 				    uint16_t rport);
 void tcp_hash_insert(struct tcp_pcb *pcb); /* by its 4-tuple */
 void tcp_listen_insert(struct tcp_pcb *pcb);
+/* Has its user as many listeners on its port as one may have? */
+bool tcp_listen_crowded(const struct tcp_pcb *pcb);
 void tcp_hash_remove(struct tcp_pcb *pcb); /* either; harmless when in neither */
 void tcp_bind_insert(struct tcp_pcb *pcb);
 void tcp_bind_remove(struct tcp_pcb *pcb);

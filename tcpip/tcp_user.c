@@ -151,6 +151,8 @@ int tcp_listen(struct socket *so, int backlog)
 	} else if (tcp_port_conflict(pcb, pcb->local_ip, pcb->local_port)) {
 		return -EADDRINUSE;
 	}
+	if (tcp_listen_crowded(pcb))
+		return -EADDRINUSE;
 	pcb->shut = 0;
 	tcp_set_state(pcb, TCPS_LISTEN);
 	tcp_listen_insert(pcb);

@@ -15,15 +15,20 @@
 #include "tcpip/ip6.h"
 #include "tcpip/socket.h"
 
-#define BUCKETS	     1024u
+#define BUCKETS	     4096u
 #define PORT_FIRST   32768u /* ephemeral, as Linux's ip_local_port_range */
 #define PORT_LAST    60999u
 #define POOL_RESERVE 8u /* no datagram is queued when less than 1/8 of the buffers is free */
 #define SHUT_NO_RECV 1u
 #define TO_MANY_MAX  64u /* sockets of a user that hear one datagram to many */
 
+/*
+ * The sockets of one port and kind, the last bound first, follow the first by port_next, and only
+ * the first is in the bucket: so a crowd on one port (SOCK_PORT_MAX of a user) is in no other
+ * port's way, and a lookup meets 16 ports of each kind at most before its own.
+ */
 struct udp_table {
-	struct socket *bucket[BUCKETS]; /* by local port; the last bound comes first */
+	struct socket *bucket[BUCKETS]; /* by local port */
 };
 
 /* What a datagram on its way in is looked up by; addresses network byte order. */
@@ -39,9 +44,14 @@ int udp_create_table(struct stack *st)
 	return st->udp ? 0 : -ENOMEM;
 }
 
-static struct socket **bucket_of(const struct stack *st, uint16_t port)
+/* Where the port's first socket is, or would be. */
+static struct socket **first_of(const struct stack *st, uint8_t kind, uint16_t port)
 {
-	return &st->udp->bucket[port % BUCKETS];
+	struct socket **at = &st->udp->bucket[port % BUCKETS];
+
+	while (*at && ((*at)->local_port != port || (*at)->kind != kind))
+		at = &(*at)->hash_next;
+	return at;
 }
 
 /* ---- lookup ------------------------------------------------------------------------------- */
@@ -51,8 +61,6 @@ static int score(const struct socket *so, const struct flow *f)
 {
 	int s = 0;
 
-	if (so->kind != f->kind || so->local_port != f->local_port)
-		return -1;
 	if (so->local_ip) {
 		if (so->local_ip != f->local_ip)
 			return -1;
@@ -80,7 +88,7 @@ static struct socket *lookup(struct stack *st, const struct flow *f)
 		uint16_t port[2];
 	} key = {{f->local_ip, f->remote_ip}, {f->local_port, f->remote_port}};
 
-	for (so = *bucket_of(st, f->local_port); so; so = so->hash_next) {
+	for (so = *first_of(st, f->kind, f->local_port); so; so = so->port_next) {
 		s = score(so, f);
 		if (s < 0 || s < best_score)
 			continue;
@@ -108,8 +116,8 @@ static bool conflict(const struct socket *so, uint32_t ip, uint16_t port, bool s
 {
 	const struct socket *o;
 
-	for (o = *bucket_of(so->st, port); o; o = o->hash_next) {
-		if (o == so || o->kind != so->kind || o->local_port != port)
+	for (o = *first_of(so->st, so->kind, port); o; o = o->port_next) {
+		if (o == so)
 			continue;
 		if (ip && o->local_ip && ip != o->local_ip)
 			continue;
@@ -122,6 +130,18 @@ static bool conflict(const struct socket *so, uint32_t ip, uint16_t port, bool s
 		return true;
 	}
 	return false;
+}
+
+/* Has its user as many there as one may have? Whatever comes to the port looks at all of them,
+ * under the lock. */
+static bool crowded(const struct socket *so, uint16_t port)
+{
+	const struct socket *o = *first_of(so->st, so->kind, port);
+	unsigned n = 0;
+
+	for (; o; o = o->port_next)
+		n += o->owner == so->owner;
+	return n >= SOCK_PORT_MAX && so->owner != 0; /* root is trusted */
 }
 
 static uint16_t choose_port(struct socket *so, uint32_t ip)
@@ -137,39 +157,56 @@ static uint16_t choose_port(struct socket *so, uint32_t ip)
 	return 0;
 }
 
+static void hash_in(struct socket *so)
+{
+	struct socket **at = first_of(so->st, so->kind, so->local_port);
+
+	so->port_next = *at;
+	if (*at) {
+		so->hash_next = (*at)->hash_next;
+		(*at)->hash_next = NULL;
+	}
+	*at = so;
+	so->bound = true;
+}
+
 static void unhash(struct socket *so)
 {
-	struct socket **at = bucket_of(so->st, so->local_port);
+	struct socket **at;
 
 	if (!so->bound)
 		return;
-	while (*at != so)
-		at = &(*at)->hash_next;
-	*at = so->hash_next;
-	so->hash_next = NULL;
+	at = first_of(so->st, so->kind, so->local_port);
+	if (*at == so && so->port_next) {
+		so->port_next->hash_next = so->hash_next;
+		*at = so->port_next;
+	} else if (*at == so) {
+		*at = so->hash_next;
+	} else {
+		while (*at != so)
+			at = &(*at)->port_next;
+		*at = so->port_next;
+	}
+	so->hash_next = so->port_next = NULL;
 	so->bound = false;
 }
 
 int udp_bind(struct socket *so, uint32_t ip, uint16_t port)
 {
 	bool chosen = port != 0;
-	struct socket **at;
 
 	if (so->bound)
 		return -EINVAL;
 	if (!chosen)
 		port = choose_port(so, ip);
-	else if (conflict(so, ip, port, true))
+	else if (conflict(so, ip, port, true) || crowded(so, port))
 		port = 0;
 	if (port == 0)
 		return chosen ? -EADDRINUSE : -EAGAIN;
 	ip_set(so->st, &so->local_ip, ip);
 	so->local_port = port;
 	so->port_chosen = chosen;
-	at = bucket_of(so->st, port);
-	so->hash_next = *at;
-	*at = so;
-	so->bound = true;
+	hash_in(so);
 	return 0;
 }
 
@@ -325,7 +362,7 @@ static void deliver_all(struct stack *st, struct port *port, const struct flow *
 
 	group_of(st, name, f->local_ip);
 	group_of(st, source, f->remote_ip);
-	for (so = *bucket_of(st, f->local_port); so; so = so->hash_next) {
+	for (so = *first_of(st, f->kind, f->local_port); so; so = so->port_next) {
 		if (score(so, f) < 0 || told[so->owner] == TO_MANY_MAX ||
 		    (group && !member_wants(so, port, name, source)))
 			continue;

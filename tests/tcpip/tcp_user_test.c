@@ -62,6 +62,145 @@ START_TEST(different_addresses_do_not_meet)
 }
 END_TEST
 
+static struct socket *sharing(uint32_t addr, uint16_t port)
+{
+	struct socket *so = desk_socket(&d, SOCK_STREAM, 0);
+	int on = 1;
+
+	ck_assert_int_eq(sock_setopt(so, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)), 0);
+	ck_assert_int_eq(desk_bind(so, addr, port), 0);
+	return so;
+}
+
+/* SYNs from n ports of the peer's. */
+static void knock(unsigned n)
+{
+	while (n-- > 0) {
+		peer_send(&p, TCP_SYN, 0, 0, 0);
+		p.port++;
+	}
+	desk_drop_sent(&d, 0);
+}
+
+/* RFC 9293 3.9.1.1, MUST-42. */
+START_TEST(two_may_listen_on_one_port_by_address_or_by_agreement)
+{
+	struct ip_addr more = {AF_INET, 24, {10, 0, 0, 2}};
+	struct socket *a, *b = desk_socket(&d, SOCK_STREAM, 0);
+
+	ck_assert_int_eq(stack_addr_add(d.st, &d.port[0].port, &more), 0);
+	a = desk_socket(&d, SOCK_STREAM, 0);
+	ck_assert_int_eq(desk_bind(a, ip(10, 0, 0, 1), 80), 0);
+	ck_assert_int_eq(desk_bind(b, ip(10, 0, 0, 2), 80), 0);
+	ck_assert_int_eq(sock_listen(a, 30), 0);
+	ck_assert_int_eq(sock_listen(b, 30), 0);
+	knock(20);
+	ck_assert_uint_eq(a->tcp->syn_n, 20);
+	ck_assert_ptr_eq(tcp_lookup_listener(d.st, ip(10, 0, 0, 2), 80, ip(10, 0, 0, 9), 1),
+			 b->tcp);
+	a = sharing(0, 81);
+	b = sharing(0, 81);
+	ck_assert_int_eq(sock_listen(a, 30), 0);
+	ck_assert_int_eq(sock_listen(b, 30), 0);
+	p.stack_port = 81;
+	knock(20);
+	ck_assert_uint_gt(a->tcp->syn_n, 0);
+	ck_assert_uint_gt(b->tcp->syn_n, 0);
+	ck_assert_uint_eq(a->tcp->syn_n + b->tcp->syn_n, 20);
+}
+END_TEST
+
+static struct tcp_pcb *found(uint32_t lip, unsigned flow)
+{
+	return tcp_lookup_listener(d.st, lip, 80, ip(10, 0, flow >> 8, flow & 255), 4000);
+}
+
+START_TEST(reuseport_spreads_flows_and_keeps_each_in_place)
+{
+	struct socket *so[5], *exact;
+	unsigned got[5] = {0}, i, j;
+
+	for (i = 0; i < 5; i++) {
+		so[i] = sharing(0, 80);
+		ck_assert_int_eq(sock_listen(so[i], 30), 0);
+	}
+	for (i = 0; i < 5000; i++) {
+		for (j = 0; j < 5 && so[j]->tcp != found(ip(10, 0, 0, 1), i); j++)
+			;
+		ck_assert_uint_lt(j, 5);
+		ck_assert_ptr_eq(found(ip(10, 0, 0, 1), i), so[j]->tcp);
+		got[j]++;
+	}
+	for (j = 0; j < 5; j++) { /* 1,000 each, five times what chance makes of it */
+		ck_assert_uint_gt(got[j], 860);
+		ck_assert_uint_lt(got[j], 1140);
+	}
+	sock_close(so[2]);
+	for (i = 0; i < 1000; i++)
+		ck_assert_ptr_nonnull(found(ip(10, 0, 0, 1), i));
+	exact = sharing(ip(10, 0, 0, 1), 80);
+	ck_assert_int_eq(sock_listen(exact, 30), 0);
+	for (i = 0; i < 1000; i++)
+		ck_assert_ptr_eq(found(ip(10, 0, 0, 1), i), exact->tcp);
+}
+END_TEST
+
+/* How many sockets a lookup may meet on its way to other ports' than theirs. */
+static unsigned in_the_way(void)
+{
+	unsigned n = 0;
+	uint32_t i;
+
+	for (i = 0; i < d.st->tcp_pcbs.high; i++) {
+		const struct tcp_pcb *pcb = pool_at(&d.st->tcp_pcbs, i);
+
+		n += pcb->state == TCPS_LISTEN && pcb->hash_pprev;
+	}
+	return n;
+}
+
+START_TEST(a_crowd_of_listeners_is_bounded_and_in_no_other_ports_way)
+{
+	struct socket *so[SOCK_PORT_MAX + 1], *other;
+	unsigned i;
+
+	stack_client_add(d.st, 1, 1001);
+	d.st->quota = 95;
+	for (i = 0; i <= SOCK_PORT_MAX; i++) {
+		so[i] = sharing(0, 80);
+		ck_assert_int_eq(sock_listen(so[i], 1), i < SOCK_PORT_MAX ? 0 : -EADDRINUSE);
+	}
+	other = listening(80 + TCP_LISTEN_SLOTS, false);
+	ck_assert_uint_eq(in_the_way(), 2);
+	ck_assert_ptr_eq(tcp_lookup_listener(d.st, ip(10, 0, 0, 1), 80 + TCP_LISTEN_SLOTS,
+					     ip(10, 0, 0, 9), 1),
+			 other->tcp);
+	/* The first goes, one in the midst, and the last. */
+	sock_close(so[0]);
+	sock_close(so[SOCK_PORT_MAX / 2]);
+	sock_close(so[SOCK_PORT_MAX - 1]);
+	ck_assert_uint_eq(in_the_way(), 2);
+	ck_assert_int_eq(sock_listen(so[SOCK_PORT_MAX], 1), 0);
+	for (i = 1; i <= SOCK_PORT_MAX; i++) {
+		if (i == SOCK_PORT_MAX / 2 || i == SOCK_PORT_MAX - 1)
+			continue;
+		ck_assert_ptr_nonnull(found(ip(10, 0, 0, 1), i));
+		sock_close(so[i]);
+	}
+	ck_assert_ptr_null(found(ip(10, 0, 0, 1), 1));
+	ck_assert_uint_eq(in_the_way(), 1);
+}
+END_TEST
+
+START_TEST(root_may_have_any_crowd_of_listeners)
+{
+	unsigned i;
+
+	for (i = 0; i <= SOCK_PORT_MAX; i++)
+		ck_assert_int_eq(sock_listen(sharing(0, 80), 1), 0);
+}
+END_TEST
+
 START_TEST(a_server_restarts_over_time_wait_with_reuseaddr)
 {
 	struct socket *so;
@@ -510,6 +649,10 @@ int main(void)
 	return run_cases(
 		"tcp_user",
 		CASES(a_port_has_one_owner_unless_both_agree, different_addresses_do_not_meet,
+		      two_may_listen_on_one_port_by_address_or_by_agreement,
+		      reuseport_spreads_flows_and_keeps_each_in_place,
+		      a_crowd_of_listeners_is_bounded_and_in_no_other_ports_way,
+		      root_may_have_any_crowd_of_listeners,
 		      a_server_restarts_over_time_wait_with_reuseaddr,
 		      a_chosen_port_is_shared_with_nobody, an_address_may_be_bound_without_a_port,
 		      an_address_bound_without_a_port_is_kept_for_the_next_attempt,

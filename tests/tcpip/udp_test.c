@@ -299,6 +299,81 @@ END_TEST
 
 /* ---- names */
 
+static struct socket *sharing(uint32_t client, uint16_t port, int want)
+{
+	struct socket *s;
+
+	ck_assert_int_eq(sock_create(d.st, AF_INET, SOCK_DGRAM, 0, client, &s), 0);
+	on(s, SO_REUSEADDR);
+	ck_assert_int_eq(desk_bind(s, 0, port), want);
+	return s;
+}
+
+/* How many sockets have those of another port behind them in their bucket. */
+static unsigned in_the_way(void)
+{
+	unsigned n = 0;
+	uint32_t i;
+
+	for (i = 0; i < d.st->sockets.high; i++) {
+		const struct socket *s = pool_at(&d.st->sockets, i);
+
+		n += s->kind && s->hash_next;
+	}
+	return n;
+}
+
+START_TEST(a_users_crowd_on_a_port_is_bounded_and_in_no_other_ports_way)
+{
+	struct socket *s[SOCK_PORT_MAX], *other[2], *friend, *most;
+	unsigned i;
+
+	stack_client_add(d.st, 1, 1001);
+	stack_client_add(d.st, 2, 1002);
+	d.st->quota = 95;
+	other[0] = sharing(2, 53 + 4096, 0);
+	for (i = 0; i < SOCK_PORT_MAX; i++)
+		s[i] = sharing(1, 53, 0);
+	most = sharing(1, 53, -EADDRINUSE);
+	other[1] = sharing(2, 53 + 2 * 4096, 0);
+	friend = sharing(2, 53, 0); /* another's share is his own */
+	ck_assert_uint_eq(in_the_way(), 2);
+	in(PEER, 9, US, 53 + 4096);
+	in(PEER, 9, US, 53 + 2 * 4096);
+	ck_assert_int_eq(got(other[0]), 8);
+	ck_assert_int_eq(got(other[1]), 8);
+	in(PEER, 9, US, 53);
+	ck_assert_int_eq(got(friend), 8); /* the last bound */
+	/* The first goes, one in the midst, and the last. */
+	sock_close(friend);
+	sock_close(s[SOCK_PORT_MAX / 2]);
+	sock_close(s[0]);
+	ck_assert_uint_eq(in_the_way(), 2);
+	ck_assert_int_eq(desk_bind(most, 0, 53), 0);
+	in(PEER, 9, US, 53);
+	ck_assert_int_eq(got(most), 8);
+	sock_close(most);
+	for (i = 1; i < SOCK_PORT_MAX; i++)
+		if (i != SOCK_PORT_MAX / 2)
+			sock_close(s[i]);
+	ck_assert_uint_eq(in_the_way(), 1);
+	in(PEER, 9, US, 53 + 2 * 4096);
+	ck_assert_int_eq(got(other[1]), 8);
+	ck_assert_uint_eq(desk_count(&d, "UdpNoPorts"), 0);
+	in(PEER, 9, US, 53);
+	ck_assert_uint_eq(desk_count(&d, "UdpNoPorts"), 1);
+}
+END_TEST
+
+START_TEST(root_may_have_any_crowd_on_a_port)
+{
+	unsigned i;
+
+	for (i = 0; i <= SOCK_PORT_MAX; i++)
+		(void)sharing(1, 53, 0);
+}
+END_TEST
+
 START_TEST(a_port_taken_is_refused_unless_both_agreed)
 {
 	struct socket *second = udp(), *third = udp(), *fourth = udp();
@@ -610,7 +685,8 @@ int main(void)
 		      a_connected_socket_hears_its_peer_alone,
 		      a_broadcast_reaches_every_socket_it_fits,
 		      reuseport_spreads_flows_and_keeps_each_in_place,
-		      a_port_taken_is_refused_unless_both_agreed,
+		      a_users_crowd_on_a_port_is_bounded_and_in_no_other_ports_way,
+		      root_may_have_any_crowd_on_a_port, a_port_taken_is_refused_unless_both_agreed,
 		      reuseport_does_not_share_with_another_client, a_second_bind_is_refused,
 		      port_zero_chooses_a_free_port_in_the_ephemeral_range,
 		      a_closed_sockets_port_is_free_at_once,
