@@ -102,6 +102,27 @@ START_TEST(two_datagrams_to_one_host_are_not_mixed_up)
 }
 END_TEST
 
+/* RFC 6864 4.1; chance would bring one again among a thousand, and RFC 7739: to another host it
+ * tells nothing. */
+START_TEST(an_identifier_comes_again_only_after_all_others)
+{
+	uint16_t last;
+	unsigned i;
+
+	send_to(PEER, 1500);
+	collect();
+	for (i = 0, last = pk.ip.id; i < 1000; i++, last = pk.ip.id) {
+		send_to(PEER, 1500);
+		collect();
+		ck_assert_uint_eq(pk.ip.id, (uint16_t)(last + 1));
+	}
+	desk_know(&d, ip(10, 0, 0, 8));
+	send_to(ip(10, 0, 0, 8), 1500);
+	collect();
+	ck_assert_uint_gt((uint16_t)(pk.ip.id - last + 2000), 4000);
+}
+END_TEST
+
 START_TEST(what_fits_says_that_it_must_not_be_cut)
 {
 	ck_assert_int_eq(send_to(PEER, 1472), 1472);
@@ -205,6 +226,7 @@ int main(void)
 	return run_cases("ip_frag",
 			 CASES(a_large_datagram_leaves_in_fragments,
 			       two_datagrams_to_one_host_are_not_mixed_up,
+			       an_identifier_comes_again_only_after_all_others,
 			       what_fits_says_that_it_must_not_be_cut,
 			       who_wants_no_fragments_is_told_that_it_is_too_large,
 			       to_ourselves_the_largest_arrives,

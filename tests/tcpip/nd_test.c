@@ -134,6 +134,26 @@ START_TEST(a_neighbour_is_asked_for_by_its_group_and_what_waited_goes_when_it_an
 }
 END_TEST
 
+/* RFC 4861 7.2.2: one at least, the newest. */
+START_TEST(forty_eight_packets_wait_and_the_oldest_is_dropped)
+{
+	struct socket *so = socket6(&d, SOCK_DGRAM, 0);
+	struct sock_addr to = name6("2001:db8::9", 53);
+	struct nd_msg m = advertisement("2001:db8::9", 9, ND_NA_SOLICITED | ND_NA_OVERRIDE);
+
+	for (char c = 0; c < 52; c++)
+		ck_assert_int_eq(desk_send(&d, so, &c, 1, &to), 1);
+	desk_drop_sent(&d, 0);
+	desk6_nd(&d, 9, "2001:db8::9", us, &m);
+	for (char c = 4; c < 52; c++) {
+		ck_assert(desk6_sent(&d, &pk));
+		ck_assert_int_eq(pk.l4[8], c);
+	}
+	ck_assert(!desk6_sent(&d, &pk));
+	ck_assert_uint_eq(desk_count(&d, "NeighQueueDrops"), 4);
+}
+END_TEST
+
 START_TEST(nobody_there_is_told_to_the_sender_after_three_questions)
 {
 	struct socket *so = socket6(&d, SOCK_DGRAM, 0);
@@ -287,6 +307,7 @@ int main(void)
 		      who_asks_from_another_net_is_answered_by_way_of_his_mac_and_not_remembered,
 		      a_probe_for_our_address_is_answered_to_all,
 		      a_neighbour_is_asked_for_by_its_group_and_what_waited_goes_when_it_answers,
+		      forty_eight_packets_wait_and_the_oldest_is_dropped,
 		      nobody_there_is_told_to_the_sender_after_three_questions,
 		      an_advertisement_nobody_asked_for_makes_no_entry,
 		      an_advertisement_changes_what_its_flags_let_it_change,

@@ -84,6 +84,62 @@ START_TEST(the_syn_ack_answers_only_what_was_offered)
 }
 END_TEST
 
+/* RFC 9293 3.9.1.1, MUST-44 and 45. */
+START_TEST(segments_leave_from_the_connections_own_address)
+{
+	struct ip_addr more = {AF_INET, 24, {10, 0, 0, 2}};
+	struct socket *so;
+	struct packet pk;
+	uint32_t i;
+
+	ck_assert_int_eq(stack_addr_add(d.st, &d.port[0].port, &more), 0);
+	for (i = 1; i <= 2; i++) {
+		so = desk_socket(&d, SOCK_STREAM, 0);
+		if (i == 2)
+			ck_assert_int_eq(desk_bind(so, ip(10, 0, 0, 2), 0), 0);
+		ck_assert_int_eq(desk_connect(so, ip(10, 0, 0, 9), 4000), -EINPROGRESS);
+		desk_flush(&d);
+		ck_assert(desk_sent(&d, 0, &pk));
+		ck_assert_uint_eq(pk.ip.src, ip(10, 0, 0, i));
+		ck_assert_uint_eq(so->local_ip, ip(10, 0, 0, i));
+	}
+	peer_connected(&p);
+	ck_assert_int_eq(peer_write(&p, 10), 10);
+	ck_assert(desk_sent(&d, 0, &pk));
+	ck_assert_uint_eq(pk.ip.src, p.so->local_ip);
+}
+END_TEST
+
+/* RFC 7323 2.2. */
+START_TEST(the_window_of_a_syn_is_not_scaled)
+{
+	struct segment s;
+	uint32_t sent = 0;
+
+	p.window = 1000;
+	peer_connected(&p);
+	ck_assert_uint_eq(p.so->tcp->snd_wscale, 7);
+	ck_assert_uint_eq(p.so->tcp->snd_wnd, 1000);
+	ck_assert_int_eq(peer_write(&p, 4000), 4000);
+	while (peer_got(&p, &s))
+		sent += s.len;
+	ck_assert_uint_gt(sent, 0);
+	ck_assert_uint_le(sent, 1000);
+	peer_send(&p, A, 1, 1 + sent, 0);
+	ck_assert_uint_eq(p.so->tcp->snd_wnd, 128000);
+	while (peer_got(&p, &s))
+		sent += s.len;
+	ck_assert_uint_gt(sent, 3000);
+	p.port++;
+	p.stack_port = 80;
+	peer_listener(&p, 1);
+	peer_send(&p, TCP_SYN, 0, 0, 0);
+	(void)peer_get(&p);
+	ck_assert_uint_eq(tcp_lookup(d.st, ip(10, 0, 0, 1), 80, ip(10, 0, 0, 9), p.port)->snd_wnd,
+			  1000);
+}
+END_TEST
+
 START_TEST(connecting_is_told_once_and_then_is_connected)
 {
 	peer_connected(&p);
@@ -388,6 +444,8 @@ int main(void)
 		CASES(a_segment_for_nobody_is_answered_with_a_reset_it_believes,
 		      a_damaged_segment_is_dropped, the_syn_offers_what_linux_offers,
 		      the_syn_ack_answers_only_what_was_offered,
+		      segments_leave_from_the_connections_own_address,
+		      the_window_of_a_syn_is_not_scaled,
 		      connecting_is_told_once_and_then_is_connected,
 		      a_reset_answers_a_connection_attempt_with_refused, both_may_open_at_once,
 		      only_the_exact_number_resets, in_syn_received_only_the_exact_number_resets,

@@ -300,6 +300,46 @@ START_TEST(chosen_ports_are_in_linux_range_and_differ)
 }
 END_TEST
 
+static uint16_t port_to(uint32_t addr, uint16_t port)
+{
+	struct socket *so = desk_socket(&d, SOCK_STREAM, 0);
+
+	ck_assert_int_eq(desk_connect(so, addr, port), -EINPROGRESS);
+	return so->local_port;
+}
+
+static unsigned steps(uint16_t from, uint16_t to)
+{
+	unsigned n = TCP_PORT_LAST - TCP_PORT_FIRST + 1;
+
+	return (to + n - from) % n;
+}
+
+/* RFC 6056 3.3.3. A counter alone tells everybody the next, chance alone soon uses one again. */
+START_TEST(ports_to_one_peer_follow_each_other_and_tell_nothing_of_anothers)
+{
+	uint16_t last = port_to(ip(10, 0, 0, 9), 1), next;
+	unsigned near = 0, same = 0, i, jump[8];
+
+	for (i = 0; i < 8; i++, last = next) {
+		next = port_to(ip(10, 0, 0, 9), 1);
+		ck_assert_uint_eq(steps(last, next), 1);
+	}
+	for (i = 0; i < 8; i++, last = next) {
+		next = port_to(ip(10, 0, 0, 9 + i % 2), (uint16_t)(2 + i));
+		jump[i] = steps(last, next);
+		near += jump[i] < 50;
+	}
+	ck_assert_uint_le(near, 1);
+	d.st->secret[0] ^= 1; /* another host's ports */
+	for (i = 0; i < 8; i++, last = next) {
+		next = port_to(ip(10, 0, 0, 9 + i % 2), (uint16_t)(2 + i));
+		same += jump[i] == steps(last, next);
+	}
+	ck_assert_uint_le(same, 1);
+}
+END_TEST
+
 START_TEST(the_backlog_bounds_both_queues)
 {
 	struct sock_addr from;
@@ -656,7 +696,9 @@ int main(void)
 		      a_server_restarts_over_time_wait_with_reuseaddr,
 		      a_chosen_port_is_shared_with_nobody, an_address_may_be_bound_without_a_port,
 		      an_address_bound_without_a_port_is_kept_for_the_next_attempt,
-		      chosen_ports_are_in_linux_range_and_differ, the_backlog_bounds_both_queues,
+		      chosen_ports_are_in_linux_range_and_differ,
+		      ports_to_one_peer_follow_each_other_and_tell_nothing_of_anothers,
+		      the_backlog_bounds_both_queues,
 		      a_flood_of_syns_costs_no_more_than_the_backlog,
 		      closing_a_listener_resets_who_was_not_accepted,
 		      closing_with_unread_data_resets, closing_without_lingering_resets,
