@@ -98,7 +98,7 @@ static void measure_handshake(struct tcp_pcb *pcb, const struct tcp_seg *seg)
 
 	if (!pcb->snd_time) /* a cookie came back: nobody knows when it was sent */
 		return;
-	if (!pcb->syn_tries) {
+	if (!pcb->total_retrans) {
 		uint32_t us = (uint32_t)((pcb->st->now - pcb->snd_time) / TCP_US);
 
 		pcb->min_rtt_us = us ? us : 1;
@@ -231,18 +231,31 @@ static void data_in(struct tcp_pcb *pcb, struct tcp_seg *seg)
 		tcp_wake_later(pcb);
 }
 
+/* In SYN-RECEIVED the peer's SYN again: it lacks our SYN-ACK. As in Linux that is no try of ours,
+ * but the time of the next begins anew, else it would follow at once. Limited as RFC 5961 7 wants
+ * it. */
+static void syn_again(struct tcp_pcb *pcb)
+{
+	uint64_t now = pcb->st->now;
+
+	if (pcb->oow_ack_at && now - pcb->oow_ack_at < TCP_OOW_ACK_GAP)
+		return;
+	pcb->oow_ack_at = now;
+	if (tcp_send_syn(pcb) < 0)
+		return;
+	pcb->total_retrans++;
+	COUNT(pcb->st, TcpRetransSegs);
+	tcp_rexmit_arm(pcb, TCP_T_RTO, tcp_rto_ns(pcb));
+}
+
 /* 3.10.7.4: SYN-RECEIVED and the states after it. */
 static void synced_in(struct tcp_pcb *pcb, struct tcp_seg *seg)
 {
 	uint8_t flags = seg->h.flags;
 
-	/* The peer's SYN again: it lacks our SYN-ACK. */
 	if (pcb->state == TCPS_SYN_RCVD && (flags & TCP_SYN) && seg->seq == pcb->irs &&
 	    !(flags & (TCP_RST | TCP_ACK))) {
-		if (pcb->st->now - pcb->oow_ack_at >= TCP_OOW_ACK_GAP || !pcb->oow_ack_at) {
-			pcb->oow_ack_at = pcb->st->now;
-			(void)tcp_send_syn(pcb);
-		}
+		syn_again(pcb);
 		return;
 	}
 	if (!acceptable(pcb, seg))

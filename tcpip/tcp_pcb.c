@@ -100,8 +100,8 @@ void tcp_established(struct tcp_pcb *pcb)
 	tcp_mtu_start(pcb);
 	tcp_sync_mss(pcb);
 	/* A lost SYN says as much about the path as a lost segment (RFC 5681 3.1). */
-	pcb->cwnd = pcb->syn_tries ? 1 : TCP_IW;
-	if (!pcb->srtt_us && pcb->syn_tries)
+	pcb->cwnd = pcb->total_retrans ? 1 : TCP_IW;
+	if (!pcb->srtt_us && pcb->total_retrans)
 		pcb->rto_us = 3000000; /* RFC 6298 5.7 */
 	pcb->cc->init(pcb);
 	pcb->quick_acks = 16;

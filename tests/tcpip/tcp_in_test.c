@@ -140,6 +140,50 @@ START_TEST(the_window_of_a_syn_is_not_scaled)
 }
 END_TEST
 
+START_TEST(the_syn_again_brings_the_syn_ack_again_and_its_time_begins_anew)
+{
+	peer_listener(&p, 5);
+	peer_send(&p, TCP_SYN, 0, 0, 0);
+	peer_expect(&p, TCP_SYN | A, 0, 1, 0);
+	desk_pass(&d, 900 * MS_NS);
+	peer_send(&p, TCP_SYN, 0, 0, 0);
+	peer_expect(&p, TCP_SYN | A, 0, 1, 0);
+	desk_pass(&d, 400 * MS_NS);
+	peer_send(&p, TCP_SYN, 0, 0, 0); /* too soon, for an answer and for the time */
+	desk_pass(&d, 590 * MS_NS);
+	peer_quiet(&p);
+	desk_pass(&d, 20 * MS_NS);
+	peer_expect(&p, TCP_SYN | A, 0, 1, 0);
+	peer_send(&p, TCP_SYN, 0, 0, 0);
+	peer_expect(&p, TCP_SYN | A, 0, 1, 0);
+	desk_pass(&d, 1990 * MS_NS); /* the answer took no step of the backoff, nor gave one back */
+	peer_quiet(&p);
+	desk_pass(&d, 20 * MS_NS);
+	peer_expect(&p, TCP_SYN | A, 0, 1, 0);
+}
+END_TEST
+
+/* Whose answer the ACK is, nobody knows: RFC 6298 3 and 5.7, RFC 5681 3.1. */
+START_TEST(a_handshake_whose_syn_came_again_measures_nothing)
+{
+	struct sock_addr from;
+	struct tcp_info_abi i;
+
+	peer_listener(&p, 5);
+	peer_send(&p, TCP_SYN, 0, 0, 0);
+	desk_pass(&d, 900 * MS_NS);
+	peer_send(&p, TCP_SYN, 0, 0, 0);
+	ck_assert_uint_eq(peer_drain(&p), 2);
+	peer_send(&p, A, 1, 1, 0);
+	ck_assert_int_eq(sock_accept(p.listener, &p.so, &from), 0);
+	i = peer_info(&p);
+	ck_assert_uint_eq(i.rtt, 0);
+	ck_assert_uint_eq(i.rto, 3000000);
+	ck_assert_uint_eq(i.snd_cwnd, 1);
+	ck_assert_uint_eq(i.total_retrans, 1);
+}
+END_TEST
+
 START_TEST(connecting_is_told_once_and_then_is_connected)
 {
 	peer_connected(&p);
@@ -446,6 +490,8 @@ int main(void)
 		      the_syn_ack_answers_only_what_was_offered,
 		      segments_leave_from_the_connections_own_address,
 		      the_window_of_a_syn_is_not_scaled,
+		      the_syn_again_brings_the_syn_ack_again_and_its_time_begins_anew,
+		      a_handshake_whose_syn_came_again_measures_nothing,
 		      connecting_is_told_once_and_then_is_connected,
 		      a_reset_answers_a_connection_attempt_with_refused, both_may_open_at_once,
 		      only_the_exact_number_resets, in_syn_received_only_the_exact_number_resets,
