@@ -265,7 +265,8 @@ static bool may_answer(struct stack *st, const struct pktbuf *p, const struct ip
 	return type == ICMP4_ECHO || type == ICMP4_ECHO_REPLY;
 }
 
-void icmp_error(struct stack *st, struct pktbuf *p, uint8_t type, uint8_t code, uint32_t rest)
+void icmp_error(struct stack *st, struct port *port, struct pktbuf *p, uint8_t type, uint8_t code,
+		uint32_t rest)
 {
 	struct icmp_hdr h = {.type = type, .code = code, .rest = rest};
 	struct ip4_args args = {.protocol = IPPROTO_ICMP};
@@ -275,9 +276,9 @@ void icmp_error(struct stack *st, struct pktbuf *p, uint8_t type, uint8_t code, 
 
 	if (pktbuf_data(p)[0] >> 4 == 6) { /* the two that are asked for in common code */
 		if (type == ICMP4_TIME_EXCEEDED)
-			icmp6_error(st, p, ICMP6_TIME, ICMP4_REASS_TIME, 0);
+			icmp6_error(st, port, p, ICMP6_TIME, ICMP4_REASS_TIME, 0);
 		else
-			icmp6_error(st, p, ICMP6_UNREACH, ICMP6_NO_PORT, 0);
+			icmp6_error(st, port, p, ICMP6_UNREACH, ICMP6_NO_PORT, 0);
 		return;
 	}
 	if (ip4_parse(&ip, pktbuf_data(p), pktbuf_total(p)) < 0 || !may_answer(st, p, &ip))

@@ -205,7 +205,9 @@ static bool may_answer(const struct pktbuf *p, const struct ip6_hdr *h, uint8_t 
 	return about >= 128 && about != ICMP6_REDIRECT;
 }
 
-void icmp6_error(struct stack *st, struct pktbuf *p, uint8_t type, uint8_t code, uint32_t rest)
+/* The answer to who has an address of a link alone goes out on that link. */
+void icmp6_error(struct stack *st, struct port *port, struct pktbuf *p, uint8_t type, uint8_t code,
+		 uint32_t rest)
 {
 	struct icmp_hdr m = {.type = type, .code = code, .rest = rest};
 	struct ip4_args args = {.protocol = IP6_ICMP};
@@ -214,11 +216,12 @@ void icmp6_error(struct stack *st, struct pktbuf *p, uint8_t type, uint8_t code,
 	struct pktbuf *e;
 	uint16_t quote = p->len;
 
-	if (ip6_parse_quoted(&h, pktbuf_data(p), p->len) < 0 || !may_answer(p, &h, type, code))
+	if (!port || ip6_parse_quoted(&h, pktbuf_data(p), p->len) < 0 ||
+	    !may_answer(p, &h, type, code))
 		return;
-	own = addr6_find(st, NULL, h.dst);
+	own = addr6_find(st, port, h.dst);
 	args.src = own && own->state == IP6_VALID ? own->ip : 0;
-	args.dst = ip6_handle(st, h.src, ip6_scope(h.src, own ? own->port : ip6_only_port(st)));
+	args.dst = ip6_handle(st, h.src, ip6_scope(h.src, port));
 	if (!args.dst || !icmp_may_send(st, args.dst))
 		return;
 	e = pktbuf_alloc(st->pool);

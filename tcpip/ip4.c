@@ -158,7 +158,7 @@ static void deliver(struct stack *st, struct port *port, struct pktbuf *p, const
 	if (ip->protocol != IPPROTO_TCP) {
 		COUNT(st, IpInUnknownProtos);
 		pktbuf_push(p, ip->hdr_len);
-		icmp_error(st, p, ICMP4_DEST_UNREACH, ICMP4_PROT_UNREACH, 0);
+		icmp_error(st, port, p, ICMP4_DEST_UNREACH, ICMP4_PROT_UNREACH, 0);
 	}
 	pktbuf_free(p);
 }

@@ -110,7 +110,7 @@ static bool l4_checksum_ok(struct stack *st, const struct incoming *in)
 static void problem(struct stack *st, const struct incoming *in, uint8_t code, uint32_t at)
 {
 	COUNT(st, Ip6InHdrErrors);
-	icmp6_error(st, in->p, ICMP6_PARAM, code, at);
+	icmp6_error(st, in->port, in->p, ICMP6_PARAM, code, at);
 	pktbuf_free(in->p);
 }
 

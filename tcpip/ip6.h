@@ -154,10 +154,12 @@ void ip6_send(struct stack *st, struct port *port, struct pktbuf *p, const struc
 uint16_t ip6_mtu(struct stack *st, uint32_t dst);
 
 /* icmp6.c: takes over p (data at the ICMPv6 header); `h` the header it came under, `ip` the same as
- * the transports see it. icmp6_error: data at the IPv6 header. */
+ * the transports see it. icmp6_error: data at the IPv6 header; port: that it came in on, NULL: not
+ * known any more, and there is no answer. */
 void icmp6_in(struct stack *st, struct port *port, struct pktbuf *p, const struct ip6_hdr *h,
 	      const struct ip4_hdr *ip);
-void icmp6_error(struct stack *st, struct pktbuf *p, uint8_t type, uint8_t code, uint32_t rest);
+void icmp6_error(struct stack *st, struct port *port, struct pktbuf *p, uint8_t type, uint8_t code,
+		 uint32_t rest);
 void icmp6_local_error(struct stack *st, struct pktbuf *p, uint8_t type, uint8_t code);
 
 /* nd.c */

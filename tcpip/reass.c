@@ -95,20 +95,31 @@ static void drop(struct stack *st, struct datagram *d)
 		pktbuf_free(p);
 }
 
+/* The port that it came in on: IPv6's strict host model knows it by the address. NULL: it went away
+ * meanwhile; or an IPv4 address, where nobody asks. */
+static struct port *port_of(struct stack *st, const struct datagram *d)
+{
+	const struct ip6_addr *own = ip_is6(d->dst) ? addr6_of(st, d->dst) : NULL;
+
+	return own ? own->port : NULL;
+}
+
 /* RFC 1122 3.3.2, RFC 8200 4.5: the sender hears it if the first fragment is there to be quoted. */
 static void expired(struct stack *st, struct timer *timer)
 {
 	struct reass_table *t = st->reass;
+	struct port *port;
 	struct pktbuf *p;
 
 	(void)timer;
 	while (t->oldest && t->oldest->expires <= st->now) {
 		COUNT_FOR(st, t->oldest->src, Timeout);
 		COUNT_FOR(st, t->oldest->src, Fails);
+		port = port_of(st, t->oldest);
 		p = forget(st, t->oldest);
 		if (p->frag.start == 0) {
 			pktbuf_push(p, (uint16_t)(p->off - p->l3_off));
-			icmp_error(st, p, ICMP4_TIME_EXCEEDED, ICMP4_REASS_TIME, 0);
+			icmp_error(st, port, p, ICMP4_TIME_EXCEEDED, ICMP4_REASS_TIME, 0);
 		}
 		pktbuf_free(p);
 	}

@@ -524,10 +524,11 @@ const struct pool *reass_pool(const struct stack *st);
 uint64_t csum_packet(uint64_t sum, const struct pktbuf *p);
 
 /* icmp.c: icmp_in takes over p. icmp_error answers a bad packet p (data at its IP header), does
- * not take it over, obeys RFC 1122 3.2.2 (never about errors, broadcasts, fragments) and a limit.
- */
+ * not take it over, obeys RFC 1122 3.2.2 (never about errors, broadcasts, fragments) and a limit;
+ * port: icmp6_error's. */
 void icmp_in(struct stack *st, struct port *port, struct pktbuf *p, const struct ip4_hdr *ip);
-void icmp_error(struct stack *st, struct pktbuf *p, uint8_t type, uint8_t code, uint32_t rest);
+void icmp_error(struct stack *st, struct port *port, struct pktbuf *p, uint8_t type, uint8_t code,
+		uint32_t rest);
 /* That limit: may `dst`, an address or a handle, be sent an error now? False is counted. */
 bool icmp_may_send(struct stack *st, uint32_t dst);
 /* As if the net had answered packet p of ours (data at its IP header) with this error. */

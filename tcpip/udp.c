@@ -378,11 +378,11 @@ static void deliver_all(struct stack *st, struct port *port, const struct flow *
 		pktbuf_free(p);
 }
 
-static void no_port(struct stack *st, struct pktbuf *p)
+static void no_port(struct stack *st, struct port *port, struct pktbuf *p)
 {
 	COUNT(st, UdpNoPorts);
 	pktbuf_push(p, (uint16_t)(p->off - p->l3_off));
-	icmp_error(st, p, ICMP4_DEST_UNREACH, ICMP4_PORT_UNREACH, 0);
+	icmp_error(st, port, p, ICMP4_DEST_UNREACH, ICMP4_PORT_UNREACH, 0);
 	pktbuf_free(p);
 }
 
@@ -412,7 +412,7 @@ void udp_in(struct stack *st, struct port *port, struct pktbuf *p, const struct 
 	if (!broadcast)
 		so = lookup(st, &f);
 	if (!so && !broadcast) {
-		no_port(st, p);
+		no_port(st, port, p);
 		return;
 	}
 	note_names(p, ip, h.sport, h.dport);

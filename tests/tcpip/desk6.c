@@ -70,7 +70,8 @@ static void put_checksum(const struct ip6_hdr *h, uint8_t *l4, size_t len)
 	memcpy(l4 + at, &sum, 2);
 }
 
-void desk6_packet(struct desk *d, uint8_t n, const struct ip6_hdr *h, const void *l4, size_t len)
+void desk6_packet_on(struct desk *d, unsigned port, uint8_t n, const struct ip6_hdr *h,
+		     const void *l4, size_t len)
 {
 	uint8_t frame[TEST_FRAME_MAX] = {0};
 	struct eth_hdr e = {.type = ETH_TYPE_IP6};
@@ -80,7 +81,7 @@ void desk6_packet(struct desk *d, uint8_t n, const struct ip6_hdr *h, const void
 	if (h->dst[0] == 0xff)
 		ip6_group_mac(e.dst, h->dst);
 	else
-		memcpy(e.dst, d->port[0].port.mac, 6);
+		memcpy(e.dst, d->port[port].port.mac, 6);
 	out.payload_len = (uint16_t)len;
 	if (out.hop_limit == 0)
 		out.hop_limit = 64;
@@ -88,7 +89,12 @@ void desk6_packet(struct desk *d, uint8_t n, const struct ip6_hdr *h, const void
 	ip6_build(frame + ETH_HDR_LEN, &out);
 	memcpy(frame + ETH_HDR_LEN + IP6_HDR_LEN, l4, len);
 	put_checksum(&out, frame + ETH_HDR_LEN + IP6_HDR_LEN, len);
-	desk_frame(d, 0, frame, ETH_HDR_LEN + IP6_HDR_LEN + len);
+	desk_frame(d, port, frame, ETH_HDR_LEN + IP6_HDR_LEN + len);
+}
+
+void desk6_packet(struct desk *d, uint8_t n, const struct ip6_hdr *h, const void *l4, size_t len)
+{
+	desk6_packet_on(d, 0, n, h, l4, len);
 }
 
 void desk6_nd(struct desk *d, uint8_t n, const char *src, const uint8_t dst[16],
@@ -131,9 +137,9 @@ void desk6_udp(struct desk *d, uint8_t n, const char *src, uint16_t sport, const
 	desk6_packet(d, n, &h, l4, u.len);
 }
 
-bool desk6_sent(struct desk *d, struct packet6 *pk)
+bool desk6_sent_on(struct desk *d, unsigned port, struct packet6 *pk)
 {
-	const struct test_frame *f = test_port_sent(&d->port[0]);
+	const struct test_frame *f = test_port_sent(&d->port[port]);
 	uint64_t pseudo;
 
 	memset(pk, 0, sizeof(*pk));
@@ -154,6 +160,11 @@ bool desk6_sent(struct desk *d, struct packet6 *pk)
 		(void)nd_parse(&pk->nd, pk->l4, pk->l4_len);
 	}
 	return true;
+}
+
+bool desk6_sent(struct desk *d, struct packet6 *pk)
+{
+	return desk6_sent_on(d, 0, pk);
 }
 
 struct sock_addr name6(const char *text, uint16_t port)

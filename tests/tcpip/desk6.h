@@ -29,6 +29,8 @@ void link_local(struct desk *d, uint8_t out[16]); /* the stack's */
 int desk6_addr(struct desk *d, const char *text, uint8_t prefix);
 /* From neighbour n; h: next, src, dst, hop_limit (0: 64); checksum of what has one is made. */
 void desk6_packet(struct desk *d, uint8_t n, const struct ip6_hdr *h, const void *l4, size_t len);
+void desk6_packet_on(struct desk *d, unsigned port, uint8_t n, const struct ip6_hdr *h,
+		     const void *l4, size_t len);
 /* To the stack's 2001:db8::1 or, where `dst` says so, elsewhere. */
 void desk6_nd(struct desk *d, uint8_t n, const char *src, const uint8_t dst[16],
 	      const struct nd_msg *m);
@@ -36,6 +38,7 @@ void desk6_know(struct desk *d, uint8_t n); /* 2001:db8::n need not be asked for
 void desk6_udp(struct desk *d, uint8_t n, const char *src, uint16_t sport, const char *dst,
 	       uint16_t dport, const void *data, size_t len);
 bool desk6_sent(struct desk *d, struct packet6 *pk);
+bool desk6_sent_on(struct desk *d, unsigned port, struct packet6 *pk);
 struct sock_addr name6(const char *text, uint16_t port);
 struct socket *socket6(struct desk *d, int type, int protocol);
 

@@ -129,6 +129,75 @@ START_TEST(an_error_is_not_answered)
 }
 END_TEST
 
+/* Port 1 has IPv6 as well, and fe80::1 like port 0. */
+static void second_port(void)
+{
+	struct stack_ip6_conf conf = {.accept_ra = false};
+	struct ip_addr a = {.family = AF_INET6, .prefix = 64};
+
+	ip6(a.bytes, "fe80::1");
+	ck_assert_int_eq(stack_addr_add(d.st, &d.port[0].port, &a), 0);
+	ck_assert_int_eq(stack_ip6_up(d.st, &d.port[1].port, &conf), 0);
+	ck_assert_int_eq(stack_addr_add(d.st, &d.port[1].port, &a), 0);
+	desk_pass(&d, 20 * SEC_NS);
+	desk_drop_sent(&d, 0);
+	desk_drop_sent(&d, 1);
+}
+
+/* fe80::9, at port 1, is asked for its MAC, and tells it; what waited for that is in pk. */
+static void answer_of_port_1(void)
+{
+	struct nd_msg m = {.type = ICMP6_NA, .flags = ND_NA_SOLICITED, .has_tlla = true};
+	struct ip6_hdr h = {.next = IP6_ICMP, .hop_limit = 255};
+	uint8_t l4[64];
+
+	ck_assert(!desk6_sent(&d, &pk));
+	ck_assert(desk6_sent_on(&d, 1, &pk));
+	ck_assert_uint_eq(pk.icmp.type, ICMP6_NS);
+	ip6(h.src, "fe80::9");
+	ck_assert_mem_eq(pk.nd.target, h.src, 16);
+	memcpy(h.dst, pk.ip.src, 16);
+	memcpy(m.target, h.src, 16);
+	mac6(m.tlla, 9);
+	desk6_packet_on(&d, 1, 9, &h, l4, nd_build(l4, &m));
+	ck_assert(!desk6_sent(&d, &pk));
+	ck_assert(desk6_sent_on(&d, 1, &pk));
+	ck_assert_mem_eq(pk.ip.dst, h.src, 16);
+}
+
+/* RFC 4443 2.4 e 3: of all that is sent to many, such an option alone is answered. */
+START_TEST(an_error_about_what_came_to_a_group_goes_out_by_the_port_it_came_in_by)
+{
+	struct ip6_hdr h = {.next = IP6_DSTOPTS};
+	uint8_t ext[8] = {IP6_NONE, 0, 0x9e, 4};
+
+	second_port();
+	ip6(h.src, "fe80::9");
+	ip6(h.dst, "ff02::1");
+	desk6_packet_on(&d, 1, 9, &h, ext, sizeof(ext));
+	answer_of_port_1();
+	ck_assert_uint_eq(pk.icmp.type, ICMP6_PARAM);
+	ck_assert_uint_eq(pk.icmp.code, ICMP6_BAD_OPTION);
+	ck_assert(ip6_is_link_local(pk.ip.src));
+}
+END_TEST
+
+START_TEST(an_error_about_an_address_that_two_ports_have_goes_out_by_the_one_it_came_in_by)
+{
+	struct ip6_hdr h = {.next = 200};
+	uint8_t data[8] = {0};
+
+	second_port();
+	ip6(h.src, "fe80::9");
+	ip6(h.dst, "fe80::1");
+	desk6_packet_on(&d, 1, 9, &h, data, sizeof(data));
+	answer_of_port_1();
+	ck_assert_uint_eq(pk.icmp.type, ICMP6_PARAM);
+	ck_assert_uint_eq(pk.icmp.code, ICMP6_BAD_NEXT);
+	ck_assert_mem_eq(pk.ip.src, h.dst, 16);
+}
+END_TEST
+
 /* The packet a socket just sent, sent back in an error. */
 static void return_sent(uint8_t type, uint8_t code, uint32_t rest)
 {
@@ -249,14 +318,17 @@ END_TEST
 
 int main(void)
 {
-	return run_cases("icmp6",
-			 CASES(an_echo_comes_back_as_it_was,
-			       an_echo_to_all_is_answered_from_our_address_and_not_without_limit,
-			       a_closed_port_is_said_and_not_without_limit_nor_to_groups,
-			       ipv4_and_ipv6_share_the_limit_of_all_hosts, an_error_is_not_answered,
-			       an_error_reaches_the_socket_that_it_is_about,
-			       too_big_lowers_the_paths_mtu_for_ten_minutes_and_never_below_1280,
-			       an_echo_socket_asks_and_is_answered_under_its_own_number,
-			       a_wrong_checksum_is_dropped),
-			 setup, teardown);
+	return run_cases(
+		"icmp6",
+		CASES(an_echo_comes_back_as_it_was,
+		      an_echo_to_all_is_answered_from_our_address_and_not_without_limit,
+		      a_closed_port_is_said_and_not_without_limit_nor_to_groups,
+		      ipv4_and_ipv6_share_the_limit_of_all_hosts, an_error_is_not_answered,
+		      an_error_about_what_came_to_a_group_goes_out_by_the_port_it_came_in_by,
+		      an_error_about_an_address_that_two_ports_have_goes_out_by_the_one_it_came_in_by,
+		      an_error_reaches_the_socket_that_it_is_about,
+		      too_big_lowers_the_paths_mtu_for_ten_minutes_and_never_below_1280,
+		      an_echo_socket_asks_and_is_answered_under_its_own_number,
+		      a_wrong_checksum_is_dropped),
+		setup, teardown);
 }
