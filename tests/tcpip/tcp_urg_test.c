@@ -137,6 +137,55 @@ START_TEST(it_may_be_announced_before_it_comes)
 }
 END_TEST
 
+START_TEST(out_of_order_it_is_here_as_soon_as_it_comes)
+{
+	uint8_t b;
+
+	send_urgent(11, 20, 20);
+	ck_assert(sock_events(p.so) & POLLPRI);
+	ck_assert_int_eq(get(MSG_OOB, 1, &b), 1);
+	ck_assert_uint_eq(b, 30);
+	ck_assert_int_eq(get(0, 100, &b), -EAGAIN);
+	peer_send(&p, A, 1, 1, 10);
+	ck_assert_int_eq(get(0, 100, &b), 29);
+	ck_assert_int_eq(get(0, 100, &b), -EAGAIN); /* it is not in the stream */
+}
+END_TEST
+
+/* Linux looks into each segment as it comes, and not into what waits for a gap to close: the byte
+ * is a mark then, which MSG_OOB does not get. No sender leaves the pointer out of the segment that
+ * the byte is in. */
+START_TEST(announced_when_it_waits_already_it_is_but_a_mark)
+{
+	uint8_t b;
+
+	peer_send(&p, A, 11, 1, 20);
+	send_urgent(1, 10, 30);
+	ck_assert_int_eq(get(MSG_OOB, 1, &b), -EAGAIN);
+	ck_assert_int_eq(get(0, 100, &b), 29);
+	ck_assert(sock_at_mark(p.so));
+	ck_assert_int_eq(get(0, 100, &b), -EAGAIN);
+	peer_send(&p, A, 31, 1, 10);
+	ck_assert_int_eq(get(0, 100, &b), 10);
+	ck_assert_uint_eq(b, 31);
+	ck_assert_int_eq(get(MSG_OOB, 1, &b), -EINVAL);
+}
+END_TEST
+
+/* Its sender lacked the ACK: the second time it is looked into like any other. */
+START_TEST(announced_when_it_waits_already_it_is_here_when_it_comes_again)
+{
+	uint8_t b;
+
+	peer_send(&p, A, 11, 1, 20);
+	send_urgent(5, 2, 26);
+	ck_assert_int_eq(get(MSG_OOB, 1, &b), -EAGAIN);
+	send_urgent(11, 20, 20);
+	ck_assert_int_eq(get(MSG_OOB, 1, &b), 1);
+	ck_assert_uint_eq(b, 30);
+}
+END_TEST
+
 START_TEST(alone_it_leaves_nothing_to_read)
 {
 	uint8_t b;
@@ -359,6 +408,9 @@ int main(void)
 		CASES(one_byte_is_taken_out_of_the_stream,
 		      without_room_it_is_taken_and_goes_nowhere, inline_it_stays_where_it_was,
 		      the_mark_is_where_the_byte_was, it_may_be_announced_before_it_comes,
+		      out_of_order_it_is_here_as_soon_as_it_comes,
+		      announced_when_it_waits_already_it_is_but_a_mark,
+		      announced_when_it_waits_already_it_is_here_when_it_comes_again,
 		      alone_it_leaves_nothing_to_read, a_newer_one_replaces_it,
 		      with_an_ack_of_what_was_never_sent_it_is_nobodys,
 		      it_may_come_with_the_ack_that_ends_the_handshake,
