@@ -2,7 +2,7 @@
 /*
  * upcall/service_calls.c and sandbox/ext.c over a fake stack: what a hostile caller may say about
  * the blocks of a service call, and what a service may rely on. The test stands for the kernel
- * module, as in calls_test.c.
+ * module, as in caller.h.
  */
 #include <check.h>
 #include <errno.h>
