@@ -14,12 +14,14 @@
 #ifndef SANDWIRE_H
 #define SANDWIRE_H
 
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/irq_work.h>
 #include <linux/mmu_notifier.h>
 #include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/task_stack.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 #include <linux/xarray.h>
@@ -101,10 +103,62 @@ struct sw_file {
 	wait_queue_head_t wait;
 };
 
+enum sw_act {
+	ACT_QUEUED,	 /* the task work is on its way */
+	ACT_EXIT,	 /* the exit page was written */
+	ACT_FAULT,	 /* the CPU raised a signal */
+	ACT_SURRENDERED, /* no longer in the upcall: unhook and go on */
+	ACT_ADOPT,	 /* begin */
+	ACT_INTERRUPT,	 /* likewise, unless the daemon was told to see to it */
+};
+
+/* Of the thread: whose the upcall is while it is off the CPU. */
+enum sw_place {
+	SW_KEPT,   /* the thread's: it runs, or sleeps where nobody can go on for it */
+	SW_OFF,	   /* the thread's, and `regs` is where it is */
+	SW_STOLEN, /* an orphan, or finished */
+};
+
+struct sw_crossing {
+	refcount_t ref; /* the upcall (running or orphan), its queued task work, a thief */
+	unsigned long acts;
+	bool in, adopting, moved; /* moved: was off the CPU since it began */
+	bool told, again;	  /* of an interrupt: the daemon heard of it; it came once more */
+	bool healed; /* the fault being handled came with the official root: try again */
+
+	/* the upcall; moves to whoever adopts it */
+	struct sw_net *net;
+	u32 ctx; /* net->running[ctx] is this, from ENTER to EXIT or to the adoption */
+	struct sw_client *client;
+	struct pt_regs regs; /* where it begins; where an orphan goes on; at SW_OFF already */
+	struct llist_node orphan;
+	atomic_t place; /* enum sw_place: sched_out and sched_in against steal */
+	u64 off_since;	/* when it first was, since it began or last waited for a lock; 0: never */
+	const struct sw_net_irq *irq; /* whose upcall it is; the thread sees nothing of it */
+	u64 until;		      /* no more of that after this time */
+	unsigned long fault_ip;	      /* of the last page fault: may be in the kernel for it */
+
+	/* the thread that runs it */
+	struct sw_view *view;
+	struct mm_struct *mm;
+	struct file *file; /* keeps the module */
+	sigset_t oldmask, raised;
+	bool ignored[2]; /* SIGSEGV, SIGBUS: what raising them would undo */
+	struct preempt_notifier pn;
+	struct callback_head work;
+	int __user *clear_child_tid;
+	struct robust_list_head __user *robust_list;
+	u32 pkru;
+	struct pt_regs saved; /* from here on written before it is read: not cleared */
+	sw_rseq rseq;
+};
+
 struct sw_stats { /* as in sw_info */
 	u64 enters, exits, orphans, adopted, heals, resyncs, sockets, clients;
 };
 DECLARE_PER_CPU(struct sw_stats, sw_stats);
+/* The crossing of the thread that runs on this CPU, NULL where that is not in an upcall. */
+DECLARE_PER_CPU(struct sw_crossing *, sw_cur);
 
 /* sandwire_main.c */
 extern struct workqueue_struct *sw_wq;
@@ -146,21 +200,61 @@ void sw_wake_drain(struct sw_net *net);
 void sw_wake_all(struct sw_net *net);
 
 /* sandwire_upcall.c */
+extern struct kmem_cache *sw_crossings;
+DECLARE_PER_CPU(struct sw_crossing *, sw_spare);
 bool sw_in_upcall(void);
-bool sw_retry_fault(void);
 long sw_enter(struct file *file, struct sw_client *client, u32 sock_id, u32 slot);
 bool sw_interrupted_upcall(const struct sw_net_irq *irq);
 bool sw_interrupt(struct sw_client *client, struct file *file, const struct sw_net_irq *irq);
 loff_t sw_exit(void);
+void sw_request(struct sw_crossing *t, enum sw_act act);
+bool sw_unfit(void);
+struct sw_crossing *sw_crossing_new(struct file *file, struct sw_net *net, struct sw_view *view,
+				    gfp_t gfp);
+void sw_unhook(struct sw_crossing *t, long rc);
+void sw_crossing_leave(struct sw_crossing *t);
+void sw_crossing_put(struct sw_crossing *t);
+
+/* sandwire_watch.c */
+extern struct preempt_ops sw_sched_ops;
+bool sw_retry_fault(void);
+int sw_upcall_init(void);
+void sw_upcall_exit(void);
+
+/* sandwire_orphan.c */
+bool sw_copy_failed(struct sw_crossing *t, struct pt_regs *regs);
+void sw_orphan_push(struct sw_crossing *t);
+void sw_orphan_make(struct sw_crossing *t);
+void sw_abandon(struct sw_crossing *t);
 long sw_yield(unsigned long owner);
 long sw_adopt(struct file *file, struct sw_net *net, unsigned long owner);
 void sw_orphans_drop(struct sw_net *net);
-int sw_upcall_init(void);
-void sw_upcall_exit(void);
 
 /* sandwire_irq.c */
 long sw_irq_add(struct sw_net *net, const struct sw_net_irq __user *arg);
 void sw_irqs_remove(struct sw_net *net);
 long sw_quiet(struct sw_client *client, unsigned long how);
+
+static inline void sw_notifier_remove(struct sw_crossing *t)
+{
+	preempt_disable();
+	preempt_notifier_unregister(&t->pn);
+	preempt_enable();
+}
+
+/* The interrupt is the daemon's, or its too. No locks, no waking: see sw_unhook. */
+static inline void sw_tell_daemon(struct sw_crossing *t)
+{
+	if (t->told)
+		return;
+	t->told = true;
+	set_bit(SW_EVENT_IRQ, &t->net->events);
+	irq_work_queue(&t->net->kick);
+}
+
+static inline bool sw_in_copy(const struct sw_crossing *t, unsigned long ip)
+{
+	return ip >= t->net->cfg.copy_start && ip < t->net->cfg.copy_end;
+}
 
 #endif

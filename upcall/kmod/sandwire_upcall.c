@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The upcall: how a thread enters the sandbox, what happens to it meanwhile (page faults, signals,
- * death: the kernel calls probes at tracepoints), and every way in which it can leave.
+ * The upcall: how a thread enters the sandbox, and every way in which it can leave. What the kernel
+ * tells of it meanwhile is in sandwire_watch.c, what others do for it in sandwire_orphan.c.
  *
  *   in   SW_SEEK_ENTER -> sw_enter -> crossing_begin
  *        SW_IOC_NET_ADOPT -> sw_adopt -> (task work) crossing_begin with an orphan's registers
  *        an interrupt -> sw_interrupt -> (task work) crossing_begin, in whoever was interrupted
  *   out  SW_SEEK_EXIT, or a write to the exit page -> crossing_exit
- *        killed -> abandon: the upcall goes on as an orphan
+ *        killed -> sw_abandon: the upcall goes on as an orphan
  *        stopped, traced or frozen -> surrender, in sched_out: an orphan too; the thread finds its
  *        own registers and -EINTR when it runs again
  *        off the CPU while others wait for its lock -> steal: likewise, seen in sched_in
@@ -19,86 +19,28 @@
  */
 #define pr_fmt(fmt) "sandwire: " fmt
 
-#include <linux/file.h>
-#include <linux/hrtimer.h>
-#include <linux/nospec.h>
-#include <linux/sched/task_stack.h>
 #include <linux/task_work.h>
-#include <linux/tracepoint.h>
 #include <asm/special_insns.h>
 #include "sandwire.h"
 
-enum act {
-	ACT_QUEUED,	 /* the task work is on its way */
-	ACT_EXIT,	 /* the exit page was written */
-	ACT_FAULT,	 /* the CPU raised a signal */
-	ACT_SURRENDERED, /* no longer in the upcall: unhook and go on */
-	ACT_ADOPT,	 /* begin */
-	ACT_INTERRUPT,	 /* likewise, unless the daemon was told to see to it */
-};
-
-/* Of the thread: whose the upcall is while it is off the CPU. */
-enum place {
-	KEPT,	/* the thread's: it runs, or sleeps where nobody can go on for it */
-	OFF,	/* the thread's, and `regs` is where it is */
-	STOLEN, /* an orphan, or finished */
-};
-
-#define STEAL_AFTER NSEC_PER_MSEC /* more than a lock is held for, less than a time slice */
-
-struct sw_crossing {
-	refcount_t ref; /* the upcall (running or orphan), its queued task work, a thief */
-	unsigned long acts;
-	bool in, adopting, moved; /* moved: was off the CPU since it began */
-	bool told, again;	  /* of an interrupt: the daemon heard of it; it came once more */
-	bool healed; /* the fault being handled came with the official root: try again */
-
-	/* the upcall; moves to whoever adopts it */
-	struct sw_net *net;
-	u32 ctx; /* net->running[ctx] is this, from ENTER to EXIT or to the adoption */
-	struct sw_client *client;
-	struct pt_regs regs; /* where it begins; where an orphan goes on; at OFF already */
-	struct llist_node orphan;
-	atomic_t place; /* enum place: sched_out and sched_in against steal */
-	u64 off_since;	/* when it first was, since it began or last waited for a lock; 0: never */
-	const struct sw_net_irq *irq; /* whose upcall it is; the thread sees nothing of it */
-	u64 until;		      /* no more of that after this time */
-	unsigned long fault_ip;	      /* of the last page fault: may be in the kernel for it */
-
-	/* the thread that runs it */
-	struct sw_view *view;
-	struct mm_struct *mm;
-	struct file *file; /* keeps the module */
-	sigset_t oldmask, raised;
-	bool ignored[2]; /* SIGSEGV, SIGBUS: what raising them would undo */
-	struct preempt_notifier pn;
-	struct callback_head work;
-	int __user *clear_child_tid;
-	struct robust_list_head __user *robust_list;
-	u32 pkru;
-	struct pt_regs saved; /* from here on written before it is read: not cleared */
-	sw_rseq rseq;
-};
-
-/* The crossing of the thread that runs on this CPU, NULL where that is not in an upcall. */
-static DEFINE_PER_CPU(struct sw_crossing *, sw_cur);
-static DEFINE_PER_CPU(struct sw_crossing *, sw_spare); /* the next one, without the allocator */
-static struct kmem_cache *crossings;
-static sigset_t upcall_mask; /* all but what the CPU raises, and SIGKILL */
-static struct preempt_ops sched_ops;
+DEFINE_PER_CPU(struct sw_crossing *, sw_cur);
+DEFINE_PER_CPU(struct sw_crossing *, sw_spare); /* the next one, without the allocator */
+struct kmem_cache *sw_crossings;
+/* All but what the CPU raises, and SIGKILL. */
+static const sigset_t upcall_mask = {
+	{~(sigmask(SIGKILL) | sigmask(SIGSEGV) | sigmask(SIGBUS) | sigmask(SIGILL) |
+	   sigmask(SIGFPE) | sigmask(SIGTRAP) | sigmask(SIGSYS))}};
 static const int ignorable[] = {SIGSEGV, SIGBUS};
-
-static void crossing_work(struct callback_head *head);
 
 sw_hot bool sw_in_upcall(void)
 {
 	return this_cpu_read(sw_cur);
 }
 
-static sw_hot void crossing_put(struct sw_crossing *t)
+sw_hot void sw_crossing_put(struct sw_crossing *t)
 {
 	if (refcount_dec_and_test(&t->ref) && this_cpu_cmpxchg(sw_spare, NULL, t))
-		kmem_cache_free(crossings, t);
+		kmem_cache_free(sw_crossings, t);
 }
 
 static sw_hot void ctx_free(struct sw_net *net, struct sw_client *client, u32 ctx)
@@ -108,24 +50,12 @@ static sw_hot void ctx_free(struct sw_net *net, struct sw_client *client, u32 ct
 }
 
 /* What a crossing keeps of its client; the net's memory may go with it. */
-static sw_hot void crossing_leave(struct sw_crossing *t)
+sw_hot void sw_crossing_leave(struct sw_crossing *t)
 {
 	ctx_free(t->net, t->client, t->ctx);
 	sw_net_leave(t->net);
 	sw_client_unuse(t->client);
-	crossing_put(t);
-}
-
-/* Has crossing_work run before the thread sees user mode or a signal again; from anywhere. */
-static void request(struct sw_crossing *t, enum act act)
-{
-	set_bit(act, &t->acts);
-	if (test_and_set_bit(ACT_QUEUED, &t->acts))
-		return;
-	refcount_inc(&t->ref);
-	init_task_work(&t->work, crossing_work);
-	if (task_work_add(current, &t->work, TWA_RESUME))
-		refcount_dec(&t->ref); /* exiting: on_exit takes over */
+	sw_crossing_put(t);
 }
 
 /*
@@ -146,8 +76,6 @@ static sw_hot int ctx_alloc(struct sw_net *net, struct sw_client *client, struct
 	atomic_dec(&net->share[client->share]);
 	return -EAGAIN;
 }
-
-/* ---- in and out ---------------------------------------------------------------------------- */
 
 /* A thread's own does not go while it runs. */
 static struct sighand_struct *own_sighand(void)
@@ -202,7 +130,7 @@ static sw_hot void crossing_begin(struct sw_crossing *t)
 	preempt_disable();
 	local_irq_disable(); /* sw_interrupt registers as well */
 	if (!t->irq) {
-		preempt_notifier_init(&t->pn, &sched_ops);
+		preempt_notifier_init(&t->pn, &sw_sched_ops);
 		preempt_notifier_register(&t->pn);
 	}
 	/* The sandbox's pages have protection key 0: an app may have shut that for itself. */
@@ -222,7 +150,7 @@ static sw_hot void crossing_begin(struct sw_crossing *t)
  * The thread has its own registers, root and books again, and rc in rax. Takes no lock;
  * interrupts may be off and the run queue locked.
  */
-static sw_hot void unhook(struct sw_crossing *t, long rc)
+sw_hot void sw_unhook(struct sw_crossing *t, long rc)
 {
 	struct pt_regs *regs = task_pt_regs(current);
 	unsigned long flags;
@@ -246,37 +174,20 @@ static sw_hot void unhook(struct sw_crossing *t, long rc)
 	regs->orig_ax = -1; /* no restart */
 }
 
-static sw_hot void notifier_remove(struct sw_crossing *t)
-{
-	preempt_disable();
-	preempt_notifier_unregister(&t->pn);
-	preempt_enable();
-}
-
-/* The interrupt is the daemon's, or its too. No locks, no waking: see unhook. */
-static void tell_daemon(struct sw_crossing *t)
-{
-	if (t->told)
-		return;
-	t->told = true;
-	set_bit(SW_EVENT_IRQ, &t->net->events);
-	irq_work_queue(&t->net->kick);
-}
-
 /* The upcall is over: in the thread's own context, outside locks. */
 static sw_hot void crossing_end(struct sw_crossing *t, long rc, u64 result)
 {
 	sigset_t unused;
 
-	unhook(t, rc);
-	notifier_remove(t);
+	sw_unhook(t, rc);
+	sw_notifier_remove(t);
 	if (t->again)
-		tell_daemon(t);
+		sw_tell_daemon(t);
 	if (!t->adopting && !t->irq)
 		task_pt_regs(current)->dx = result;
 	set_blocked(&t->oldmask, &unused);
 	fput(t->file);
-	crossing_leave(t);
+	sw_crossing_leave(t);
 }
 
 /* The upcall gets a context, and with it a stack. */
@@ -313,7 +224,7 @@ static sw_hot loff_t crossing_exit(struct sw_crossing *t)
 	if (t->irq && once_more(t, regs))
 		return 0;
 	if (t->irq && regs->r9)
-		tell_daemon(t);
+		sw_tell_daemon(t);
 	atomic_inc(&net->inside);
 	crossing_end(t, rc, regs->r9);
 	this_cpu_inc(sw_stats.exits);
@@ -326,146 +237,6 @@ static sw_hot loff_t crossing_exit(struct sw_crossing *t)
 	return rc;
 }
 
-static bool in_copy(const struct sw_crossing *t, unsigned long ip)
-{
-	return ip >= t->net->cfg.copy_start && ip < t->net->cfg.copy_end;
-}
-
-/* The code that may touch app memory fails with -EFAULT where its caller cannot wait for it. */
-static bool copy_failed(struct sw_crossing *t, struct pt_regs *regs)
-{
-	if (!in_copy(t, regs->ip) || !t->net->cfg.fault_fixup)
-		return false;
-	regs->ip = t->net->cfg.fault_fixup;
-	return true;
-}
-
-static void orphan_push(struct sw_crossing *t)
-{
-	struct sw_net *net = t->client->net;
-
-	this_cpu_inc(sw_stats.orphans);
-	llist_add(&t->orphan, &net->orphans);
-	irq_work_queue(&net->kick);
-}
-
-/*
- * What is left of the upcall becomes an orphan, resumable at the thread's present registers. A
- * system call that was not made yet is made again; a copy from or to app memory fails instead.
- * No locks, no waking: see unhook.
- */
-static void orphan_make(struct sw_crossing *t)
-{
-	t->regs = *task_pt_regs(current);
-	if ((long)t->regs.orig_ax >= 0 && (long)t->regs.ax == -ENOSYS) {
-		t->regs.ip -= 2;
-		t->regs.ax = t->regs.orig_ax;
-	}
-	t->regs.orig_ax = -1;
-	copy_failed(t, &t->regs);
-	if (t->irq)
-		tell_daemon(t);
-	unhook(t, -EINTR);
-}
-
-/* The thread dies; its upcall goes on without it. */
-static void abandon(struct sw_crossing *t)
-{
-	struct file *file = t->file;
-
-	orphan_make(t);
-	notifier_remove(t);
-	orphan_push(t); /* t may be gone from here on */
-	fput(file);
-}
-
-static void crossing_sched_out(struct preempt_notifier *pn, struct task_struct *next)
-{
-	struct sw_crossing *t = container_of(pn, struct sw_crossing, pn);
-	struct pt_regs *regs = task_pt_regs(current);
-
-	if (t->irq) /* nobody knows when this thread goes on */
-		tell_daemon(t);
-	if (!t->in)
-		return;
-	t->moved = true;
-	if (READ_ONCE(current->__state) & (__TASK_STOPPED | __TASK_TRACED) || current->frozen) {
-		/* It stops for an unknown time: surrender. The run queue is locked. */
-		refcount_inc(&t->ref); /* for crossing_work; the other goes with the orphan */
-		orphan_make(t);
-		request(t, ACT_SURRENDERED);
-		orphan_push(t);
-		return;
-	}
-	sw_view_close(t->view, t->mm);
-	this_cpu_write(sw_cur, NULL);
-	/*
-	 * In a system call (ENTER, YIELD, EXIT) or a copy it holds no lock. In a page fault the
-	 * kernel goes on to look at its registers. Else an interrupt came, and all that is left
-	 * to do in the kernel is to return.
-	 */
-	if (t->adopting || t->acts || (long)regs->orig_ax != -1 || regs->ip == t->fault_ip ||
-	    in_copy(t, regs->ip))
-		return;
-	t->regs = *regs;
-	if (!t->off_since) /* slivers of time between its waiters' looks do not count as running */
-		t->off_since = ktime_get_mono_fast_ns();
-	atomic_set_release(&t->place, OFF);
-}
-
-static void crossing_sched_in(struct preempt_notifier *pn, int cpu)
-{
-	struct sw_crossing *t = container_of(pn, struct sw_crossing, pn);
-	unsigned long flags;
-
-	if (!t->in)
-		return;
-	if (atomic_xchg(&t->place, KEPT) == STOLEN) {
-		unhook(t, -EINTR);
-		request(t, ACT_SURRENDERED);
-		return;
-	}
-	local_irq_save(flags);
-	this_cpu_write(sw_cur, t);
-	/* An exiting thread may have lost its mm, and with it the root to come back to. */
-	if (current->mm == t->mm)
-		sw_view_open(t->view);
-	local_irq_restore(flags);
-}
-
-/*
- * Somebody waits for a lock of the upcall in context number owner - 1. If its thread was off the
- * CPU for long, it gets no more of it now: the upcall becomes an orphan. The thread learns of it in
- * sched_in; the thief's reference is then its.
- */
-static void steal(struct sw_net *net, unsigned long owner)
-{
-	struct sw_crossing *t;
-
-	if (!owner || owner > net->cfg.ctx_count)
-		return;
-	owner = array_index_nospec(owner - 1, net->cfg.ctx_count);
-	WRITE_ONCE(net->wanted, owner); /* if it is an orphan already, it is the next */
-	rcu_read_lock();		/* the memory stays a crossing's */
-	t = READ_ONCE(net->running[owner]);
-	if (t && !refcount_inc_not_zero(&t->ref))
-		t = NULL;
-	rcu_read_unlock();
-	if (!t)
-		return;
-	if (t->net == net && t->ctx == owner && atomic_read_acquire(&t->place) == OFF &&
-	    ktime_get_mono_fast_ns() - t->off_since > STEAL_AFTER &&
-	    atomic_cmpxchg(&t->place, OFF, STOLEN) == OFF)
-		orphan_push(t);
-	else
-		crossing_put(t);
-}
-
-static struct preempt_ops sched_ops = {
-	.sched_in = crossing_sched_in,
-	.sched_out = crossing_sched_out,
-};
-
 /* ---- the calls ----------------------------------------------------------------------------- */
 
 /*
@@ -473,7 +244,7 @@ static struct preempt_ops sched_ops = {
  * a tracer or watchpoints that one left, io_uring completions, dispatched system calls, no rdtsc or
  * cpuid, a shadow stack.
  */
-static sw_hot bool unfit(void)
+sw_hot bool sw_unfit(void)
 {
 	return current->ptrace || current->thread.ptrace_dr7 || current->io_uring ||
 	       test_thread_flag(TIF_NOTSC) || test_thread_flag(TIF_NOCPUID) ||
@@ -482,13 +253,13 @@ static sw_hot bool unfit(void)
 	       task_pt_regs(current)->cs != __USER_CS;
 }
 
-static sw_hot struct sw_crossing *crossing_new(struct file *file, struct sw_net *net,
-					       struct sw_view *view, gfp_t gfp)
+sw_hot struct sw_crossing *sw_crossing_new(struct file *file, struct sw_net *net,
+					   struct sw_view *view, gfp_t gfp)
 {
 	struct sw_crossing *t = this_cpu_xchg(sw_spare, NULL);
 
 	if (!t)
-		t = kmem_cache_alloc(crossings, gfp);
+		t = kmem_cache_alloc(sw_crossings, gfp);
 	if (!t)
 		return NULL;
 	memset(t, 0, offsetof(struct sw_crossing, saved));
@@ -512,7 +283,7 @@ sw_hot long sw_enter(struct file *file, struct sw_client *client, u32 sock_id, u
 		sw_client_unuse(client);
 		return -ENETDOWN;
 	}
-	if (unfit())
+	if (sw_unfit())
 		ctx = -EPERM;
 	else if (READ_ONCE(net->dead))
 		ctx = -ENETDOWN;
@@ -520,14 +291,14 @@ sw_hot long sw_enter(struct file *file, struct sw_client *client, u32 sock_id, u
 		ctx = -ENXIO;
 	else if (fatal_signal_pending(current))
 		ctx = -EINTR;
-	else if (!(t = crossing_new(file, net, &client->view, GFP_KERNEL)))
+	else if (!(t = sw_crossing_new(file, net, &client->view, GFP_KERNEL)))
 		ctx = -ENOMEM;
 	if (!ctx)
 		ctx = ctx_alloc(net, client, t);
 	if (ctx < 0) {
 		if (t) {
 			fput(file);
-			crossing_put(t);
+			sw_crossing_put(t);
 		}
 		sw_net_leave(net);
 		sw_client_unuse(client);
@@ -559,7 +330,7 @@ bool sw_interrupted_upcall(const struct sw_net_irq *irq)
 		hlist_entry(current->preempt_notifiers.first, struct preempt_notifier, link);
 	struct sw_crossing *t = container_of(pn, struct sw_crossing, pn);
 
-	if (pn->ops != &sched_ops || t->irq != irq || t->told)
+	if (pn->ops != &sw_sched_ops || t->irq != irq || t->told)
 		return false;
 	t->again = true;
 	return true;
@@ -576,9 +347,9 @@ bool sw_interrupt(struct sw_client *client, struct file *file, const struct sw_n
 	struct sw_crossing *t;
 	int ctx;
 
-	if (unfit())
+	if (sw_unfit())
 		return false;
-	t = crossing_new(file, net, &client->view, GFP_NOWAIT | __GFP_NOWARN);
+	t = sw_crossing_new(file, net, &client->view, GFP_NOWAIT | __GFP_NOWARN);
 	if (!t)
 		return false;
 	ctx = ctx_alloc(net, client, t);
@@ -592,9 +363,9 @@ bool sw_interrupt(struct sw_client *client, struct file *file, const struct sw_n
 			t->regs.dx = irq->frames | (u64)irq->time_us << 32;
 			t->regs.r8 = U32_MAX;
 			t->regs.r9 = irq->cookie | SW_ENTER_INTERRUPT;
-			preempt_notifier_init(&t->pn, &sched_ops);
+			preempt_notifier_init(&t->pn, &sw_sched_ops);
 			preempt_notifier_register(&t->pn);
-			request(t, ACT_INTERRUPT);
+			sw_request(t, ACT_INTERRUPT);
 			return true;
 		}
 		sw_net_leave(net);
@@ -602,7 +373,7 @@ bool sw_interrupt(struct sw_client *client, struct file *file, const struct sw_n
 	if (ctx >= 0)
 		ctx_free(net, client, ctx);
 	fput(file);
-	crossing_put(t);
+	sw_crossing_put(t);
 	return false;
 }
 
@@ -613,95 +384,6 @@ sw_hot loff_t sw_exit(void)
 	if (t && t->adopting && (u32)task_pt_regs(current)->r10)
 		return -ECANCELED; /* whom the socket is for has no descriptors here */
 	return t ? crossing_exit(t) : -EPERM;
-}
-
-/*
- * An adopted upcall waits for a lock, and there are other orphans: one of them may hold it. So this
- * one goes back, behind them, and the adopter's ADOPT ends with -EAGAIN.
- */
-static long requeue(struct sw_crossing *t)
-{
-	struct sw_net *net = t->client->net;
-	struct file *file = t->file;
-
-	t->regs = *task_pt_regs(current);
-	t->regs.ax = 0; /* of YIELD */
-	t->regs.orig_ax = -1;
-	this_cpu_dec(sw_stats.adopted); /* it is not finished */
-	unhook(t, -EAGAIN);
-	notifier_remove(t);
-	sigprocmask(SIG_SETMASK, &t->oldmask, NULL);
-	sw_put_last(net, &t->orphan, &net->orphans); /* t may be gone from here on */
-	irq_work_queue(&net->kick);
-	fput(file);
-	return -EAGAIN;
-}
-
-/* Long enough for the holder of a lock to be scheduled. Signals do not cut it short. */
-long sw_yield(unsigned long owner)
-{
-	struct sw_crossing *t = this_cpu_read(sw_cur);
-	ktime_t wait = ns_to_ktime(50 * NSEC_PER_USEC);
-
-	if (!t)
-		return -EPERM;
-	steal(t->net, owner);
-	if (t->adopting && !llist_empty(&t->net->orphans))
-		return requeue(t);
-	t->off_since = 0; /* it waits: it has no lock yet */
-	set_current_state(TASK_UNINTERRUPTIBLE);
-	schedule_hrtimeout(&wait, HRTIMER_MODE_REL);
-	return 0;
-}
-
-static struct sw_crossing *orphan_take(struct sw_net *net)
-{
-	struct sw_crossing *best = READ_ONCE(net->running[READ_ONCE(net->wanted)]);
-	struct llist_node *n = sw_take(net, &net->orphans, best ? &best->orphan : NULL);
-
-	return n ? llist_entry(n, struct sw_crossing, orphan) : NULL;
-}
-
-/*
- * The daemon finishes an orphan on the net's bare view: app addresses mean nothing in its address
- * space, so a touch faults and the copy fails. An ioctl's result would overwrite rax: the registers
- * are put in place by task work.
- */
-long sw_adopt(struct file *file, struct sw_net *net, unsigned long owner)
-{
-	struct sw_crossing *t, *orphan;
-
-	if (current->mm != net->mm)
-		return -ESTALE;
-	if (unfit())
-		return -EPERM;
-	t = crossing_new(file, net, &net->bare, GFP_KERNEL);
-	if (!t)
-		return -ENOMEM;
-	steal(net, owner);
-	orphan = orphan_take(net);
-	if (!orphan) {
-		fput(file);
-		crossing_put(t);
-		return -ENOENT;
-	}
-	t->adopting = true;
-	t->client = orphan->client;
-	t->ctx = orphan->ctx;
-	t->regs = orphan->regs;
-	smp_store_release(&net->running[t->ctx], t);
-	crossing_put(orphan);
-	request(t, ACT_ADOPT);
-	return 0;
-}
-
-/* No daemon is left to adopt them; contexts stay taken, the net is dead. */
-void sw_orphans_drop(struct sw_net *net)
-{
-	struct sw_crossing *t;
-
-	while ((t = orphan_take(net)))
-		crossing_leave(t);
 }
 
 /* ---- task work ----------------------------------------------------------------------------- */
@@ -740,7 +422,7 @@ static void fault_in_upcall(struct sw_crossing *t)
 	bool healed = t->healed;
 
 	t->healed = false;
-	if (healed || copy_failed(t, regs))
+	if (healed || sw_copy_failed(t, regs))
 		return;
 	if (!READ_ONCE(net->dead))
 		pr_err("%s: image fault at %lx, sp %lx, context %u, client %u: net failed\n",
@@ -753,16 +435,16 @@ static void fault_in_upcall(struct sw_crossing *t)
 static void interrupt_begin(struct sw_crossing *t)
 {
 	if (current->flags & PF_EXITING || signal_pending(current) || READ_ONCE(t->net->dead))
-		tell_daemon(t);
+		sw_tell_daemon(t);
 	if (!t->told) {
 		t->again = false;
 		this_cpu_inc(sw_stats.enters);
 		crossing_begin(t);
 		return;
 	}
-	notifier_remove(t);
+	sw_notifier_remove(t);
 	fput(t->file);
-	crossing_leave(t);
+	sw_crossing_leave(t);
 }
 
 static void crossing_work(struct callback_head *head)
@@ -772,14 +454,14 @@ static void crossing_work(struct callback_head *head)
 	struct file *file = t->file;
 
 	if (acts & BIT(ACT_SURRENDERED)) {
-		notifier_remove(t);
+		sw_notifier_remove(t);
 		sigprocmask(SIG_SETMASK, &t->oldmask, NULL);
 		fput(file);
-		crossing_put(t);
+		sw_crossing_put(t);
 	} else if (acts & BIT(ACT_INTERRUPT)) {
 		interrupt_begin(t);
 	} else if (acts & BIT(ACT_ADOPT) && current->flags & PF_EXITING) {
-		orphan_push(t);
+		sw_orphan_push(t);
 		fput(file);
 	} else if (acts & BIT(ACT_ADOPT)) {
 		this_cpu_inc(sw_stats.adopted);
@@ -791,142 +473,17 @@ static void crossing_work(struct callback_head *head)
 		else
 			fault_in_upcall(t);
 	}
-	crossing_put(t);
+	sw_crossing_put(t);
 }
 
-/* ---- probes -------------------------------------------------------------------------------- */
-
-/* The reserved mapping's fault handler asks: is there a reason to go on? */
-bool sw_retry_fault(void)
+/* Has crossing_work run before the thread sees user mode or a signal again; from anywhere. */
+void sw_request(struct sw_crossing *t, enum sw_act act)
 {
-	struct sw_crossing *t = this_cpu_read(sw_cur);
-
-	return t && (t->healed || t->acts);
-}
-
-/* Every page fault, before the kernel looks at it; interrupts off. */
-static void on_fault(void *data, unsigned long addr, struct pt_regs *regs, unsigned long error)
-{
-	struct sw_crossing *t = this_cpu_read(sw_cur);
-	unsigned long flags, off;
-
-	if (likely(!t) || in_nmi() || addr >= TASK_SIZE_MAX || current->mm != t->mm)
+	set_bit(act, &t->acts);
+	if (test_and_set_bit(ACT_QUEUED, &t->acts))
 		return;
-	local_irq_save(flags);
-	/* Text patching in a system call, among others, puts the official root back. */
-	t->fault_ip = regs->ip;
-	t->healed = sw_view_open(t->view);
-	if (t->healed)
-		this_cpu_inc(sw_stats.heals);
-	off = addr - t->view->slot_base;
-	if (off >= SW_SLOT_SIZE && !t->adopting)
-		sw_view_sync(t->view, t->mm, addr);
-	else if (off >= SW_SLOT_SIZE && user_mode(regs))
-		request(t, ACT_FAULT);
-	else if ((off & PAGE_MASK) == SW_EXIT_OFF && user_mode(regs))
-		request(t, ACT_EXIT);
-	local_irq_restore(flags);
-}
-
-/*
- * A signal is being made. Those that the CPU raises for what this thread does come in its own
- * context, with a kernel code; nobody else can send such a one from here.
- */
-static void on_generate(void *data, int sig, struct kernel_siginfo *info, struct task_struct *task,
-			int group, int result)
-{
-	struct sw_crossing *t = this_cpu_read(sw_cur);
-
-	if (likely(!t) || task != current || !in_task() || (unsigned long)info <= 1 ||
-	    info->si_code <= 0)
-		return;
-	if (sig != SIGSEGV && sig != SIGBUS && sig != SIGILL && sig != SIGFPE)
-		return;
-	sigaddset(&t->raised, sig);
-	request(t, ACT_FAULT);
-}
-
-/* The thread is about to act on a signal: it dies, or runs a handler. siglock held. */
-static void on_deliver(void *data, int sig, struct kernel_siginfo *info, struct k_sigaction *ka)
-{
-	struct sw_crossing *t = this_cpu_read(sw_cur);
-
-	if (likely(!t))
-		return;
-	current->blocked = t->oldmask;
-	recalc_sigpending();
-	abandon(t);
-}
-
-/* For deaths without a signal: seccomp, a kernel oops. */
-static void on_exit(SW_EXIT_PROBE_ARGS)
-{
-	struct sw_crossing *t = this_cpu_read(sw_cur);
-
-	if (unlikely(t) && task == current)
-		abandon(t);
-}
-
-static struct probe {
-	const char *name;
-	void *func;
-	struct tracepoint *tp;
-} probes[] = {
-	{"page_fault_user", on_fault},	  {"page_fault_kernel", on_fault},
-	{"signal_generate", on_generate}, {"signal_deliver", on_deliver},
-	{"sched_process_exit", on_exit},
-};
-
-/* Tracepoints are not exported one by one: found by name, as LTTng does. */
-static void probe_match(struct tracepoint *tp, void *unused)
-{
-	int i;
-
-	for (i = 0; i < ARRAY_SIZE(probes); i++)
-		if (!strcmp(tp->name, probes[i].name))
-			probes[i].tp = tp;
-}
-
-static void probes_remove(int n)
-{
-	int cpu;
-
-	while (n-- > 0)
-		tracepoint_probe_unregister(probes[n].tp, probes[n].func, NULL);
-	tracepoint_synchronize_unregister();
-	for_each_possible_cpu(cpu)
-		if (per_cpu(sw_spare, cpu))
-			kmem_cache_free(crossings, per_cpu(sw_spare, cpu));
-	kmem_cache_destroy(crossings);
-}
-
-int sw_upcall_init(void)
-{
-	int i, rc;
-
-	siginitsetinv(&upcall_mask, sigmask(SIGKILL) | sigmask(SIGSEGV) | sigmask(SIGBUS) |
-					    sigmask(SIGILL) | sigmask(SIGFPE) | sigmask(SIGTRAP) |
-					    sigmask(SIGSYS));
-	crossings = KMEM_CACHE(sw_crossing, SLAB_TYPESAFE_BY_RCU);
-	if (!crossings)
-		return -ENOMEM;
-	for_each_kernel_tracepoint(probe_match, NULL);
-	for (i = 0; i < ARRAY_SIZE(probes); i++) {
-		rc = -EOPNOTSUPP;
-		if (probes[i].tp)
-			rc = tracepoint_probe_register(probes[i].tp, probes[i].func, NULL);
-		if (rc) {
-			pr_err("not loaded: this kernel has no tracepoint %s\n", probes[i].name);
-			probes_remove(i);
-			return rc;
-		}
-	}
-	preempt_notifier_inc();
-	return 0;
-}
-
-void sw_upcall_exit(void)
-{
-	preempt_notifier_dec();
-	probes_remove(ARRAY_SIZE(probes));
+	refcount_inc(&t->ref);
+	init_task_work(&t->work, crossing_work);
+	if (task_work_add(current, &t->work, TWA_RESUME))
+		refcount_dec(&t->ref); /* exiting: on_exit takes over */
 }

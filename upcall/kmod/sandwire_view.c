@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The second page-table root of a process, and the reserved mapping that covers the slot in the
- * first. sandwire_upcall.c opens and closes views; the fault handler of the mapping is called by
- * the kernel.
+ * first. sandwire_upcall.c and sandwire_watch.c open and close views; the fault handler of the
+ * mapping is called by the kernel.
  *
  * A view shares every lower table with the process's own root, so app memory is what it always is.
  * Entries of the user half are copied when a fault asks for them, with a page reference on the
