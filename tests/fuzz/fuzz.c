@@ -16,7 +16,13 @@ uint64_t fz_in, fz_out;
 struct tcp_hdr fz_last;
 uint8_t fz_udp[FUZZ_UDP];
 uint32_t fz_us, fz_peer;
+bool net_v6;
+uint8_t net_tos;
+void (*net_heard)(const struct tcp_hdr *h);
 
+static const uint8_t us6[16] = {0x20, 1, 0xd, 0xb8, [15] = 1};
+static const uint8_t peer6[16] = {0x20, 1, 0xd, 0xb8, [15] = 9};
+static uint64_t counted[2][CNT_COUNT]; /* by net_v6 */
 static struct pktbuf headers[PKTBUFS];
 static uint8_t *buffers[PKTBUFS]; /* one allocation each: the sanitizer sees their ends */
 static struct pktbuf_pool pool;
@@ -85,6 +91,13 @@ static unsigned rx(struct port *p, struct pktbuf **batch, unsigned max)
 	return 0;
 }
 
+static void check_tcp(const uint8_t *p, size_t len)
+{
+	FUZZ_MUST(tcp_parse(&fz_last, p, len) == 0);
+	if (net_heard)
+		net_heard(&fz_last);
+}
+
 static void check_ip(const uint8_t *p, size_t len)
 {
 	struct ip4_hdr ip;
@@ -100,7 +113,7 @@ static void check_ip(const uint8_t *p, size_t len)
 	p += ip.hdr_len;
 	pseudo = csum_pseudo4(ip.src, ip.dst, ip.protocol, (uint16_t)n);
 	if (ip.protocol == IPPROTO_TCP) {
-		FUZZ_MUST(tcp_parse(&fz_last, p, n) == 0);
+		check_tcp(p, n);
 		FUZZ_MUST(csum_fold(csum_add(pseudo, p, n)) == 0);
 	} else if (ip.protocol == IPPROTO_UDP) {
 		memcpy(fz_udp, p, n < FUZZ_UDP ? n : FUZZ_UDP);
@@ -126,7 +139,7 @@ static void check_ip6(const uint8_t *p, size_t len)
 		return;
 	}
 	if (e.next == IP6_TCP)
-		FUZZ_MUST(tcp_parse(&fz_last, p, len) == 0);
+		check_tcp(p, len);
 	if (e.next == IP6_TCP || e.next == IP6_UDP || e.next == IP6_ICMP)
 		FUZZ_MUST(csum_fold(csum_add(csum_pseudo6(h.src, h.dst, e.next, (uint32_t)len), p,
 					     len)) == 0);
@@ -219,6 +232,9 @@ void net_open(void)
 	arena.size = ARENA_SIZE;
 	arena.used = 0; /* arena_take clears what it gives */
 	make_pool();
+	net_v6 = false;
+	net_tos = 0;
+	net_heard = NULL;
 	fz = stack_create(&arena, &conf);
 	FUZZ_MUST(fz != NULL);
 	memset(&port, 0, sizeof(port));
@@ -235,18 +251,6 @@ void net_open(void)
 	net_flush();
 	fz_in = fz_out = 0;
 	memset(&fz_last, 0, sizeof(fz_last));
-}
-
-void net_ip6(void)
-{
-	struct stack_ip6_conf conf = {.secret = {7}, .dad_transmits = 1, .accept_ra = true};
-	struct ip_addr a = {
-		.family = AF_INET6, .prefix = 64, .bytes = {0x20, 1, 0xd, 0xb8, [15] = 1}};
-
-	FUZZ_MUST(stack_ip6_up(fz, &port, &conf) == 0);
-	FUZZ_MUST(stack_addr_add(fz, &port, &a) == 0);
-	net_pass(20 * FUZZ_S); /* it is ours, routers were asked for */
-	fz_in = fz_out = 0;
 }
 
 static void check(void)
@@ -321,6 +325,8 @@ void net_close(void)
 		net_pass(1000000 * FUZZ_S);
 	FUZZ_MUST(fz->tcp_pcbs.used == 0);
 	FUZZ_MUST(pool.avail == pool.count);
+	for (i = 0; i < CNT_COUNT; i++)
+		counted[net_v6][i] += fz->counters[i];
 	port_stop(&port);
 	net_hold = false;
 }
@@ -426,12 +432,68 @@ void net_fix(uint8_t *frame, size_t len, unsigned what)
 	}
 }
 
+static void ip6_from_peer(uint8_t next, const uint8_t *l4, size_t len)
+{
+	uint8_t frame[PKTBUF_SIZE] = {0}, *at = frame + ETH_HDR_LEN + IP6_HDR_LEN;
+	struct eth_hdr eth = {.src = {2, 0, 0, 0, 0, 9}, .type = ETH_TYPE_IP6};
+	struct ip6_hdr ip = {.tclass = net_tos, .next = next, .hop_limit = 255};
+
+	FUZZ_MUST(len <= PKTBUF_SIZE - PKTBUF_HEADROOM - ETH_HDR_LEN - IP6_HDR_LEN);
+	memcpy(eth.dst, port.mac, 6);
+	memcpy(ip.src, peer6, 16);
+	memcpy(ip.dst, us6, 16);
+	ip.payload_len = (uint16_t)len;
+	eth_build(frame, &eth);
+	ip6_build(frame + ETH_HDR_LEN, &ip);
+	memcpy(at, l4, len);
+	put_sum(at, len,
+		next == IP6_TCP	  ? 16
+		: next == IP6_UDP ? 6
+				  : 2,
+		csum_pseudo6(ip.src, ip.dst, next, (uint32_t)len));
+	net_frame(frame, ETH_HDR_LEN + IP6_HDR_LEN + len);
+}
+
+void net_ip6(void)
+{
+	struct stack_ip6_conf conf = {.secret = {7}, .dad_transmits = 1, .accept_ra = true};
+	struct ip_addr a = {.family = AF_INET6, .prefix = 64};
+
+	memcpy(a.bytes, us6, 16);
+	FUZZ_MUST(stack_ip6_up(fz, &port, &conf) == 0);
+	FUZZ_MUST(stack_addr_add(fz, &port, &a) == 0);
+	net_pass(20 * FUZZ_S); /* it is ours, routers were asked for */
+	fz_in = fz_out = 0;
+}
+
+/* The neighbour asks for our MAC address, and so tells its own. */
+static void know_peer6(void)
+{
+	struct nd_msg m = {.type = ICMP6_NS, .has_slla = true, .slla = {2, 0, 0, 0, 0, 9}};
+	uint8_t l4[64];
+
+	memcpy(m.target, us6, 16);
+	ip6_from_peer(IP6_ICMP, l4, nd_build(l4, &m));
+}
+
+void net_use_ip6(void)
+{
+	net_ip6();
+	know_peer6();
+	net_v6 = true;
+}
+
 void net_ip(uint8_t protocol, const uint8_t *l4, size_t len)
 {
 	uint8_t frame[PKTBUF_SIZE] = {0};
 	struct eth_hdr eth = {.src = {2, 0, 0, 0, 0, 9}, .type = ETH_TYPE_IP4};
-	struct ip4_hdr ip = {.hdr_len = IP4_HDR_LEN, .ttl = 64, .protocol = protocol};
+	struct ip4_hdr ip = {
+		.hdr_len = IP4_HDR_LEN, .ttl = 64, .protocol = protocol, .tos = net_tos};
 
+	if (net_v6) {
+		ip6_from_peer(protocol, l4, len);
+		return;
+	}
 	FUZZ_MUST(len <= PKTBUF_SIZE - PKTBUF_HEADROOM - ETH_HDR_LEN - IP4_HDR_LEN);
 	ip.total_len = (uint16_t)(IP4_HDR_LEN + len);
 	eth_build(frame, &eth);
@@ -450,6 +512,19 @@ struct sock_addr net_name(uint32_t ip, uint16_t portno)
 	struct sock_addr a = {.family = AF_INET, .port = portno};
 
 	memcpy(a.addr, &ip, 4);
+	return a;
+}
+
+struct sock_addr net_at(bool neighbour, uint16_t portno)
+{
+	struct sock_addr a = net_name(neighbour ? fz_peer : 0, portno);
+
+	if (!net_v6)
+		return a;
+	a.family = AF_INET6;
+	memset(a.addr, 0, 4);
+	if (neighbour)
+		memcpy(a.addr, peer6, 16);
 	return a;
 }
 
@@ -494,4 +569,22 @@ int64_t net_recv(struct socket *so, uint32_t len, int flags)
 		sock_recv_done(so, slices, n);
 	net_flush();
 	return r;
+}
+
+/* ---- what was reached ---- */
+
+void net_counts(void)
+{
+	static const char *const names[] = {
+#define X(name) #name,
+		STACK_COUNTERS(X)
+#undef X
+	};
+	unsigned v6, i;
+
+	for (v6 = 0; v6 < 2; v6++)
+		for (i = 0; i < CNT_COUNT; i++)
+			if (counted[v6][i])
+				printf("%c %s %llu\n", v6 ? '6' : '4', names[i],
+				       (unsigned long long)counted[v6][i]);
 }

@@ -47,6 +47,12 @@ extern uint32_t fz_us, fz_peer;	 /* 10.0.0.1, 10.0.0.9, network byte order */
 
 void net_open(void);
 void net_ip6(void); /* and 2001:db8::1/64, a link-local address, routers that are believed */
+/* And 2001:db8::9 is a known neighbour, net_ip and net_at are of IPv6: net_v6. */
+void net_use_ip6(void);
+extern bool net_v6;
+extern uint8_t net_tos; /* of net_ip's packets: DSCP and ECN */
+/* Hears each TCP segment the stack sends, while its options are there; NULL: nobody. */
+extern void (*net_heard)(const struct tcp_hdr *h);
 /* Closes every socket, lets ten minutes pass: nothing may be left but what is known of neighbours.
  */
 void net_close(void);
@@ -66,5 +72,9 @@ struct socket *net_sock(uint32_t i); /* number i of the pool, NULL: not in use *
 int64_t net_send(struct socket *so, uint32_t len, const struct sock_addr *to, int flags);
 int64_t net_recv(struct socket *so, uint32_t len, int flags);
 struct sock_addr net_name(uint32_t ip, uint16_t port);
+/* Of the family in use: the neighbour, or what a listener binds to. */
+struct sock_addr net_at(bool neighbour, uint16_t port);
+/* The counters of all runs summed up, by family, those that are not 0: to stdout. */
+void net_counts(void);
 
 #endif
