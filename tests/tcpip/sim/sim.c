@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/tcpip/sim/sim.h"
 
-#include <errno.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "drivers/capture.h"
-#include "tests/tcpip/splitmix.h"
+#include "tcpip/wire6.h"
 #include "tests/tcpip/cut.h"
+#include "tests/tcpip/splitmix.h"
 #include "tests/tcpip/test_memory.h"
 
 #define ARENA_SIZE (24u << 20)
 #define SIM_SOCKS  256u
+
+const uint8_t sim_net6[8] = {0x20, 1, 0xd, 0xb8};
 
 uint64_t sim_random(struct sim *s)
 {
@@ -74,15 +75,23 @@ static bool chance(struct sim *s, uint32_t share)
 	return share && sim_below(s, 10000) < share;
 }
 
-static bool is_lost(struct sim_host *h, const struct sim_path *path)
+static bool is_lost(struct sim *s, struct sim_line *line, const struct sim_path *path)
 {
-	if (h->burst_left) {
-		h->burst_left--;
+	if (path->bad_loss) {
+		if (s->now - line->seen > SIM_S)
+			line->bad = false; /* else who backs off would meet the same bad time */
+		line->seen = s->now;
+		line->bad ^= chance(s, line->bad ? path->turns_good : path->turns_bad);
+		if (line->bad)
+			return chance(s, path->bad_loss);
+	}
+	if (line->burst_left) {
+		line->burst_left--;
 		return true;
 	}
-	if (!chance(h->sim, path->loss))
+	if (!chance(s, path->loss))
 		return false;
-	h->burst_left = path->burst ? path->burst - 1 : 0;
+	line->burst_left = path->burst ? path->burst - 1 : 0;
 	return true;
 }
 
@@ -109,54 +118,155 @@ static void strip_options(uint8_t *bytes, uint16_t len, uint32_t strip)
 	memcpy(tcp + 16, &sum, 2);
 }
 
-static void put_on_wire(struct sim *s, int from, const uint8_t *bytes, uint16_t len, uint64_t leave)
+/* Congestion experienced, for who can hear of it. */
+static bool mark(uint8_t *ip)
 {
-	const struct sim_path *path = &s->path[from];
-	struct sim_packet p = {.order = s->order++, .to = (uint8_t)!from, .len = len};
+	uint16_t sum;
 
+	if (ip[0] >> 4 == 6) {
+		if (!(ip[1] & 0x30))
+			return false;
+		ip[1] |= 0x30;
+		return true;
+	}
+	if (!(ip[1] & 3))
+		return false;
+	ip[1] |= 3;
+	ip[10] = ip[11] = 0;
+	sum = csum_fold(csum_add(0, ip, (ip[0] & 15) * 4u));
+	memcpy(ip + 10, &sum, 2);
+	return true;
+}
+
+/* The packet is the sim's from here on: at the hub, if that has a line to `to`, or there. */
+static void put_on_wire(struct sim *s, const struct sim_path *path, struct sim_packet p,
+			uint64_t leave)
+{
+	static const struct sim_path none;
+
+	p.order = s->order++;
 	p.at = leave + path->delay;
 	if (path->jitter)
 		p.at += sim_random(s) % path->jitter;
 	if (chance(s, path->reorder))
 		p.at += path->reorder_delay;
-	p.bytes = malloc(len);
-	if (!p.bytes)
-		abort();
-	memcpy(p.bytes, bytes, len);
 	if (path->strip)
-		strip_options(p.bytes, len, path->strip);
+		strip_options(p.bytes, p.len, path->strip);
 	if (chance(s, path->corrupt))
-		p.bytes[sim_below(s, len)] ^= (uint8_t)(1u << sim_below(s, 8));
+		p.bytes[sim_below(s, p.len)] ^= (uint8_t)(1u << sim_below(s, 8));
+	p.hub = path != &s->down[p.to] && memcmp(&s->down[p.to], &none, sizeof(none)) != 0;
 	heap_put(s, p);
 }
 
+static struct sim_packet copy_of(const uint8_t *bytes, uint16_t len, int to)
+{
+	struct sim_packet p = {.to = (uint8_t)to, .len = len, .bytes = malloc(len)};
+
+	if (!p.bytes)
+		abort();
+	memcpy(p.bytes, bytes, len);
+	return p;
+}
+
+/* Whom it is for, or comes from; -1: nobody here. */
+static int host_of(const struct sim *s, const uint8_t *ip, bool src)
+{
+	const uint8_t *a = ip[0] >> 4 == 6 ? ip + (src ? 8 : 24) : ip + (src ? 12 : 16);
+	uint8_t n = ip[0] >> 4 == 6 ? a[15] : a[3];
+	bool ours = ip[0] >> 4 == 6 ? memcmp(a, sim_net6, sizeof(sim_net6)) == 0
+				    : memcmp(a, &s->host[0].ip, 3) == 0;
+
+	return ours && n && n <= s->n_hosts ? n - 1 : -1;
+}
+
+/*
+ * A router tells the sender, `at` ns, that it takes no more than `mtu` bytes. False: it does not,
+ * as it may cut the packet up, which is as if it had let it pass.
+ */
+static bool too_big(struct sim *s, const struct sim_packet *p, uint32_t mtu, uint64_t at)
+{
+	bool v6 = p->bytes[0] >> 4 == 6;
+	uint16_t hdr = v6 ? IP6_HDR_LEN : IP4_HDR_LEN, quote = hdr + 8;
+	uint16_t n = ICMP_HDR_LEN + quote, sum;
+	struct icmp_hdr icmp = {.type = v6 ? ICMP6_TOO_BIG : ICMP4_DEST_UNREACH,
+				.code = v6 ? 0 : ICMP4_FRAG_NEEDED,
+				.rest = mtu};
+	uint8_t answer[2 * IP6_HDR_LEN + 2 * ICMP_HDR_LEN], *m = answer + hdr;
+	struct ip6_hdr h6 = {.next = IP6_ICMP, .hop_limit = 64, .payload_len = n};
+	struct ip4_hdr h4 = {.protocol = IPPROTO_ICMP, .ttl = 64, .total_len = hdr + n};
+	struct sim_packet a;
+	int to = host_of(s, p->bytes, true);
+
+	if (to < 0 || p->len < quote || (!v6 && !(p->bytes[6] & 0x40)))
+		return false;
+	memcpy(h6.src, sim_net6, sizeof(sim_net6));
+	h6.src[15] = 0xfe;
+	memcpy(h6.dst, p->bytes + 8, 16);
+	memcpy(&h4.dst, p->bytes + 12, 4);
+	h4.src = (h4.dst & htonl(0xffffff00)) | htonl(0xfe);
+	if (v6)
+		ip6_build(answer, &h6);
+	else
+		ip4_build(answer, &h4);
+	icmp_build(m, &icmp);
+	memcpy(m + ICMP_HDR_LEN, p->bytes, quote);
+	m[2] = m[3] = 0;
+	sum = csum_fold(csum_add(v6 ? csum_pseudo6(h6.src, h6.dst, IP6_ICMP, n) : 0, m, n));
+	memcpy(m + 2, &sum, 2);
+	a = copy_of(answer, hdr + n, to);
+	a.at = at;
+	a.order = s->order++;
+	heap_put(s, a);
+	return true;
+}
+
+/* Frees the packet, or puts it on the way to where it goes. */
+static void line_send(struct sim *s, struct sim_line *line, const struct sim_path *path,
+		      struct sim_packet p)
+{
+	uint64_t take = path->rate ? (uint64_t)p.len * 8 * SIM_S / path->rate : 0, waits;
+	uint32_t router = path->later && s->now >= path->later ? path->router_later : path->router;
+
+	if (line->free < s->now)
+		line->free = s->now;
+	/* The queue is as long in bytes as that many full packets. */
+	waits = take ? (line->free - s->now) / (12000 * SIM_S / path->rate) : 0;
+	if (take && path->queue && waits >= path->queue) {
+		line->dropped++;
+		free(p.bytes);
+		return;
+	}
+	if (path->mark && waits >= path->mark)
+		line->marked += mark(p.bytes);
+	line->free += take;
+	if (router && p.len > router && too_big(s, &p, router, line->free + path->delay)) {
+		line->too_big++;
+		free(p.bytes);
+		return;
+	}
+	if (is_lost(s, line, path) || (path->mtu && p.len > path->mtu)) {
+		line->lost++;
+		free(p.bytes);
+		return;
+	}
+	if (chance(s, path->duplicate))
+		put_on_wire(s, path, copy_of(p.bytes, p.len, p.to), line->free);
+	put_on_wire(s, path, p, line->free);
+}
+
+/* What is for a group, or for nobody, comes to all others. */
 static void transmit(void *host, const uint8_t *bytes, uint16_t len)
 {
 	struct sim_host *h = host;
 	struct sim *s = h->sim;
-	int from = h == &s->host[1];
-	const struct sim_path *path = &s->path[from];
-	uint64_t take = path->rate ? (uint64_t)len * 8 * SIM_S / path->rate : 0;
+	int from = (int)(h - s->host), to = host_of(s, bytes, false), i;
 
 	h->sent++;
 	if (s->tap && !s->tap(s, from, bytes, len))
 		return;
-	if (h->line_free < s->now)
-		h->line_free = s->now;
-	/* The queue is as long in bytes as that many full packets. */
-	if (take && path->queue &&
-	    (h->line_free - s->now) >= path->queue * (12000 * SIM_S / path->rate)) {
-		h->dropped++;
-		return;
-	}
-	h->line_free += take;
-	if (is_lost(h, path) || (path->mtu && len > path->mtu)) {
-		h->lost++;
-		return;
-	}
-	put_on_wire(s, from, bytes, len, h->line_free);
-	if (chance(s, path->duplicate))
-		put_on_wire(s, from, bytes, len, h->line_free);
+	for (i = 0; i < (int)s->n_hosts; i++)
+		if (to < 0 || to == from ? i != from : i == to)
+			line_send(s, &h->up, &s->path[from], copy_of(bytes, len, i));
 }
 
 /* ---- hosts ---- */
@@ -218,7 +328,7 @@ static void on_ready(void *arg, uint32_t id, uint32_t events, bool wake)
 	((struct sim_host *)arg)->dirty = true;
 }
 
-static void host_open(struct sim *s, int i, uint32_t pktbufs, uint16_t mtu)
+static void host_open(struct sim *s, int i)
 {
 	struct sim_host *h = &s->host[i];
 	struct stack_conf conf = {.max_sockets = SIM_SOCKS, .max_pcbs = SIM_SOCKS};
@@ -226,11 +336,11 @@ static void host_open(struct sim *s, int i, uint32_t pktbufs, uint16_t mtu)
 	uint64_t seed = sim_random(s);
 
 	h->sim = s;
-	h->headers = test_memory(pktbufs * sizeof(struct pktbuf));
-	h->data = test_memory((size_t)pktbufs * PKTBUF_SIZE);
+	h->headers = test_memory(s->pktbufs * sizeof(struct pktbuf));
+	h->data = test_memory((size_t)s->pktbufs * PKTBUF_SIZE);
 	h->arena.base = test_memory(ARENA_SIZE);
 	h->arena.size = ARENA_SIZE;
-	pktbuf_pool_init(&h->pool, h->headers, h->data, 0, pktbufs);
+	pktbuf_pool_init(&h->pool, h->headers, h->data, 0, s->pktbufs);
 	conf.env.ready = on_ready;
 	conf.env.arg = h;
 	conf.pool = &h->pool;
@@ -241,10 +351,10 @@ static void host_open(struct sim *s, int i, uint32_t pktbufs, uint16_t mtu)
 		abort();
 	h->port.pool = &h->pool;
 	h->port.index = (uint32_t)i;
-	h->port.conf.mtu = mtu;
+	h->port.conf.mtu = s->mtu;
 	if (port_start(&h->port, &link_ops, h) < 0)
 		abort();
-	h->port.mtu = mtu;
+	h->port.mtu = s->mtu;
 	stack_port_add(h->st, &h->port);
 	if (stack_addr_add(h->st, &h->port, &a) < 0)
 		abort();
@@ -258,18 +368,25 @@ void sim_open(struct sim *s, uint64_t seed, uint32_t pktbufs, uint16_t mtu)
 	s->family = AF_INET;
 	s->tso = seed % 3 == 2;
 	s->now = 1000 * SIM_S + seed % 1000 * SIM_MS;
-	host_open(s, 0, pktbufs, mtu);
-	host_open(s, 1, pktbufs, mtu);
+	s->pktbufs = pktbufs;
+	s->mtu = mtu;
+	sim_add_host(s);
+	sim_add_host(s);
 }
 
-static const uint8_t net6[8] = {0x20, 1, 0xd, 0xb8};
+void sim_add_host(struct sim *s)
+{
+	if (s->n_hosts == SIM_HOSTS || s->family != AF_INET)
+		abort();
+	host_open(s, (int)s->n_hosts++);
+}
 
 static void host_ip6(struct sim_host *h, int i)
 {
 	struct stack_ip6_conf conf = {.secret = {(uint8_t)i}};
 	struct ip_addr a = {.family = AF_INET6, .prefix = 64};
 
-	memcpy(a.bytes, net6, sizeof(net6));
+	memcpy(a.bytes, sim_net6, sizeof(sim_net6));
 	a.bytes[15] = (uint8_t)(i + 1);
 	if (stack_ip6_up(h->st, &h->port, &conf) < 0 || stack_addr_add(h->st, &h->port, &a) < 0)
 		abort();
@@ -277,19 +394,21 @@ static void host_ip6(struct sim_host *h, int i)
 
 void sim_ip6(struct sim *s)
 {
-	host_ip6(&s->host[0], 0);
-	host_ip6(&s->host[1], 1);
+	int i;
+
+	for (i = 0; i < (int)s->n_hosts; i++)
+		host_ip6(&s->host[i], i);
 	s->family = AF_INET6;
 }
 
 void sim_close(struct sim *s)
 {
-	int i;
+	uint32_t i;
 
 	while (s->n)
 		free(heap_take(s).bytes);
 	free(s->heap);
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < s->n_hosts; i++) {
 		struct sim_host *h = &s->host[i];
 
 		port_stop(&h->port);
@@ -303,9 +422,9 @@ void sim_close(struct sim *s)
 
 void sim_flush(struct sim *s)
 {
-	int i;
+	uint32_t i;
 
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < s->n_hosts; i++) {
 		stack_output(s->host[i].st);
 		port_flush(&s->host[i].port);
 	}
@@ -313,10 +432,12 @@ void sim_flush(struct sim *s)
 
 static void set_now(struct sim *s, uint64_t now)
 {
+	uint32_t i;
+
 	if (now > s->now)
 		s->now = now;
-	stack_set_now(s->host[0].st, s->now);
-	stack_set_now(s->host[1].st, s->now);
+	for (i = 0; i < s->n_hosts; i++)
+		stack_set_now(s->host[i].st, s->now);
 }
 
 /* In a buffer of the host it is for; NULL: it has none, or none so large. */
@@ -344,12 +465,16 @@ static void deliver(struct sim *s, int to, struct pktbuf **batch, unsigned n)
 /* What comes at the same time comes in batches, as from a ring. */
 static void deliver_due(struct sim *s)
 {
-	struct pktbuf *batch[2][PORT_BATCH], *b;
-	unsigned n[2] = {0};
+	struct pktbuf *batch[SIM_HOSTS][PORT_BATCH], *b;
+	unsigned n[SIM_HOSTS] = {0}, i;
 	struct sim_packet p;
 
 	while (s->n && s->heap[0].at <= s->now) {
 		p = heap_take(s);
+		if (p.hub) {
+			line_send(s, &s->host[p.to].down, &s->down[p.to], p);
+			continue;
+		}
 		b = receive(s, p);
 		if (b)
 			batch[p.to][n[p.to]++] = b;
@@ -358,19 +483,14 @@ static void deliver_due(struct sim *s)
 			n[p.to] = 0;
 		}
 	}
-	deliver(s, 0, batch[0], n[0]);
-	deliver(s, 1, batch[1], n[1]);
+	for (i = 0; i < s->n_hosts; i++)
+		deliver(s, (int)i, batch[i], n[i]);
 }
 
 void sim_inject(struct sim *s, int to, const uint8_t *bytes, uint16_t len)
 {
-	struct sim_packet p = {.to = (uint8_t)to, .len = len, .bytes = malloc(len)};
-	struct pktbuf *b;
+	struct pktbuf *b = receive(s, copy_of(bytes, len, to));
 
-	if (!p.bytes)
-		abort();
-	memcpy(p.bytes, bytes, len);
-	b = receive(s, p);
 	deliver(s, to, &b, b ? 1 : 0);
 	sim_flush(s);
 }
@@ -378,9 +498,9 @@ void sim_inject(struct sim *s, int to, const uint8_t *bytes, uint16_t len)
 bool sim_step(struct sim *s, uint64_t until)
 {
 	uint64_t next = s->n ? s->heap[0].at : UINT64_MAX, d;
-	int i;
+	uint32_t i;
 
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < s->n_hosts; i++) {
 		d = stack_deadline(s->host[i].st);
 		if (d < next)
 			next = d;
@@ -391,233 +511,20 @@ bool sim_step(struct sim *s, uint64_t until)
 	}
 	set_now(s, next);
 	deliver_due(s);
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < s->n_hosts; i++)
 		(void)stack_timers(s->host[i].st, 64);
 	sim_flush(s);
 	return true;
 }
 
-/* ---- a transfer ---- */
-
-static uint8_t byte_at(uint32_t key, uint64_t i)
-{
-	uint64_t z = (i / 8 + key) * 0x9e3779b97f4a7c15ull;
-
-	z = (z ^ (z >> 29)) * 0xbf58476d1ce4e5b9ull;
-	return (uint8_t)(z >> (i % 8 * 8));
-}
-
-static struct sock_addr addr_of(const struct sim *s, int host, uint16_t port)
-{
-	struct sock_addr a = {.family = (uint16_t)s->family, .port = port};
-
-	if (s->family == AF_INET6) {
-		memcpy(a.addr, net6, sizeof(net6));
-		a.addr[15] = (uint8_t)(host + 1);
-	} else {
-		memcpy(a.addr, &s->host[host].ip, 4);
-	}
-	return a;
-}
-
-void sim_flow_open(struct sim_flow *f, struct sim *s, uint16_t port, uint64_t up, uint64_t down)
-{
-	struct sock_addr any = {.family = (uint16_t)s->family, .port = port};
-	int i;
-
-	memset(f, 0, sizeof(*f));
-	f->sim = s;
-	f->port = port;
-	f->key = (uint32_t)sim_random(s);
-	f->end[0].to_send = f->end[1].to_get = up;
-	f->end[1].to_send = f->end[0].to_get = down;
-	for (i = 0; i < 2; i++)
-		f->end[i].max_write = f->end[i].max_read = 65536;
-	if (sock_create(s->host[1].st, s->family, SOCK_STREAM, 0, 1, &f->listener) < 0 ||
-	    sock_create(s->host[0].st, s->family, SOCK_STREAM, 0, 1, &f->end[0].so) < 0)
-		abort();
-	if (sock_bind(f->listener, &any) < 0 || sock_listen(f->listener, 8) < 0)
-		abort();
-	f->started = s->now;
-}
-
-static int send_some(struct sim_flow *f, int i)
-{
-	struct sim_end *e = &f->end[i];
-	struct pktbuf *list, *p;
-	uint64_t want, at;
-	int64_t n;
-	uint16_t k;
-
-	while (e->sent < e->to_send) {
-		want = 1 + sim_below(f->sim, e->max_write);
-		if (want > e->to_send - e->sent)
-			want = e->to_send - e->sent;
-		n = sock_send_reserve(e->so, want, NULL, 0, &list);
-		if (n < 0)
-			return (int)n;
-		at = e->sent;
-		for (p = list; p; p = p->next)
-			for (k = 0; k < p->len; k++)
-				pktbuf_data(p)[k] = byte_at(f->key + (uint32_t)i, at++);
-		n = sock_send_commit(e->so, list, (uint64_t)n, NULL, 0);
-		if (n < 0)
-			return (int)n;
-		e->sent += (uint64_t)n;
-	}
-	if (!e->shut) {
-		e->shut = true;
-		(void)sock_shutdown(e->so, 1);
-	}
-	return 0;
-}
-
-static int get_some(struct sim_flow *f, int i)
-{
-	struct sim_end *e = &f->end[i];
-	struct sock_slice slices[SOCK_SLICES];
-	unsigned n, j;
-	uint64_t full;
-	uint32_t k;
-	int64_t r;
-
-	while (!e->eof && f->sim->now >= e->pause_until) {
-		r = sock_recv_take(e->so, 1 + sim_below(f->sim, e->max_read), 0, slices, &n, NULL,
-				   &full);
-		if (r < 0)
-			return (int)r;
-		if (r == 0)
-			e->eof = true;
-		for (j = 0; j < n; j++)
-			for (k = 0; k < slices[j].len; k++)
-				if (slices[j].data[k] != byte_at(f->key + (uint32_t)!i, e->got++)) {
-					fprintf(stderr, "byte %lu differs\n",
-						(unsigned long)e->got - 1);
-					return -EBADMSG;
-				}
-		sock_recv_done(e->so, slices, n);
-		if (e->pause)
-			e->pause_until = f->sim->now + e->pause;
-	}
-	return 0;
-}
-
-static void pump_end(struct sim_flow *f, int i)
-{
-	struct sim_end *e = &f->end[i];
-	int r;
-
-	if (!e->so || e->error)
-		return;
-	r = get_some(f, i);
-	if (r < 0 && r != -EAGAIN)
-		e->error = r;
-	r = send_some(f, i);
-	if (r < 0 && r != -EAGAIN)
-		e->error = r;
-}
-
-bool sim_flow_pump(struct sim_flow *f)
-{
-	struct sock_addr a = addr_of(f->sim, 1, f->port);
-	int r;
-
-	if (!f->connected) {
-		r = sock_connect(f->end[0].so, &a);
-		if (r == 0)
-			f->connected = true;
-		else if (r != -EINPROGRESS && r != -EALREADY)
-			f->end[0].error = r;
-	}
-	if (!f->end[1].so && f->listener) {
-		(void)sock_accept(f->listener, &f->end[1].so, NULL);
-	}
-	if (f->connected)
-		pump_end(f, 0);
-	pump_end(f, 1);
-	sim_flush(f->sim);
-	return (f->end[0].eof && f->end[1].eof && f->end[0].shut && f->end[1].shut) ||
-	       f->end[0].error || f->end[1].error;
-}
-
-void sim_flow_close(struct sim_flow *f)
-{
-	int i;
-
-	for (i = 0; i < 2; i++)
-		if (f->end[i].so)
-			sock_close(f->end[i].so);
-	if (f->listener)
-		sock_close(f->listener);
-	f->end[0].so = f->end[1].so = f->listener = NULL;
-	sim_flush(f->sim);
-}
-
-bool sim_flow_run(struct sim_flow *f, uint64_t limit)
-{
-	struct sim *s = f->sim;
-	uint64_t until, end = s->now + limit;
-	bool slow;
-	int i;
-
-	while (!sim_flow_pump(f)) {
-		if (s->now >= end)
-			return false;
-		until = end;
-		slow = false;
-		for (i = 0; i < 2; i++)
-			if (f->end[i].pause_until > s->now && f->end[i].pause_until < until) {
-				until = f->end[i].pause_until;
-				slow = true;
-			}
-		s->host[0].dirty = s->host[1].dirty = false;
-		while (!s->host[0].dirty && !s->host[1].dirty)
-			if (!sim_step(s, until))
-				break;
-		if (s->now >= end && !slow)
-			return false;
-	}
-	f->finished = s->now;
-	return !f->end[0].error && !f->end[1].error && f->end[0].got == f->end[0].to_get &&
-	       f->end[1].got == f->end[1].to_get;
-}
-
-void sim_flow_dump(const struct sim_flow *f)
-{
-	const struct tcp_pcb *p;
-	int i;
-
-	for (i = 0; i < 2; i++) {
-		if (!f->end[i].so)
-			continue;
-		p = f->end[i].so->tcp;
-		fprintf(stderr,
-			"end %d: state %u una +%u nxt +%u end +%u wnd %u mss %u cwnd %u ssthresh "
-			"%u\n"
-			"  out %u sacked %u lost %u retrans %u ca %u bufs %u timer %u armed %d in "
-			"%ld ms "
-			"backoff %u rto %u us\n"
-			"  rcv_nxt +%u adv +%u queue %u rcv_bufs %u ooo %d rcvbuf %u fin %d/%d "
-			"owed %u\n",
-			i, p->state, p->snd_una - p->iss, p->snd_nxt - p->iss, p->snd_end - p->iss,
-			p->snd_wnd, p->snd_mss, p->cwnd, p->ssthresh, p->packets_out, p->sacked_out,
-			p->lost_out, p->retrans_out, p->ca_state, p->snd_bufs, p->rexmit_kind,
-			timer_armed(&p->rexmit),
-			(long)(p->rexmit.expires - f->sim->now) / (long)SIM_MS, p->backoff,
-			p->rto_us, p->rcv_nxt - p->irs, p->rcv_adv - p->irs, p->rcvq_bytes,
-			p->rcv_bufs, p->ooo_head != NULL, p->rcvbuf, p->fin_known, p->fin_seen,
-			p->ack_owed);
-	}
-}
-
 bool sim_all_returned(struct sim *s)
 {
 	uint64_t end = s->now + 1500 * SIM_S; /* an orphan may try for long */
-	int i;
+	uint32_t i;
 
 	while (sim_step(s, end))
 		;
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < s->n_hosts; i++) {
 		struct sim_host *h = &s->host[i];
 
 		if (h->pool.avail != h->pool.count || h->st->tcp_pcbs.used || h->st->sockets.used ||

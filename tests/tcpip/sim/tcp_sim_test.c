@@ -15,6 +15,11 @@ static void both(struct sim *s, struct sim_path p)
 	s->path[0] = s->path[1] = p;
 }
 
+static double megabits(uint64_t bytes, uint64_t ns)
+{
+	return (double)bytes * 8e3 / (double)ns;
+}
+
 static double goodput(const struct sim_path *p, uint64_t bytes, uint64_t seed)
 {
 	struct sim s;
@@ -69,9 +74,10 @@ START_TEST(five_percent_loss_goes_on)
 END_TEST
 
 /* Everything a wire may do, chosen by the seed. */
-static struct sim_path wild_path(struct sim *s)
+static struct sim_path wild_path(struct sim *s, int family)
 {
 	static const uint64_t rates[] = {0, 1000000, 10000000, 100000000, 1000000000};
+	uint32_t narrowest = family == AF_INET6 ? 1280 : 600;
 	struct sim_path p = {0};
 
 	p.delay = sim_below(s, 3) == 0 ? sim_below(s, 100) * SIM_MS : sim_below(s, 2000) * 1000ull;
@@ -93,6 +99,19 @@ static struct sim_path wild_path(struct sim *s)
 		p.burst = 1 + sim_below(s, 6);
 	if (sim_below(s, 4) == 0)
 		p.mtu = 1280 + sim_below(s, 221);
+	if (sim_below(s, 4) == 0)
+		p.mark = 1 + sim_below(s, p.queue);
+	if (sim_below(s, 4) == 0) {
+		p.bad_loss = 1000 + sim_below(s, 5000);
+		p.turns_bad = sim_below(s, 100);
+		p.turns_good = 500 + sim_below(s, 3000);
+		p.burst = 0;
+	}
+	if (sim_below(s, 4) == 0) {
+		p.router = sim_below(s, 2) ? narrowest + sim_below(s, 1501 - narrowest) : 0;
+		p.router_later = narrowest + sim_below(s, 1501 - narrowest);
+		p.later = s->now + sim_below(s, 2000) * SIM_MS;
+	}
 	return p;
 }
 
@@ -104,46 +123,71 @@ static void wild_end(struct sim *s, struct sim_end *e)
 		e->pause = (1 + sim_below(s, 50)) * SIM_MS;
 }
 
+/* Two hosts on lines of any kind; with a third of the seeds a third host, whose flow to the second
+ * is in the way. */
+static void wild_net(struct sim *s, int family, uint64_t seed)
+{
+	uint32_t strip = sim_below(s, 2) ? sim_below(s, 8) : 0, i; /* the same both ways */
+
+	if (seed % 3 == 1)
+		sim_add_host(s);
+	if (family == AF_INET6)
+		sim_ip6(s);
+	for (i = 0; i < s->n_hosts; i++) {
+		s->path[i] = wild_path(s, family);
+		s->path[i].strip = strip;
+		ck_assert_int_eq(stack_tcp_set(s->host[i].st, "mtu_probing", 1 + sim_below(s, 2)),
+				 0);
+		ck_assert_int_eq(stack_tcp_set(s->host[i].st, "ecn", sim_below(s, 3)), 0);
+	}
+	if (s->n_hosts > 2)
+		s->down[1] = wild_path(s, family);
+}
+
+static void wild_flow(struct sim *s, struct sim_flow *f, int from, uint16_t port)
+{
+	uint32_t buf, on = 1;
+
+	sim_flow_between(f, s, from, 1, port, sim_below(s, 300000),
+			 sim_below(s, 3) ? sim_below(s, 100000) : 0);
+	wild_end(s, &f->end[0]);
+	wild_end(s, &f->end[1]);
+	buf = 2048u << sim_below(s, 8);
+	if (sim_below(s, 2))
+		(void)sock_setopt(f->listener, SOL_SOCKET, SO_RCVBUF, &buf, sizeof(buf));
+	if (sim_below(s, 4) == 0)
+		(void)sock_setopt(f->end[0].so, SOL_SOCKET, SO_SNDBUF, &buf, sizeof(buf));
+	if (sim_below(s, 2))
+		(void)sock_setopt(f->end[0].so, IPPROTO_TCP, TCPO_NODELAY, &on, sizeof(on));
+	if (sim_below(s, 3) == 0)
+		(void)sock_setopt(f->end[0].so, IPPROTO_TCP, TCPO_CONGESTION, "reno", 5);
+}
+
 static void any_wire(uint64_t seed, int family)
 {
 	uint64_t smallest = family == AF_INET6 ? 1280 : 576;
-	uint32_t buf, on = 1;
-	int i;
-	bool r;
+	struct sim_flow f[2];
 	struct sim s;
-	struct sim_flow f;
+	unsigned i, n;
+	bool r;
 
 	sim_open(&s, seed, seed % 4 ? 1024 : 64,
 		 (uint16_t)(smallest + sim_random(&(struct sim){.rng = seed}) % (1501 - smallest)));
-	if (family == AF_INET6)
-		sim_ip6(&s);
-	s.path[0] = wild_path(&s);
-	s.path[1] = wild_path(&s);
-	s.path[0].strip = s.path[1].strip = sim_below(&s, 2) ? sim_below(&s, 8) : 0;
-	for (i = 0; i < 2; i++)
-		ck_assert_int_eq(stack_tcp_set(s.host[i].st, "mtu_probing", 1 + sim_below(&s, 2)),
-				 0);
-	sim_flow_open(&f, &s, 7, sim_below(&s, 300000),
-		      sim_below(&s, 3) ? sim_below(&s, 100000) : 0);
-	wild_end(&s, &f.end[0]);
-	wild_end(&s, &f.end[1]);
-	buf = 2048u << sim_below(&s, 8);
-	if (sim_below(&s, 2))
-		(void)sock_setopt(f.listener, SOL_SOCKET, SO_RCVBUF, &buf, sizeof(buf));
-	if (sim_below(&s, 4) == 0)
-		(void)sock_setopt(f.end[0].so, SOL_SOCKET, SO_SNDBUF, &buf, sizeof(buf));
-	if (sim_below(&s, 2))
-		(void)sock_setopt(f.end[0].so, IPPROTO_TCP, TCPO_NODELAY, &on, sizeof(on));
-	if (sim_below(&s, 3) == 0)
-		(void)sock_setopt(f.end[0].so, IPPROTO_TCP, TCPO_CONGESTION, "reno", 5);
-	r = sim_flow_run(&f, 3600 * SIM_S);
-	if (!r)
-		sim_flow_dump(&f);
-	ck_assert_msg(r, "seed %lu: %lu/%lu up, %lu/%lu down, errors %d %d", (unsigned long)seed,
-		      (unsigned long)f.end[1].got, (unsigned long)f.end[1].to_get,
-		      (unsigned long)f.end[0].got, (unsigned long)f.end[0].to_get, f.end[0].error,
-		      f.end[1].error);
-	sim_flow_close(&f);
+	wild_net(&s, family, seed);
+	n = s.n_hosts - 1;
+	for (i = 0; i < n; i++)
+		wild_flow(&s, &f[i], i ? 2 : 0, (uint16_t)(7 + i));
+	r = sim_flows_run(f, n, 3600 * SIM_S);
+	for (i = 0; i < n && !r; i++) {
+		sim_flow_dump(&f[i]);
+		fprintf(stderr, "flow %u: %lu/%lu up, %lu/%lu down, errors %d %d\n", i,
+			(unsigned long)f[i].end[1].got, (unsigned long)f[i].end[1].to_get,
+			(unsigned long)f[i].end[0].got, (unsigned long)f[i].end[0].to_get,
+			f[i].end[0].error, f[i].end[1].error);
+	}
+	ck_assert_msg(r, "seed %lu", (unsigned long)seed);
+	for (i = 0; i < n; i++)
+		sim_flow_close(&f[i]);
 	ck_assert_msg(sim_all_returned(&s), "seed %lu", (unsigned long)seed);
 	sim_close(&s);
 }
@@ -179,8 +223,8 @@ START_TEST(flows_share_a_link_fairly)
 	while (s.now < end) {
 		for (i = 0; i < FLOWS; i++)
 			(void)sim_flow_pump(&f[i]);
-		s.host[0].dirty = s.host[1].dirty = false;
-		while (!s.host[0].dirty && !s.host[1].dirty && sim_step(&s, end))
+		(void)sim_dirty(&s);
+		while (sim_step(&s, end) && !sim_dirty(&s))
 			;
 	}
 	for (i = 0; i < FLOWS; i++) {
@@ -273,6 +317,126 @@ START_TEST(probes_from_the_start_find_what_a_narrow_path_takes_without_a_timeout
 }
 END_TEST
 
+/* ---- a router that says so, RFC 1191, RFC 8201 */
+
+START_TEST(a_router_that_becomes_narrow_is_believed_without_a_timeout)
+{
+	struct sim_path path = {.delay = 5 * SIM_MS, .rate = 20000000, .queue = 50};
+	uint32_t hdr = families[_i] == AF_INET ? 52 : 72;
+	const uint64_t bytes = 8u << 20;
+	const uint64_t *count;
+	struct sim_flow f;
+	struct sim s;
+
+	sim_open(&s, 78, 4096, 1500);
+	if (families[_i] == AF_INET6)
+		sim_ip6(&s);
+	path.router = 1500;
+	path.later = s.now + 1500 * SIM_MS;
+	path.router_later = 1300;
+	both(&s, path);
+	sim_flow_open(&f, &s, 7, bytes, 1000);
+	ck_assert(sim_flow_run(&f, 600 * SIM_S));
+	count = s.host[0].st->counters;
+	ck_assert_uint_eq(f.end[0].so->tcp->snd_mss, 1300 - hdr);
+	ck_assert_uint_gt(s.host[0].up.too_big, 0);
+	ck_assert_uint_le(s.host[0].up.too_big, 200); /* what was in the queue then, at most */
+	ck_assert_uint_eq(count[CNT_TcpTimeouts] + count[CNT_TcpBlackHoles], 0);
+	ck_assert(megabits(bytes, f.finished - f.started) > 0.85 * 20 * 1228 / 1300);
+	sim_flow_close(&f);
+	ck_assert(sim_all_returned(&s));
+	sim_close(&s);
+}
+END_TEST
+
+/* ---- a queue that marks, RFC 3168 */
+
+START_TEST(a_queue_that_marks_is_filled_and_loses_nothing)
+{
+	struct sim_path path = {.delay = 10 * SIM_MS, .rate = 50000000, .queue = 400, .mark = 60};
+	const uint64_t bytes = 40u << 20;
+	struct sim_flow f;
+	struct sim s;
+	double got;
+
+	sim_open(&s, 79, 8192, 1500);
+	if (families[_i / 2] == AF_INET6)
+		sim_ip6(&s);
+	both(&s, path);
+	ck_assert_int_eq(stack_tcp_set(s.host[0].st, "ecn", 1), 0);
+	sim_flow_open(&f, &s, 7, bytes, 0);
+	if (_i % 2)
+		(void)sock_setopt(f.end[0].so, IPPROTO_TCP, TCPO_CONGESTION, "reno", 5);
+	ck_assert(sim_flow_run(&f, 600 * SIM_S));
+	got = megabits(bytes, f.finished - f.started);
+	ck_assert(f.end[0].so->tcp->ecn_ok);
+	ck_assert_uint_gt(s.host[0].up.marked, 10);
+	ck_assert_uint_eq(s.host[0].up.marked, f.end[1].so->tcp->ce_in);
+	ck_assert_uint_eq(s.host[0].up.dropped, 0);
+	ck_assert_uint_eq(s.host[0].st->counters[CNT_TcpRetransSegs], 0);
+	ck_assert_msg(got > 0.9 * 50 * 1428 / 1500, "%.1f Mbit/s", got);
+	sim_flow_close(&f);
+	ck_assert(sim_all_returned(&s));
+	sim_close(&s);
+}
+END_TEST
+
+/* ---- loss that comes in bad times */
+
+START_TEST(bad_times_are_survived_and_good_ones_used)
+{
+	/* A fiftieth of the packets meet the bad state, of which half are lost: 1 % of all. */
+	struct sim_path p = {.delay = SIM_MS / 2,
+			     .rate = 100000000,
+			     .queue = 200,
+			     .bad_loss = 5000,
+			     .turns_bad = 20,
+			     .turns_good = 1000};
+	double got = goodput(&p, 20 << 20, 4);
+
+	printf("1%% loss in bad times, 100 Mbit/s, 1 ms: %.1f of %.1f Mbit/s\n", got / 1e6,
+	       limit(p.rate) / 1e6);
+	ck_assert(got > 0.8 * limit(p.rate));
+}
+END_TEST
+
+/* ---- three hosts */
+
+START_TEST(two_senders_share_the_line_to_a_third_host)
+{
+	struct sim_path near = {.delay = 5 * SIM_MS, .rate = 100000000, .queue = 200};
+	struct sim_path narrow = {.delay = 5 * SIM_MS, .rate = 20000000, .queue = 60};
+	const uint64_t bytes = 15u << 20;
+	struct sim_flow f[2];
+	struct sim s;
+	double sum, first;
+
+	sim_open(&s, 80, 4096, 1500);
+	sim_add_host(&s);
+	if (families[_i] == AF_INET6)
+		sim_ip6(&s);
+	s.path[0] = s.path[1] = s.path[2] = near;
+	s.down[1] = narrow;
+	sim_flow_between(&f[0], &s, 0, 1, 7, bytes, 0);
+	sim_flow_between(&f[1], &s, 2, 1, 8, bytes, 0);
+	ck_assert(sim_flows_run(f, 2, 600 * SIM_S));
+	first = (double)(f[0].finished < f[1].finished ? f[0].finished : f[1].finished);
+	sum = (double)(f[0].finished > f[1].finished ? f[0].finished : f[1].finished);
+	sum -= (double)f[0].started;
+	first -= (double)f[0].started;
+	ck_assert_msg(2 * bytes * 8e3 / sum > 0.9 * 20 * 1428 / 1500, "%.1f Mbit/s",
+		      2 * bytes * 8e3 / sum);
+	/* Neither was through long before the other. */
+	ck_assert_msg(first > 0.7 * sum, "%.1f of %.1f s", first / 1e9, sum / 1e9);
+	ck_assert_uint_gt(s.host[1].down.dropped, 0);
+	ck_assert_uint_eq(s.host[0].up.dropped + s.host[2].up.dropped, 0);
+	sim_flow_close(&f[0]);
+	sim_flow_close(&f[1]);
+	ck_assert(sim_all_returned(&s));
+	sim_close(&s);
+}
+END_TEST
+
 /* Ends vanish at any moment, in any manner: with data unread, unsent, in the handshake. */
 START_TEST(sudden_ends_leave_nothing)
 {
@@ -282,8 +446,8 @@ START_TEST(sudden_ends_leave_nothing)
 	int i, linger[2] = {1, 0};
 
 	sim_open(&s, 7000 + (uint64_t)_i, 512, 1500);
-	s.path[0] = wild_path(&s);
-	s.path[1] = wild_path(&s);
+	s.path[0] = wild_path(&s, AF_INET);
+	s.path[1] = wild_path(&s, AF_INET);
 	for (round = 0; round < 5; round++) {
 		for (i = 0; i < 4; i++) {
 			sim_flow_open(&f[i], &s, (uint16_t)(50 + 4 * round + (unsigned)i),
@@ -316,7 +480,11 @@ int main(void)
 	tcase_add_test(tc, a_clean_wire_is_filled);
 	tcase_add_test(tc, one_percent_loss_costs_little_on_a_short_wire);
 	tcase_add_test(tc, five_percent_loss_goes_on);
+	tcase_add_test(tc, bad_times_are_survived_and_good_ones_used);
 	tcase_add_test(tc, flows_share_a_link_fairly);
+	tcase_add_loop_test(tc, two_senders_share_the_line_to_a_third_host, 0, 2);
+	tcase_add_loop_test(tc, a_queue_that_marks_is_filled_and_loses_nothing, 0, 4);
+	tcase_add_loop_test(tc, a_router_that_becomes_narrow_is_believed_without_a_timeout, 0, 2);
 	suite_add_tcase(su, tc);
 	tcase_set_timeout(wild, 120);
 	tcase_add_loop_test(wild, bytes_are_exact_and_nothing_is_left_on_any_wire, from,
