@@ -129,7 +129,8 @@ void sim_flow_dump(const struct sim_flow *f); /* both ends' blocks, to stderr */
 void sim_flow_close(struct sim_flow *f);
 /* Runs one flow to its end; false: not done at `limit` ns of simulated time. */
 bool sim_flow_run(struct sim_flow *f, uint64_t limit);
-bool sim_flows_run(struct sim_flow *f, unsigned n, uint64_t limit); /* n of one network */
+bool sim_flows_run(struct sim_flow *f, unsigned n, uint64_t limit);	 /* n of one network */
+struct sock_addr sim_addr(const struct sim *s, int host, uint16_t port); /* of flows' family */
 bool sim_dirty(struct sim *s); /* something became ready somewhere; asked once */
 /* Lets TIME-WAIT end; true if nothing is left in either stack. */
 bool sim_all_returned(struct sim *s);

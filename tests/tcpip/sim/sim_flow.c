@@ -18,7 +18,7 @@ static uint8_t byte_at(uint32_t key, uint64_t i)
 	return (uint8_t)(z >> (i % 8 * 8));
 }
 
-static struct sock_addr addr_of(const struct sim *s, int host, uint16_t port)
+struct sock_addr sim_addr(const struct sim *s, int host, uint16_t port)
 {
 	struct sock_addr a = {.family = (uint16_t)s->family, .port = port};
 
@@ -138,7 +138,7 @@ static void pump_end(struct sim_flow *f, int i)
 
 bool sim_flow_pump(struct sim_flow *f)
 {
-	struct sock_addr a = addr_of(f->sim, f->host[1], f->port);
+	struct sock_addr a = sim_addr(f->sim, f->host[1], f->port);
 	int r;
 
 	if (!f->connected) {
