@@ -14,8 +14,9 @@
 #include "tcpip/ip6.h"
 #include "tests/tcpip/sim/sim.h"
 
-#define FLOOD 100000u
-#define SEEDS 24
+#define FLOOD	   100000u
+#define SEEDS	   24
+#define FAIR_SEEDS 8 /* SIM_FIRST and SIM_SEEDS in the environment choose others */
 
 static double megabits(uint64_t bytes, uint64_t ns)
 {
@@ -172,86 +173,169 @@ END_TEST
 
 /* ---- fairness ---- */
 
-struct share {
-	double sum, first, second, fairness; /* Mbit/s; of the even flows, of the odd ones */
+#define FLOWS_MAX 8
+
+/* Who shares what: the first `ones` of n flows with one congestion control, the rest with another.
+ * Where the queue marks, with ECN. */
+struct mix {
+	struct sim_path path;
+	int n, ones;
+	const char *one, *other;
+	uint64_t warm, span; /* ns: who began first is forgotten by then; what is measured */
 };
 
-/* n flows for a minute, the odd ones with another congestion control; where the queue marks, with
- * ECN. */
-static struct share share(uint64_t seed, struct sim_path path, int n, const char *even,
-			  const char *odd)
+struct share {
+	double sum, ones, others; /* Mbit/s */
+	double fairness;	  /* Jain's: 1 if all got the same, 1 / n if one got all */
+};
+
+static void begin(struct sim *s, const struct mix *m, struct sim_flow *f)
 {
-	struct sim_flow *f = calloc((size_t)n, sizeof(*f));
-	struct share r = {0};
-	double squares = 0, x;
 	const char *cc;
-	struct sim s;
-	uint64_t end, from;
-	uint64_t *base = calloc((size_t)n, sizeof(*base));
 	int i;
 
-	ck_assert(f && base);
-	sim_open(&s, seed, 8192, 1500);
-	both(&s, path);
-	if (path.mark)
-		ck_assert_int_eq(stack_tcp_set(s.host[0].st, "ecn", 1), 0);
-	for (i = 0; i < n; i++) {
-		cc = i % 2 ? odd : even;
-		sim_flow_open(&f[i], &s, (uint16_t)(100 + i), 1u << 30, 0);
+	both(s, m->path);
+	if (m->path.mark)
+		ck_assert_int_eq(stack_tcp_set(s->host[0].st, "ecn", 1), 0);
+	for (i = 0; i < m->n; i++) {
+		cc = i < m->ones ? m->one : m->other;
+		sim_flow_open(&f[i], s, (uint16_t)(100 + i), 1u << 30, 0);
 		ck_assert_int_eq(sock_setopt(f[i].end[0].so, IPPROTO_TCP, TCPO_CONGESTION, cc,
 					     (uint32_t)strlen(cc)),
 				 0);
 	}
-	from = s.now + 20 * SIM_S; /* who began first is forgotten by then */
-	for (end = s.now + 100 * SIM_S; s.now < end;) {
-		for (i = 0; i < n; i++)
+}
+
+static struct share share(uint64_t seed, const struct mix *m)
+{
+	struct sim_flow f[FLOWS_MAX];
+	uint64_t base[FLOWS_MAX] = {0}, end, from;
+	struct share r = {0};
+	double squares = 0, x;
+	struct sim s;
+	int i;
+
+	sim_open(&s, seed, 4096, 1500);
+	begin(&s, m, f);
+	from = s.now + m->warm;
+	for (end = from + m->span; s.now < end;) {
+		for (i = 0; i < m->n; i++)
 			(void)sim_flow_pump(&f[i]);
-		for (i = 0; i < n && s.now < from; i++)
+		for (i = 0; i < m->n && s.now < from; i++)
 			base[i] = f[i].end[1].got;
 		(void)sim_dirty(&s);
 		while (sim_step(&s, end) && !sim_dirty(&s))
 			;
 	}
-	for (i = 0; i < n; i++) {
-		x = megabits(f[i].end[1].got - base[i], end - from);
+	for (i = 0; i < m->n; i++) {
+		x = megabits(f[i].end[1].got - base[i], m->span);
 		r.sum += x;
 		squares += x * x;
-		*(i % 2 ? &r.second : &r.first) += x;
+		*(i < m->ones ? &r.ones : &r.others) += x;
 		sim_flow_close(&f[i]);
 	}
-	r.fairness = r.sum * r.sum / (n * squares);
+	r.fairness = r.sum * r.sum / (m->n * squares);
 	ck_assert(sim_all_returned(&s));
 	sim_close(&s);
-	free(base);
-	free(f);
 	return r;
 }
 
-static const struct sim_path shared = {.delay = 10 * SIM_MS, .rate = 40000000, .queue = 70};
-
-START_TEST(flows_of_one_kind_share_fairly)
+static void several(struct mix *m, int n)
 {
-	const char *cc = _i % 2 ? "reno" : "cubic";
-	struct sim_path path = shared;
+	m->n = n;
+	if (m->path.queue < 4 * (uint32_t)n)
+		m->path.queue = 4 * (uint32_t)n; /* else timeouts decide */
+}
+
+/* A path and a number of flows by the seed; 2 to 16 Mbit/s, 2 to 60 ms, a queue of half to two
+ * bandwidth-delay products: what an access line may be, in few packets. */
+static struct mix drawn(uint64_t seed)
+{
+	struct sim r = {.rng = seed * 0x9e3779b97f4a7c15ull};
+	struct mix m = {.warm = 15 * SIM_S, .span = 45 * SIM_S};
+	uint64_t bdp;
+
+	m.path.rate = 2000000ull << sim_below(&r, 4);
+	m.path.delay = (1 + sim_below(&r, 30)) * SIM_MS;
+	bdp = m.path.rate / 8 * 2 * m.path.delay / SIM_S / 1500;
+	m.path.queue = (uint32_t)(bdp * (50 + sim_below(&r, 150)) / 100);
+	several(&m, 2 + (int)sim_below(&r, FLOWS_MAX - 1));
+	m.one = m.other = sim_below(&r, 2) ? "reno" : "cubic";
+	if (sim_below(&r, 3) == 0)
+		m.path.mark = m.path.queue / 2 + 1;
+	return m;
+}
+
+/* Mbit/s that they must get together, of the 1,448 bytes of each 1,500 that the rate lets through:
+ * 98 to 100 % was seen, but 82 % where the queue marks at a quarter of a bandwidth-delay product.
+ */
+static double least(const struct mix *m)
+{
+	return (m->path.mark ? 0.75 : 0.95) * (double)m->path.rate / 1e6 * 1448 / 1500;
+}
+
+static const char *described(const struct mix *m, const struct share *r)
+{
+	static char text[200];
+
+	snprintf(text, sizeof(text),
+		 "%d %s and %d %s, %u Mbit/s, %u ms one way, queue %u: %.2f and %.2f Mbit/s, "
+		 "fairness %.3f",
+		 m->ones, m->one, m->n - m->ones, m->other, (unsigned)(m->path.rate / 1000000),
+		 (unsigned)(m->path.delay / SIM_MS), m->path.queue, r->ones, r->others,
+		 r->fairness);
+	return text;
+}
+
+/* The bounds here and below are the spread over 100 seeds (1 and 1000 on) with a tenth more on
+ * either side. Jain's index was 0.95 to 1.00. */
+START_TEST(flows_of_one_kind_share_any_line_fairly)
+{
+	struct mix m = drawn((uint64_t)_i);
 	struct share r;
 
-	path.mark = _i < 2 ? 0 : 60;
-	r = share(21 + (uint64_t)_i, path, 8, cc, cc);
-	printf("8 %s flows on 40 Mbit/s%s: %.1f Mbit/s, fairness %.3f\n", cc,
-	       path.mark ? " that mark" : "", r.sum, r.fairness);
-	ck_assert(r.sum > 36);
-	ck_assert(r.fairness > 0.9);
+	m.ones = m.n;
+	r = share((uint64_t)_i, &m);
+	ck_assert_msg(r.sum > least(&m), "%s", described(&m, &r));
+	ck_assert_msg(r.fairness > 0.9, "%s", described(&m, &r));
 }
 END_TEST
 
-/* On a path where Reno would do well CUBIC must not take more than its share (RFC 9438 4.3). */
+/* One among seven others of its kind: it got 0.80 to 1.34 of what each of those had. */
+START_TEST(one_flow_beside_many_gets_its_share)
+{
+	struct mix m = drawn((uint64_t)_i);
+	struct share r;
+
+	several(&m, FLOWS_MAX);
+	m.ones = 1;
+	r = share((uint64_t)_i, &m);
+	ck_assert_msg(r.sum > least(&m), "%s", described(&m, &r));
+	ck_assert_msg(r.ones > 0.7 * r.others / 7 && r.ones < 1.5 * r.others / 7, "%s",
+		      described(&m, &r));
+}
+END_TEST
+
+/*
+ * RFC 9438 4.3: where windows are small CUBIC grows as Reno would, with an average window like
+ * Reno's at the same loss. But in one tail-drop queue the losses are not the same: who loses in a
+ * round keeps 0.7 and not 0.5, and grows by 0.53 a round and not by 1. So with windows of a few
+ * segments Reno may be ahead (CUBIC had 0.74 of its share, on paths of up to 3 segments), and
+ * CUBIC where there is room for tens and its cubic function is the faster one, as is its purpose
+ * (up to 1.64; by the middle 1.05).
+ */
 START_TEST(cubic_is_friendly_to_reno)
 {
-	struct share r = share(31 + (uint64_t)_i, shared, 8, "cubic", "reno");
+	struct mix m = drawn((uint64_t)_i);
+	struct share r;
 
-	printf("4 cubic and 4 reno flows on 40 Mbit/s: %.1f and %.1f Mbit/s\n", r.first, r.second);
-	ck_assert(r.sum > 36);
-	ck_assert(r.first < 2.0 * r.second && r.second < 2.0 * r.first);
+	several(&m, (m.n + 1) / 2 * 2);
+	m.ones = m.n / 2;
+	m.one = "cubic";
+	m.other = "reno";
+	r = share((uint64_t)_i, &m);
+	ck_assert_msg(r.sum > least(&m), "%s", described(&m, &r));
+	ck_assert_msg(r.ones > 0.65 * r.others && r.ones < 1.8 * r.others, "%s", described(&m, &r));
 }
 END_TEST
 
@@ -355,12 +439,17 @@ int main(void)
 	Suite *su = suite_create("several on a simulated link");
 	TCase *tc = tcase_create("share");
 	SRunner *sr = srunner_create(su);
-	int failed;
+	const char *first = getenv("SIM_FIRST"), *count = getenv("SIM_SEEDS");
+	TCase *fair = tcase_create("fairness");
+	int failed, from = first ? atoi(first) : 1, to = from + (count ? atoi(count) : FAIR_SEEDS);
 
+	tcase_set_timeout(fair, 200);
+	suite_add_tcase(su, fair);
 	tcase_set_timeout(tc, 200);
 	tcase_add_loop_test(tc, a_flood_of_syns_leaves_a_transfer_four_fifths_of_its_speed, 0, 2);
-	tcase_add_loop_test(tc, flows_of_one_kind_share_fairly, 0, 4);
-	tcase_add_loop_test(tc, cubic_is_friendly_to_reno, 0, 2);
+	tcase_add_loop_test(fair, flows_of_one_kind_share_any_line_fairly, from, to);
+	tcase_add_loop_test(fair, one_flow_beside_many_gets_its_share, from, to);
+	tcase_add_loop_test(fair, cubic_is_friendly_to_reno, from, to);
 	tcase_add_loop_test(tc, any_clean_wire_is_filled, 0, SEEDS);
 	tcase_add_test(tc, a_queue_that_fills_up_slows_slow_start_down);
 	tcase_add_loop_test(tc, random_loss_costs_what_theory_says, 0, SEEDS);
