@@ -94,7 +94,7 @@ static void signal_owed(void *sb)
 	((struct sandbox *)sb)->kick_daemon = true;
 }
 
-/* As many sockets as fit, where the number was left to us. */
+/* As many sockets as fit, to an eighth, where the number was left to us. */
 static int make_stack(struct sandbox *sb, const struct admin_init *init)
 {
 	struct stack_conf conf = {
@@ -107,7 +107,7 @@ static int make_stack(struct sandbox *sb, const struct admin_init *init)
 	size_t mark = sb->objects.used;
 
 	memcpy(conf.seed, init->seed, sizeof(conf.seed));
-	for (;; conf.max_sockets /= 2) {
+	for (;; conf.max_sockets -= conf.max_sockets / 8) {
 		int ret = 0;
 
 		sb->objects.used = mark;
