@@ -186,6 +186,8 @@ int64_t tcp_send_commit(struct socket *so, struct pktbuf *list, uint64_t len, in
 	}
 	if (ran_dry(pcb))
 		tcp_rate_dry(pcb);
+	if (list && pcb->snd_next) /* what waits goes on: it ends with what is written now */
+		pcb->snd_tail->tcp.flags &= (uint8_t)~TCP_PSH;
 	while ((p = list) && len) {
 		list = p->next;
 		p->next = NULL;

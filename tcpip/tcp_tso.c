@@ -7,7 +7,8 @@
  *
  * The header buffer is the device's alone, a segment's is shared with it: as long as it holds one,
  * that segment is sent again from a copy, and so is never in two trains. In all books a segment of
- * a train is a segment.
+ * a train is a segment. Its end has a PSH, as Linux gives it one: receivers that join segments hand
+ * on what they have there, without a timer.
  */
 #include "tcpip/tcp.h"
 
@@ -18,16 +19,12 @@ static bool alike(const struct tcp_pcb *pcb)
 	       !(pcb->sack_ok && (pcb->n_sack || pcb->has_dsack));
 }
 
-/* How many segments from snd_next on make a train: full ones; a PSH ends it. */
-static uint32_t train_length(const struct tcp_pcb *pcb, uint32_t most)
+/* How many segments from p on make a train: full ones; a PSH ends it. */
+static uint32_t train_length(const struct tcp_pcb *pcb, struct pktbuf *p, uint32_t most,
+			     struct pktbuf **last)
 {
-	uint32_t flight = tcp_flight(pcb), n = 0;
-	const struct pktbuf *p = pcb->snd_next;
+	uint32_t n = 0;
 
-	if (flight >= pcb->cwnd)
-		return 0;
-	if (most > pcb->cwnd - flight)
-		most = pcb->cwnd - flight;
 	if (most > pcb->tso_max)
 		most = pcb->tso_max;
 	for (; n < most && p; p = p->tcp.link) {
@@ -35,13 +32,24 @@ static uint32_t train_length(const struct tcp_pcb *pcb, uint32_t most)
 		    seq_gt(p->tcp.seq_end, tcp_wnd_end(pcb)))
 			break;
 		n++;
+		*last = p;
 		if (p->tcp.flags & TCP_PSH)
 			break;
 	}
 	return n;
 }
 
-static bool send_train(struct tcp_pcb *pcb, uint32_t n)
+/* A window of two or three is none: the ACKs of its segments are to come one by one. */
+static uint32_t room(const struct tcp_pcb *pcb, uint32_t budget)
+{
+	uint32_t flight = tcp_flight(pcb);
+
+	if (flight >= pcb->cwnd || pcb->cwnd < 4)
+		return 0;
+	return budget < pcb->cwnd - flight ? budget : pcb->cwnd - flight;
+}
+
+static bool send_train(struct tcp_pcb *pcb, uint32_t n, struct pktbuf *last)
 {
 	struct pktbuf *head = pktbuf_alloc(pcb->st->pool), **more, *p;
 	uint32_t seq = pcb->snd_nxt, i;
@@ -49,6 +57,7 @@ static bool send_train(struct tcp_pcb *pcb, uint32_t n)
 
 	if (!head)
 		return false;
+	last->tcp.flags |= TCP_PSH; /* and keeps it when it is sent again */
 	more = &head->more;
 	for (i = 0; i < n; i++) {
 		p = pcb->snd_next;
@@ -75,11 +84,30 @@ static bool send_train(struct tcp_pcb *pcb, uint32_t n)
 	return true;
 }
 
+/* Those that go one by one end where trains would: a receiver joins them as it does others. */
+static void push_ends(struct tcp_pcb *pcb, uint32_t most)
+{
+	struct pktbuf *p = pcb->snd_next, *last;
+	uint32_t n;
+
+	for (; (n = train_length(pcb, p, most, &last)) > 1; most -= n) {
+		last->tcp.flags |= TCP_PSH;
+		p = last->tcp.link;
+	}
+}
+
 uint32_t tcp_send_trains(struct tcp_pcb *pcb, uint32_t budget)
 {
 	uint32_t sent = 0, n;
+	struct pktbuf *last;
 
-	while (alike(pcb) && (n = train_length(pcb, budget - sent)) > 1 && send_train(pcb, n))
+	if (!alike(pcb)) {
+		if (!pcb->max_pacing)
+			push_ends(pcb, room(pcb, budget));
+		return 0;
+	}
+	while ((n = train_length(pcb, pcb->snd_next, room(pcb, budget - sent), &last)) > 1 &&
+	       send_train(pcb, n, last))
 		sent += n;
 	return sent;
 }

@@ -34,11 +34,18 @@ static void expect_segments(unsigned first, unsigned n, uint32_t len)
 		peer_expect(&p, A, 1 + i * len, 1, len);
 }
 
+/* Numbers first to first + n - 1; the last of a train has a PSH. */
+static void expect_train(unsigned first, unsigned n, uint32_t len)
+{
+	expect_segments(first, n - 1, len);
+	peer_expect(&p, PA, 1 + (first + n - 1) * len, 1, len);
+}
+
 START_TEST(the_first_window_is_one_frame)
 {
 	peer_accepted(&p);
 	ck_assert_int_eq(peer_write(&p, 30 * 1460), 30 * 1460);
-	expect_segments(0, 10, 1460);
+	expect_train(0, 10, 1460);
 	peer_quiet(&p);
 	ck_assert_uint_eq(d.port[0].trains, 1);
 	ck_assert_uint_eq(p.so->tcp->packets_out, 10);
@@ -53,8 +60,7 @@ START_TEST(timestamps_take_their_room)
 	p.ts = true;
 	peer_accepted(&p);
 	peer_write(&p, 5 * 1448);
-	expect_segments(0, 4, 1448);
-	peer_expect(&p, PA, 1 + 4 * 1448, 1, 1448);
+	expect_train(0, 5, 1448);
 	ck_assert_uint_eq(d.port[0].trains, 1);
 }
 END_TEST
@@ -63,7 +69,7 @@ START_TEST(what_is_not_full_goes_alone_behind)
 {
 	peer_accepted(&p);
 	peer_write(&p, 3 * 1460 + 100);
-	expect_segments(0, 3, 1460);
+	expect_train(0, 3, 1460);
 	peer_expect(&p, PA, 1 + 3 * 1460, 1, 100);
 	ck_assert_uint_eq(d.port[0].trains, 1);
 	ck_assert_uint_eq(p.so->tcp->snd_sml, p.so->tcp->snd_nxt);
@@ -98,9 +104,10 @@ START_TEST(no_train_is_longer_than_the_port_takes)
 	d.port[0].port.tso_max = 4;
 	peer_accepted(&p);
 	peer_write(&p, 10 * 1460);
-	expect_segments(0, 9, 1460);
-	peer_expect(&p, PA, 1 + 9 * 1460, 1, 1460);
-	ck_assert_uint_eq(d.port[0].trains, 3); /* 4, 4, 2 */
+	expect_train(0, 4, 1460);
+	expect_train(4, 4, 1460);
+	expect_train(8, 2, 1460);
+	ck_assert_uint_eq(d.port[0].trains, 3);
 }
 END_TEST
 
@@ -140,6 +147,59 @@ START_TEST(a_cwr_and_urgent_data_are_not_for_all_segments)
 }
 END_TEST
 
+START_TEST(those_that_go_one_by_one_end_like_trains)
+{
+	d.port[0].port.tso_max = 2;
+	peer_accepted(&p);
+	p.so->tcp->ecn_ok = p.so->tcp->ecn_cwr = true;
+	peer_write(&p, 11 * 1460);
+	ck_assert_uint_eq(peer_get(&p).h.flags, A | TCP_CWR);
+	peer_expect(&p, PA, 1 + 1460, 1, 1460);
+	for (unsigned i = 2; i < 10; i += 2)
+		expect_train(i, 2, 1460);
+	ck_assert_uint_eq(d.port[0].trains, 0);
+}
+END_TEST
+
+START_TEST(the_end_of_a_train_keeps_its_push)
+{
+	peer_accepted(&p);
+	peer_write(&p, 4 * 1460);
+	peer_write(&p, 1460);
+	ck_assert_uint_eq(peer_drain(&p), 5);
+	peer_send(&p, A, 1, 1 + 3 * 1460, 0);
+	desk_pass(&d, SEC_NS);
+	peer_expect(&p, PA, 1 + 4 * 1460, 1, 1460); /* the tail's probe */
+	desk_pass(&d, SEC_NS);
+	peer_expect(&p, PA, 1 + 3 * 1460, 1, 1460);
+}
+END_TEST
+
+START_TEST(a_window_of_three_is_no_train)
+{
+	peer_accepted(&p);
+	p.so->tcp->cwnd = 3;
+	peer_write(&p, 8 * 1460);
+	expect_segments(0, 3, 1460);
+	peer_quiet(&p);
+	ck_assert_uint_eq(d.port[0].trains, 0);
+}
+END_TEST
+
+/* What was to be pushed then still waits: it is a part of what is pushed now. */
+START_TEST(writes_that_wait_make_one_train)
+{
+	peer_accepted(&p);
+	peer_write(&p, 10 * 1460);
+	ck_assert_uint_eq(peer_drain(&p), 10);
+	peer_write(&p, 1460);
+	peer_write(&p, 1460);
+	peer_send(&p, A, 1, 1 + 10 * 1460, 0);
+	expect_train(10, 2, 1460);
+	ck_assert_uint_eq(d.port[0].trains, 2);
+}
+END_TEST
+
 START_TEST(the_fin_goes_behind_a_train)
 {
 	peer_accepted(&p);
@@ -147,7 +207,7 @@ START_TEST(the_fin_goes_behind_a_train)
 	ck_assert_uint_eq(peer_drain(&p), 10);
 	sock_shutdown(p.so, SHUT_WR);
 	peer_send(&p, A, 1, 1 + 10 * 1460, 0);
-	expect_segments(10, 9, 1460);
+	expect_train(10, 9, 1460);
 	peer_expect(&p, PA | TCP_FIN, 1 + 19 * 1460, 1, 1460);
 	ck_assert_uint_eq(d.port[0].trains, 2);
 }
@@ -238,8 +298,10 @@ int main(void)
 		      what_is_not_full_goes_alone_behind, one_segment_is_no_train,
 		      the_windows_of_both_ends_are_kept, no_train_is_longer_than_the_port_takes,
 		      a_lost_one_is_sent_again_alone,
-		      a_cwr_and_urgent_data_are_not_for_all_segments, the_fin_goes_behind_a_train,
-		      a_route_to_a_port_without_it_ends_trains,
+		      a_cwr_and_urgent_data_are_not_for_all_segments,
+		      those_that_go_one_by_one_end_like_trains, the_end_of_a_train_keeps_its_push,
+		      a_window_of_three_is_no_train, writes_that_wait_make_one_train,
+		      the_fin_goes_behind_a_train, a_route_to_a_port_without_it_ends_trains,
 		      without_a_buffer_for_the_header_they_go_one_by_one,
 		      the_device_may_be_slower_than_the_peer, packets_to_ourselves_are_no_trains),
 		setup, teardown);
