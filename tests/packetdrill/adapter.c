@@ -15,6 +15,7 @@
 
 #define DEFAULT_IP  "192.168.0.1"
 #define DEFAULT_MTU 1500
+#define DEFAULT_TSO 2 /* as Linux at the rates of scripts: a millisecond's worth, two at least */
 #define EXPORT	    __attribute__((visibility("default")))
 #define QUIET_LIMIT (100000ull * 1000000000ull) /* virtual time a script may wait for a packet */
 
@@ -153,6 +154,8 @@ static void one_flag(struct world *w, const char *key, const char *value, long *
 		w->proc = true;
 	else if (strcmp(key, "mtu") == 0 && atol(value) >= 68 && atol(value) <= 1500)
 		*mtu = atol(value);
+	else if (strcmp(key, "tso") == 0 && atol(value) >= 0 && atol(value) <= 64)
+		w->tso = (uint16_t)atol(value);
 	else if (strcmp(key, "ip") == 0 && strcmp(value, "any") == 0)
 		w->any_ip = true;
 	else if (strcmp(key, "ip") == 0 && inet_pton(AF_INET, value, ip) == 1)
@@ -190,6 +193,7 @@ EXPORT void packetdrill_interface_init(const char *flags, struct pd_table *table
 	pthread_cond_init(&w->helper_cond, NULL);
 	w->main = pthread_self();
 	w->any_ip = true;
+	w->tso = DEFAULT_TSO;
 	inet_pton(AF_INET, DEFAULT_IP, &ip);
 	/* Twice: the clock, the MTU and the address make the stack, the rest needs it. */
 	read_flags(w, flags, &mtu, &ip);

@@ -66,6 +66,7 @@ struct world {
 
 	uint64_t now; /* ns */
 	bool real, log, any_ip;
+	uint16_t tso; /* segments the stack sends as one, which are cut up here; 0: none */
 	struct knob knobs[PD_KNOBS];
 	unsigned n_knobs;
 	bool proc; /* knobs come from /proc/sys/net/ipv4 at each socket() */

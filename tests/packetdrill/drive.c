@@ -175,19 +175,40 @@ static void wait_until(struct play *p, int64_t at)
 		;
 }
 
-static void expect_packet(struct play *p, const struct event *e, int64_t early, int64_t late)
+/* The next packet of the connection; 0: none came. */
+static size_t receive(struct play *p, const struct event *e, uint8_t *ip, long long *at)
 {
-	static uint8_t ip[65536];
-	long long at = 0;
 	size_t n;
 
 	do {
-		n = sizeof(ip);
-		if (p->t.netdev_receive(p->t.userdata, ip, &n, &at) < 0 || n == 0) {
+		n = PACKET_MOST;
+		if (p->t.netdev_receive(p->t.userdata, ip, &n, at) < 0 || n == 0) {
 			play_fail(p, e->line, "no packet came");
-			return;
+			return 0;
 		}
 	} while (!packet_ours(p, ip, n));
+	return n;
+}
+
+static void expect_packet(struct play *p, const struct event *e, int64_t early, int64_t late)
+{
+	static uint8_t ip[PACKET_MOST], next[PACKET_MOST];
+	size_t n, m, mss;
+	long long at = 0, at_next;
+	const char *what;
+
+	n = receive(p, e, ip, &at);
+	mss = n ? packet_payload(ip, n) : 0;
+	while (mss && packet_payload(ip, n) < e->packet.len) {
+		m = receive(p, e, next, &at_next);
+		what = m ? packet_join(ip, &n, next, m, mss) : NULL;
+		if (what)
+			play_fail(p, e->line, "%s differs", what);
+		if (!m || what)
+			return;
+	}
+	if (!n)
+		return;
 	packet_out(p, e, ip, n);
 	if (!e->any_time)
 		check_time(p, e->line, early, late, at);

@@ -12,9 +12,10 @@
 
 #include "tests/packetdrill/table.h"
 
-#define ARGS_MOST 8
-#define OPTS_MOST 16
-#define FDS_MOST  64
+#define ARGS_MOST   8
+#define OPTS_MOST   16
+#define FDS_MOST    64
+#define PACKET_MOST 65535u
 
 enum event_kind { EV_IN, EV_OUT, EV_CALL, EV_CODE };
 
@@ -98,6 +99,10 @@ static inline uint8_t stream_byte(uint64_t i)
 
 /* packet.c */
 void packet_in(struct play *p, const struct event *e);
+/* As the tool does: segments in a row count as the one that the script has. */
+size_t packet_payload(const uint8_t *ip, size_t n); /* bytes of TCP's */
+/* Puts next behind ip; mss: the payload of the first. NULL, or what does not fit. */
+const char *packet_join(uint8_t *ip, size_t *n, const uint8_t *next, size_t m, size_t mss);
 void packet_out(struct play *p, const struct event *e, const uint8_t *ip, size_t n);
 /* Does it belong to the connection of the script? Learns an active opener's names. */
 bool packet_ours(struct play *p, const uint8_t *ip, size_t n);

@@ -11,13 +11,12 @@
 
 #include "tests/packetdrill/drive.h"
 
-#define REMOTE_IP   "192.0.2.1"
-#define LOCAL_IP    "192.168.0.1"
-#define LISTEN_AT   8080
-#define REMOTE_ISS  0xfffffe00u /* soon goes through zero */
-#define PACKET_MOST 65535u
+#define REMOTE_IP  "192.0.2.1"
+#define LOCAL_IP   "192.168.0.1"
+#define LISTEN_AT  8080
+#define REMOTE_ISS 0xfffffe00u /* soon goes through zero */
 
-enum { FIN = 1, SYN = 2, RST = 4, ACK = 16 };
+enum { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16 };
 
 static void put16(uint8_t *p, uint32_t v)
 {
@@ -352,6 +351,41 @@ static const char *difference(const struct conn *c, const struct packet_spec *s,
 	for (i = 0; i < len; i++)
 		if (tcp[hdr + i] != stream_byte(s->seq + i - c->local_first))
 			return "payload";
+	return NULL;
+}
+
+/* ---- segments joined ---- */
+
+size_t packet_payload(const uint8_t *ip, size_t n)
+{
+	size_t hdr = 20 + (size_t)(ip[32] >> 4) * 4;
+
+	return n > hdr ? n - hdr : 0;
+}
+
+/* The length of all but the last, and what their headers say, is the same; PSH and FIN are the
+ * last one's. */
+const char *packet_join(uint8_t *ip, size_t *n, const uint8_t *next, size_t m, size_t mss)
+{
+	size_t len = packet_payload(next, m), sofar = packet_payload(ip, *n), hdr = *n - sofar;
+
+	if (m - len != hdr || ip[1] != next[1] || memcmp(ip + 8, next + 8, 2) != 0 ||
+	    memcmp(ip + 28, next + 28, 4) != 0 || memcmp(ip + 34, next + 34, 2) != 0)
+		return "header of a segment of it";
+	if (get32(next + 24) != get32(ip + 24) + sofar || sofar % mss || !len || len > mss)
+		return "length of a segment of it";
+	if (l4_sum(ip, *n - 20) != 0xffff || l4_sum(next, m - 20) != 0xffff)
+		return "checksum of a segment of it";
+	if (*n + len > PACKET_MOST)
+		return "length of all";
+	memcpy(ip + *n, next + hdr, len);
+	*n += len;
+	ip[33] = (uint8_t)((ip[33] & ~(FIN | PSH)) | (next[33] & (FIN | PSH)));
+	put16(ip + 2, (uint32_t)*n);
+	put16(ip + 10, 0);
+	put16(ip + 10, ~sum16(0, ip, 20));
+	put16(ip + 36, 0);
+	put16(ip + 36, ~l4_sum(ip, *n - 20));
 	return NULL;
 }
 

@@ -10,7 +10,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "drivers/capture.h"
 #include "tests/packetdrill/adapter.h"
+#include "tests/tcpip/cut.h"
 
 #define ARENA_SIZE (16u << 20)
 #define PKTBUFS	   4096u
@@ -21,8 +23,14 @@
 
 static int link_start(struct port *port)
 {
+	const struct world *w = port->priv;
+
 	port->link_up = true;
 	port->caps = PORT_CAP_RAW_IP;
+	if (w->tso) {
+		port->caps |= PORT_CAP_TX_L4_CSUM; /* one does not go without the other */
+		port->tso_max = w->tso;
+	}
 	return 0;
 }
 
@@ -71,12 +79,23 @@ static void keep(struct world *w, const uint8_t *bytes, size_t len)
 	w->out_tail = &o->next;
 }
 
+static void keep_segment(void *arg, const uint8_t *packet, uint16_t len)
+{
+	keep(arg, packet, len);
+}
+
+/* Trains are those of a device that cuts them up: so PSH is where Linux has it. */
 static unsigned link_tx(struct port *port, struct pktbuf **batch, unsigned n)
 {
 	unsigned i;
 
 	for (i = 0; i < n; i++) {
-		keep(port->priv, pktbuf_data(batch[i]), batch[i]->len);
+		if (batch[i]->flags & PKTBUF_TX_TSO) {
+			cut_train(batch[i], 0, keep_segment, port->priv);
+		} else {
+			capture_checksum(batch[i]);
+			keep(port->priv, pktbuf_data(batch[i]), batch[i]->len);
+		}
 		pktbuf_free(batch[i]);
 	}
 	return n;
