@@ -14,8 +14,10 @@
 #include "tests/packetdrill/adapter.h"
 
 #define DEFAULT_IP  "192.168.0.1"
-#define DEFAULT_MTU 1500
-#define DEFAULT_TSO 2 /* as Linux at the rates of scripts: a millisecond's worth, two at least */
+#define DEFAULT_IP6 "fd3d:fa7b:d17d::1"
+#define MTU	    1500
+#define MTU6	    1520 /* so that scripts find the MSS of IPv4, as with the tool's --mtu=1520 */
+#define DEFAULT_TSO 2	 /* as Linux at the rates of scripts: a millisecond's worth, two at least */
 #define EXPORT	    __attribute__((visibility("default")))
 #define QUIET_LIMIT (100000ull * 1000000000ull) /* virtual time a script may wait for a packet */
 
@@ -26,8 +28,9 @@ struct world *pd_world;
 static void log_packet(const struct world *w, const char *dir, const uint8_t *p, size_t n)
 {
 	if (w->log && n >= IP4_HDR_LEN)
-		fprintf(stderr, "%10.6f %s %zu bytes, protocol %u\n",
-			(double)(w->now % 1000000000000ull) / 1e9, dir, n, p[9]);
+		fprintf(stderr, "%10.6f %s %zu bytes, IPv%u, protocol %u\n",
+			(double)(w->now % 1000000000000ull) / 1e9, dir, n, p[0] >> 4,
+			p[0] >> 4 == 6 ? p[6] : p[9]);
 }
 
 static int pd_netdev_send(void *ud, const void *packet, size_t n)
@@ -140,8 +143,17 @@ static void die(const char *what, const char *why)
 	exit(1);
 }
 
-/* One key=value: of INTERFACE.md's, or a sysctl's name. */
-static void one_flag(struct world *w, const char *key, const char *value, long *mtu, uint32_t *ip)
+/* What is more than a buffer takes is meant for IPv6. */
+static void set_mtu(struct world *w, long mtu)
+{
+	if (mtu < 68 || mtu > MTU6)
+		die("--so_flags", "mtu");
+	w->mtu = (uint16_t)(mtu < MTU ? mtu : MTU);
+	w->mtu6 = (uint16_t)(mtu > MTU ? mtu : mtu + MTU6 - MTU);
+}
+
+/* One key=value, or a sysctl's name. */
+static void one_flag(struct world *w, const char *key, const char *value)
 {
 	if (strcmp(key, "clock") == 0 &&
 	    (strcmp(value, "real") == 0 || strcmp(value, "virtual") == 0))
@@ -152,19 +164,20 @@ static void one_flag(struct world *w, const char *key, const char *value, long *
 		w->log = atoi(value);
 	else if (strcmp(key, "sysctl") == 0 && strcmp(value, "proc") == 0)
 		w->proc = true;
-	else if (strcmp(key, "mtu") == 0 && atol(value) >= 68 && atol(value) <= 1500)
-		*mtu = atol(value);
+	else if (strcmp(key, "mtu") == 0)
+		set_mtu(w, atol(value));
 	else if (strcmp(key, "tso") == 0 && atol(value) >= 0 && atol(value) <= 64)
 		w->tso = (uint16_t)atol(value);
 	else if (strcmp(key, "ip") == 0 && strcmp(value, "any") == 0)
 		w->any_ip = true;
-	else if (strcmp(key, "ip") == 0 && inet_pton(AF_INET, value, ip) == 1)
+	else if (strcmp(key, "ip") == 0 && (inet_pton(AF_INET, value, &w->ip) == 1 ||
+					    inet_pton(AF_INET6, value, w->ip6) == 1))
 		w->any_ip = false;
 	else if (w->st && knob_set(w, key, value) < 0)
 		die("--so_flags", key);
 }
 
-static void read_flags(struct world *w, const char *flags, long *mtu, uint32_t *ip)
+static void read_flags(struct world *w, const char *flags)
 {
 	char copy[512], *save = NULL, *item, *value;
 
@@ -174,15 +187,13 @@ static void read_flags(struct world *w, const char *flags, long *mtu, uint32_t *
 		if (!value)
 			die("--so_flags", "it is key=value,...");
 		*value = 0;
-		one_flag(w, item, value + 1, mtu, ip);
+		one_flag(w, item, value + 1);
 	}
 }
 
 EXPORT void packetdrill_interface_init(const char *flags, struct pd_table *table)
 {
 	struct world *w = calloc(1, sizeof(*w));
-	long mtu = DEFAULT_MTU;
-	uint32_t ip;
 
 	if (!w)
 		die("init", "no memory");
@@ -194,14 +205,16 @@ EXPORT void packetdrill_interface_init(const char *flags, struct pd_table *table
 	w->main = pthread_self();
 	w->any_ip = true;
 	w->tso = DEFAULT_TSO;
-	inet_pton(AF_INET, DEFAULT_IP, &ip);
+	set_mtu(w, MTU);
+	inet_pton(AF_INET, DEFAULT_IP, &w->ip);
+	inet_pton(AF_INET6, DEFAULT_IP6, w->ip6);
 	/* Twice: the clock, the MTU and the address make the stack, the rest needs it. */
-	read_flags(w, flags, &mtu, &ip);
-	read_flags(w, getenv("SANDWIRE_PACKETDRILL"), &mtu, &ip);
-	world_open(w, (uint16_t)mtu, ip);
+	read_flags(w, flags);
+	read_flags(w, getenv("SANDWIRE_PACKETDRILL"));
+	world_open(w);
 	knob_set(w, "tcp_mtu_probing", "0"); /* scripts assume Linux's default */
-	read_flags(w, flags, &mtu, &ip);
-	read_flags(w, getenv("SANDWIRE_PACKETDRILL"), &mtu, &ip);
+	read_flags(w, flags);
+	read_flags(w, getenv("SANDWIRE_PACKETDRILL"));
 	pd_world = w;
 	*table = (struct pd_table){
 		.userdata = w,

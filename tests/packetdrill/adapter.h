@@ -66,6 +66,9 @@ struct world {
 
 	uint64_t now; /* ns */
 	bool real, log, any_ip;
+	uint16_t mtu, mtu6; /* of IPv4 and IPv6 */
+	uint32_t ip;	    /* an address the stack has from the start, and one of IPv6 */
+	uint8_t ip6[16];
 	uint16_t tso; /* segments the stack sends as one, which are cut up here; 0: none */
 	struct knob knobs[PD_KNOBS];
 	unsigned n_knobs;
@@ -83,7 +86,7 @@ struct world {
 extern struct world *pd_world; /* NULL before the first init */
 
 /* world.c: the stack, its packets, its time. The lock is held. */
-void world_open(struct world *w, uint16_t mtu, uint32_t ip);
+void world_open(struct world *w);
 void world_close(struct world *w);
 /* What the stack wants to send goes out; helpers that have become ready run until they left. */
 void world_flush(struct world *w);
@@ -91,7 +94,8 @@ void world_advance(struct world *w, uint64_t to);
 /* The next thing that happens, at most until `limit`; false: nothing will ever happen. */
 bool world_step(struct world *w, uint64_t limit);
 int world_inject(struct world *w, const uint8_t *packet, size_t n);
-void world_add_addr(struct world *w, uint32_t ip);
+/* AF_INET, AF_INET6; network byte order. A group or a wildcard is left out. */
+void world_add_addr(struct world *w, int family, const uint8_t *addr);
 
 /* threads.c: every slot begins with world_enter and ends with world_leave. */
 void world_enter(struct world *w);

@@ -14,7 +14,6 @@
 #include "tcpip/tcp_abi.h"
 #include "tests/packetdrill/drive.h"
 
-#define REMOTE_IP  "192.0.2.1"
 #define LOCAL_PORT 8080
 #define DATA_MOST  (16u << 20)
 
@@ -70,40 +69,76 @@ static void learn_fd(struct play *p, const struct event *e, long live)
 
 /* ---- names ---- */
 
-static struct sockaddr_in remote_name(struct play *p)
+/* ip NULL: the wildcard. Returns the length of the name. */
+static socklen_t make_name(const struct play *p, struct sockaddr_storage *out, const char *ip,
+			   uint16_t port)
 {
-	struct sockaddr_in a = {.sin_family = AF_INET};
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(port)};
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
 
-	p->connect_port = p->next_port++;
-	a.sin_port = htons(p->connect_port);
-	inet_pton(AF_INET, REMOTE_IP, &a.sin_addr);
-	return a;
+	if (ip && p->version == IPV4)
+		inet_pton(AF_INET, ip, &in.sin_addr);
+	else if (ip)
+		inet_pton(AF_INET6, ip, &in6.sin6_addr);
+	if (p->version == IPV4)
+		memcpy(out, &in, sizeof(in));
+	else
+		memcpy(out, &in6, sizeof(in6));
+	return p->version == IPV4 ? sizeof(in) : sizeof(in6);
+}
+
+static const char *remote_ip(const struct play *p)
+{
+	static const char *const ips[] = {REMOTE_IP, "::ffff:" REMOTE_IP, REMOTE_IP6};
+
+	return ips[p->version];
+}
+
+/* The name a connection goes to: another port at each socket's first call. */
+static socklen_t remote_name(struct play *p, const struct event *e, struct sockaddr_storage *a)
+{
+	if (p->under_test != number(p, e, 0) || !p->connect_port)
+		p->connect_port = p->next_port++;
+	p->under_test = (int)number(p, e, 0);
+	return make_name(p, a, remote_ip(p), p->connect_port);
 }
 
 static long do_connect(struct play *p, const struct event *e)
 {
-	static struct sockaddr_in a; /* a second call is to the same */
+	struct sockaddr_storage a;
+	socklen_t len = remote_name(p, e, &a);
 
-	if (p->under_test != number(p, e, 0) || !p->connect_port)
-		a = remote_name(p);
-	p->under_test = (int)number(p, e, 0);
-	return p->t.connect(p->t.userdata, fd_arg(p, e, 0), (struct sockaddr *)&a, sizeof(a));
+	return p->t.connect(p->t.userdata, fd_arg(p, e, 0), (struct sockaddr *)&a, len);
 }
 
 static long do_bind(struct play *p, const struct event *e)
 {
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(LOCAL_PORT)};
+	struct sockaddr_storage a;
+	socklen_t len = make_name(p, &a, NULL, LOCAL_PORT);
 
-	return p->t.bind(p->t.userdata, fd_arg(p, e, 0), (struct sockaddr *)&a, sizeof(a));
+	return p->t.bind(p->t.userdata, fd_arg(p, e, 0), (struct sockaddr *)&a, len);
+}
+
+/* The peer's name is that of the connection's packets. */
+static void check_name(struct play *p, const struct event *e, const struct sockaddr_storage *got,
+		       socklen_t got_len)
+{
+	struct sockaddr_storage want = {0};
+	socklen_t len = make_name(p, &want, remote_ip(p), p->c.remote_port);
+
+	if (p->c.passive && (got_len != len || memcmp(got, &want, len) != 0))
+		play_fail(p, e->line, "accept told another name");
 }
 
 static long do_accept(struct play *p, const struct event *e)
 {
-	struct sockaddr_in a;
+	struct sockaddr_storage a = {0};
 	socklen_t len = sizeof(a);
 	long fd = p->t.accept(p->t.userdata, fd_arg(p, e, 0), (struct sockaddr *)&a, &len);
 
 	learn_fd(p, e, fd);
+	if (fd >= 0)
+		check_name(p, e, &a, len);
 	if (fd >= 0)
 		p->under_test = (int)e->call.result;
 	return fd >= 0 ? e->call.result : fd;
@@ -276,7 +311,8 @@ static long do_epoll_wait(struct play *p, const struct event *e)
 
 static long do_socket(struct play *p, const struct event *e)
 {
-	int domain = open_ended(e, 0) ? AF_INET : (int)number(p, e, 0);
+	int any = p->version == IPV4 ? AF_INET : AF_INET6;
+	int domain = open_ended(e, 0) ? any : (int)number(p, e, 0);
 	long fd = p->t.socket(p->t.userdata, domain, (int)number(p, e, 1), (int)number(p, e, 2));
 
 	learn_fd(p, e, fd);

@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "tcpip/ip6.h"
 #include "tests/packetdrill/adapter.h"
 
 #define IOV_MOST 1024
@@ -76,6 +77,7 @@ static uint64_t until(const struct world *w, int64_t timeout_us)
 static int name_in(const struct sockaddr *addr, socklen_t len, struct sock_addr *out)
 {
 	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
 
 	if (!addr)
 		return -EFAULT;
@@ -83,25 +85,45 @@ static int name_in(const struct sockaddr *addr, socklen_t len, struct sock_addr 
 		return -EINVAL;
 	memset(out, 0, sizeof(*out));
 	out->family = addr->sa_family;
-	if (addr->sa_family != AF_INET)
-		return 0;
-	if (len < sizeof(in))
+	if (len < (addr->sa_family == AF_INET6	? sizeof(in6)
+		   : addr->sa_family == AF_INET ? sizeof(in)
+						: 0))
 		return -EINVAL;
-	memcpy(&in, addr, sizeof(in));
-	out->port = ntohs(in.sin_port);
-	memcpy(out->addr, &in.sin_addr, 4);
+	if (addr->sa_family == AF_INET) {
+		memcpy(&in, addr, sizeof(in));
+		out->port = ntohs(in.sin_port);
+		memcpy(out->addr, &in.sin_addr, 4);
+	} else if (addr->sa_family == AF_INET6) {
+		memcpy(&in6, addr, sizeof(in6));
+		out->port = ntohs(in6.sin6_port);
+		memcpy(out->addr, &in6.sin6_addr, 16);
+		out->scope = in6.sin6_scope_id;
+	}
 	return 0;
 }
 
 static void name_out(const struct sock_addr *a, struct sockaddr *addr, socklen_t *len)
 {
 	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(a->port)};
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(a->port)};
+	socklen_t full = a->family == AF_INET6 ? sizeof(in6) : sizeof(in);
 
 	if (!addr || !len)
 		return;
 	memcpy(&in.sin_addr, a->addr, 4);
-	memcpy(addr, &in, *len < sizeof(in) ? *len : sizeof(in));
-	*len = sizeof(in);
+	memcpy(&in6.sin6_addr, a->addr, 16);
+	in6.sin6_scope_id = a->scope;
+	memcpy(addr, full == sizeof(in) ? (void *)&in : (void *)&in6, *len < full ? *len : full);
+	*len = full;
+}
+
+/* The stack has each address that is bound. */
+static void own_addr(struct world *w, const struct sock_addr *a)
+{
+	bool mapped = a->family == AF_INET6 && ip6_is_mapped(a->addr);
+
+	if (w->any_ip && (a->family == AF_INET || a->family == AF_INET6))
+		world_add_addr(w, mapped ? AF_INET : a->family, a->addr + (mapped ? 12 : 0));
 }
 
 static int do_socket(struct world *w, int domain, int type, int protocol)
@@ -139,7 +161,6 @@ static int pd_bind(void *ud, int fd, const struct sockaddr *addr, socklen_t len)
 	struct world *w = ud;
 	struct sock_addr a;
 	struct file *f;
-	uint32_t ip;
 	int r;
 
 	world_enter(w);
@@ -147,9 +168,7 @@ static int pd_bind(void *ud, int fd, const struct sockaddr *addr, socklen_t len)
 	if (r == 0)
 		r = name_in(addr, len, &a);
 	if (r == 0) {
-		memcpy(&ip, a.addr, 4);
-		if (w->any_ip && a.family == AF_INET && ip)
-			world_add_addr(w, ip);
+		own_addr(w, &a);
 		r = sock_bind(f->so, &a);
 	}
 	world_leave(w);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * drive [-f FLAGS] LIB SCRIPT...: plays packetdrill scripts over LIB's table as the tool does: the
- * main thread in the order of the script, on the library's clock; calls that may block in a helper.
- * One "ok NAME" or "FAIL NAME: WHY" line a script. All scripts run in one process: the library is
- * made anew for each, as the tool would.
+ * drive [--ip_version=VERSION] [-f FLAGS] LIB SCRIPT...: plays packetdrill scripts over LIB's table
+ * as the tool does: the main thread in the order of the script, on the library's clock; calls that
+ * may block in a helper. One "ok NAME" or "FAIL NAME: WHY" line a script. All scripts run in one
+ * process: the library is made anew for each, as the tool would.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -278,7 +278,7 @@ static void play_end(struct play *p, int64_t base)
 
 typedef void init_fn(const char *flags, struct pd_table *table);
 
-static int run(init_fn *init, const char *flags, const char *path)
+static int run(init_fn *init, const char *flags, enum ip_version version, const char *path)
 {
 	const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
 	const struct event *e;
@@ -293,6 +293,7 @@ static int run(init_fn *init, const char *flags, const char *path)
 	alarm(REAL_LIMIT);
 	memset(&play, 0, sizeof(play));
 	memset(play.fds, -1, sizeof(play.fds));
+	play.version = version;
 	play.under_test = -1;
 	play.next_port = 40000;
 	init(flags, &play.t);
@@ -313,21 +314,42 @@ static int run(init_fn *init, const char *flags, const char *path)
 	return play.why[0] != 0;
 }
 
+static int usage(void)
+{
+	fprintf(stderr, "usage: drive [--ip_version=ipv4|ipv4-mapped-ipv6|ipv6] [-f FLAGS] LIB "
+			"SCRIPT...\n");
+	return 2;
+}
+
+static bool version_of(const char *arg, enum ip_version *version)
+{
+	static const char *const names[] = {"ipv4", "ipv4-mapped-ipv6", "ipv6"};
+	size_t n = strlen("--ip_version="), i;
+
+	for (i = 0; i < 3 && strncmp(arg, "--ip_version=", n) == 0; i++)
+		if (strcmp(arg + n, names[i]) == 0) {
+			*version = (enum ip_version)i;
+			return true;
+		}
+	return false;
+}
+
 int main(int argc, char **argv)
 {
+	enum ip_version version = IPV4;
 	const char *flags = NULL;
 	init_fn *init;
 	int failed = 0, i = 1;
 	void *lib;
 
-	if (argc > 2 && strcmp(argv[1], "-f") == 0) {
-		flags = argv[2];
-		i = 3;
+	if (i < argc && version_of(argv[i], &version))
+		i++;
+	if (i + 1 < argc && strcmp(argv[i], "-f") == 0) {
+		flags = argv[i + 1];
+		i += 2;
 	}
-	if (argc < i + 2) {
-		fprintf(stderr, "usage: drive [-f FLAGS] LIB SCRIPT...\n");
-		return 2;
-	}
+	if (argc < i + 2 || argv[i][0] == '-')
+		return usage();
 	lib = dlopen(argv[i], RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE | DEEPBIND);
 	init = lib ? (init_fn *)(uintptr_t)dlsym(lib, "packetdrill_interface_init") : NULL;
 	if (!init) {
@@ -340,7 +362,7 @@ int main(int argc, char **argv)
 		pthread_cond_wait(&helper.cond, &helper.lock);
 	pthread_mutex_unlock(&helper.lock);
 	for (i++; i < argc; i++)
-		failed |= run(init, flags, argv[i]);
+		failed |= run(init, flags, version, argv[i]);
 	pthread_mutex_lock(&helper.lock);
 	helper.quit = true;
 	pthread_cond_broadcast(&helper.cond);

@@ -17,6 +17,9 @@
 #define FDS_MOST    64
 #define PACKET_MOST 65535u
 
+/* Sockets and packets of IPv4; sockets of IPv6 and packets of IPv4; both of IPv6. */
+enum ip_version { IPV4, IPV4_MAPPED, IPV6 };
+
 enum event_kind { EV_IN, EV_OUT, EV_CALL, EV_CODE };
 
 struct opt { /* of TCP, in the script's order and padding */
@@ -64,8 +67,8 @@ struct script {
 
 /* The connection the packets of a script belong to. Sequence numbers: live = script + the delta. */
 struct conn {
-	bool open, passive, answered; /* passive; its SYN was answered and acknowledged */
-	uint32_t local_ip, remote_ip; /* network byte order */
+	bool open, passive, answered;	     /* passive; its SYN was answered and acknowledged */
+	uint8_t local_ip[16], remote_ip[16]; /* IPv4's: the first four */
 	uint16_t local_port, remote_port;
 	uint32_t local_delta, remote_delta; /* ours: the stack's side; the script's side */
 	uint32_t local_first, remote_first; /* script number of the first byte after the SYN */
@@ -75,6 +78,7 @@ struct conn {
 
 struct play {
 	struct pd_table t;
+	enum ip_version version;
 	struct conn c;
 	uint16_t next_port, connect_port;
 	int fds[FDS_MOST];			/* live descriptor of a script's; -1: none */
@@ -98,6 +102,10 @@ static inline uint8_t stream_byte(uint64_t i)
 }
 
 /* packet.c */
+#define LOCAL_IP   "192.168.0.1"
+#define REMOTE_IP  "192.0.2.1"
+#define LOCAL_IP6  "fd3d:fa7b:d17d::1"
+#define REMOTE_IP6 "2001:db8::1"
 void packet_in(struct play *p, const struct event *e);
 /* As the tool does: segments in a row count as the one that the script has. */
 size_t packet_payload(const uint8_t *ip, size_t n); /* bytes of TCP's */

@@ -11,8 +11,6 @@
 
 #include "tests/packetdrill/drive.h"
 
-#define REMOTE_IP  "192.0.2.1"
-#define LOCAL_IP   "192.168.0.1"
 #define LISTEN_AT  8080
 #define REMOTE_ISS 0xfffffe00u /* soon goes through zero */
 
@@ -51,9 +49,87 @@ static uint32_t sum16(uint32_t sum, const uint8_t *p, size_t n)
 	return sum;
 }
 
+/* ---- IP ---- */
+
+static bool is6(const uint8_t *ip)
+{
+	return ip[0] >> 4 == 6;
+}
+
+/* No options, no extension headers. */
+static size_t ip_len(const uint8_t *ip)
+{
+	return is6(ip) ? 40 : 20;
+}
+
+static uint8_t protocol(const uint8_t *ip)
+{
+	return is6(ip) ? ip[6] : ip[9];
+}
+
+static uint8_t traffic_class(const uint8_t *ip)
+{
+	return is6(ip) ? (uint8_t)(get16(ip) >> 4) : ip[1];
+}
+
+static const uint8_t *source(const uint8_t *ip)
+{
+	return ip + (is6(ip) ? 8 : 12);
+}
+
+static size_t addr_len(const uint8_t *ip)
+{
+	return is6(ip) ? 16 : 4;
+}
+
+static const uint8_t *destination(const uint8_t *ip)
+{
+	return source(ip) + addr_len(ip);
+}
+
+/* Of what the IP header is in front of, n bytes. */
 static uint32_t l4_sum(const uint8_t *ip, size_t n)
 {
-	return sum16(sum16(ip[9] + (uint32_t)n, ip + 12, 8), ip + 20, n);
+	uint32_t sum = sum16(protocol(ip) + (uint32_t)n, source(ip), 2 * addr_len(ip));
+
+	return sum16(sum, ip + ip_len(ip), n);
+}
+
+static bool ip_right(const uint8_t *ip, size_t n)
+{
+	if (is6(ip))
+		return get16(ip + 4) + 40 == n;
+	return get16(ip + 2) == n && sum16(0, ip, 20) == 0xffff;
+}
+
+/* A header for n bytes of packet, from the script's side (in), or to it as the stack sends them. */
+static size_t ip_header(const struct play *p, uint8_t *ip, size_t n, uint8_t proto, int ecn,
+			bool in)
+{
+	const uint8_t *from = in ? p->c.remote_ip : p->c.local_ip;
+	const uint8_t *to = in ? p->c.local_ip : p->c.remote_ip;
+
+	if (p->version == IPV6) {
+		memset(ip, 0, 8);
+		put16(ip, 0x6000 | (ecn > 0 ? (uint32_t)ecn << 4 : 0));
+		put16(ip + 4, (uint32_t)n - 40);
+		ip[6] = proto;
+		ip[7] = 64;
+		memcpy(ip + 8, from, 16);
+		memcpy(ip + 24, to, 16);
+		return 40;
+	}
+	memset(ip, 0, 20);
+	ip[0] = 0x45;
+	ip[1] = ecn > 0 ? (uint8_t)ecn : 0;
+	put16(ip + 2, (uint32_t)n);
+	ip[6] = 0x40;
+	ip[8] = 64;
+	ip[9] = proto;
+	memcpy(ip + 12, from, 4);
+	memcpy(ip + 16, to, 4);
+	put16(ip + 10, ~sum16(0, ip, 20));
+	return 20;
 }
 
 /* ---- options ---- */
@@ -114,8 +190,13 @@ static void new_passive(struct play *p, const struct packet_spec *s)
 
 	memset(c, 0, sizeof(*c));
 	c->open = c->passive = true;
-	inet_pton(AF_INET, LOCAL_IP, &c->local_ip);
-	inet_pton(AF_INET, REMOTE_IP, &c->remote_ip);
+	if (p->version == IPV6) {
+		inet_pton(AF_INET6, LOCAL_IP6, c->local_ip);
+		inet_pton(AF_INET6, REMOTE_IP6, c->remote_ip);
+	} else {
+		inet_pton(AF_INET, LOCAL_IP, c->local_ip);
+		inet_pton(AF_INET, REMOTE_IP, c->remote_ip);
+	}
 	c->local_port = LISTEN_AT;
 	c->remote_port = p->next_port++;
 	c->remote_delta = REMOTE_ISS - s->seq;
@@ -140,26 +221,14 @@ static void prepare(struct play *p, const struct packet_spec *s)
 	}
 }
 
-static size_t ip_header(const struct conn *c, uint8_t *ip, size_t n, uint8_t protocol, int ecn)
+static size_t tcp_in_bytes(const struct play *p, const struct packet_spec *s, uint8_t *ip)
 {
-	memset(ip, 0, 20);
-	ip[0] = 0x45;
-	ip[1] = ecn > 0 ? (uint8_t)ecn : 0;
-	put16(ip + 2, (uint32_t)n);
-	ip[6] = 0x40;
-	ip[8] = 64;
-	ip[9] = protocol;
-	memcpy(ip + 12, &c->remote_ip, 4);
-	memcpy(ip + 16, &c->local_ip, 4);
-	put16(ip + 10, ~sum16(0, ip, 20));
-	return 20;
-}
+	const struct conn *c = &p->c;
+	size_t at = p->version == IPV6 ? 40 : 20, opts, hdr, i;
+	uint8_t *tcp = ip + at;
 
-static size_t tcp_in_bytes(const struct conn *c, const struct packet_spec *s, uint8_t *ip)
-{
-	uint8_t *tcp = ip + 20;
-	size_t opts = options_bytes(c, s, true, tcp + 20), hdr = 20 + opts, i;
-
+	opts = options_bytes(c, s, true, tcp + 20);
+	hdr = 20 + opts;
 	memset(tcp, 0, 20);
 	put16(tcp, c->remote_port);
 	put16(tcp + 2, c->local_port);
@@ -171,31 +240,47 @@ static size_t tcp_in_bytes(const struct conn *c, const struct packet_spec *s, ui
 	put16(tcp + 18, s->urg);
 	for (i = 0; i < s->len; i++)
 		tcp[hdr + i] = stream_byte(s->seq + i - c->remote_first);
-	ip_header(c, ip, 20 + hdr + s->len, 6, s->ecn);
+	ip_header(p, ip, at + hdr + s->len, 6, s->ecn, true);
 	put16(tcp + 16, ~l4_sum(ip, hdr + s->len));
-	return 20 + hdr + s->len;
+	return at + hdr + s->len;
+}
+
+/* ICMP's codes of "unreachable" by ICMPv6's, RFC 4443 3.1; frag_needed is "too big", of a link that
+ * takes as much payload as IPv4's would. */
+static void icmp_head(const struct play *p, const struct packet_spec *s, uint8_t *icmp)
+{
+	static const uint8_t codes6[] = {0, 3, 1, 4};
+
+	memset(icmp, 0, 8);
+	if (p->version != IPV6) {
+		icmp[0] = 3;
+		icmp[1] = s->icmp_code;
+		put16(icmp + 6, s->mtu);
+	} else if (s->icmp_code == 4) {
+		icmp[0] = 2;
+		put32(icmp + 4, s->mtu + 20);
+	} else {
+		icmp[0] = 1;
+		icmp[1] = codes6[s->icmp_code];
+	}
 }
 
 /* An error that quotes what the stack sent with these numbers. */
-static size_t icmp_in_bytes(const struct conn *c, const struct packet_spec *s, uint8_t *ip)
+static size_t icmp_in_bytes(const struct play *p, const struct packet_spec *s, uint8_t *ip)
 {
-	struct conn swapped = *c;
-	uint8_t *icmp = ip + 20, *quoted = icmp + 8, *tcp = quoted + 20;
+	size_t at = p->version == IPV6 ? 40 : 20, len = 8 + at + 20;
+	uint8_t *icmp = ip + at, *quoted = icmp + 8, *tcp = quoted + at;
 
-	swapped.local_ip = c->remote_ip;
-	swapped.remote_ip = c->local_ip;
-	memset(icmp, 0, 36);
-	icmp[0] = 3;
-	icmp[1] = s->icmp_code;
-	put16(icmp + 6, s->mtu);
-	ip_header(&swapped, quoted, 40 + s->len, 6, -1);
-	memset(tcp, 0, 8);
-	put16(tcp, c->local_port);
-	put16(tcp + 2, c->remote_port);
-	put32(tcp + 4, s->seq + c->local_delta);
-	ip_header(c, ip, 56, 1, -1);
-	put16(icmp + 2, ~sum16(0, icmp, 36));
-	return 56;
+	icmp_head(p, s, icmp);
+	ip_header(p, quoted, at + 20 + s->len, 6, -1, false);
+	memset(tcp, 0, 20);
+	put16(tcp, p->c.local_port);
+	put16(tcp + 2, p->c.remote_port);
+	put32(tcp + 4, s->seq + p->c.local_delta);
+	tcp[12] = 5 << 4;
+	ip_header(p, ip, at + len, p->version == IPV6 ? 58 : 1, -1, true);
+	put16(icmp + 2, p->version == IPV6 ? ~l4_sum(ip, len) : ~sum16(0, icmp, len));
+	return at + len;
 }
 
 void packet_in(struct play *p, const struct event *e)
@@ -209,7 +294,7 @@ void packet_in(struct play *p, const struct event *e)
 	if (!ip || s->len > 60000 || options_bytes(&p->c, s, true, trial) % 4) {
 		play_fail(p, e->line, "packet too long, or options not padded to 4");
 	} else {
-		n = s->icmp ? icmp_in_bytes(&p->c, s, ip) : tcp_in_bytes(&p->c, s, ip);
+		n = s->icmp ? icmp_in_bytes(p, s, ip) : tcp_in_bytes(p, s, ip);
 		if (p->t.netdev_send(p->t.userdata, ip, n) < 0)
 			play_fail(p, e->line, "netdev_send refused the packet");
 	}
@@ -221,10 +306,10 @@ void packet_in(struct play *p, const struct event *e)
 void packet_reset(struct play *p)
 {
 	struct packet_spec s = {.flags = RST, .ecn = -1, .seq = p->c.remote_first};
-	uint8_t ip[64];
+	uint8_t ip[80];
 
 	if (p->c.open && p->c.local_known)
-		(void)p->t.netdev_send(p->t.userdata, ip, tcp_in_bytes(&p->c, &s, ip));
+		(void)p->t.netdev_send(p->t.userdata, ip, tcp_in_bytes(p, &s, ip));
 }
 
 /* ---- out ---- */
@@ -235,24 +320,25 @@ static void learn_active(struct play *p, const uint8_t *ip)
 
 	memset(c, 0, sizeof(*c));
 	c->open = true;
-	memcpy(&c->local_ip, ip + 12, 4);
-	memcpy(&c->remote_ip, ip + 16, 4);
-	c->local_port = (uint16_t)get16(ip + 20);
+	memcpy(c->local_ip, source(ip), addr_len(ip));
+	memcpy(c->remote_ip, destination(ip), addr_len(ip));
+	c->local_port = (uint16_t)get16(ip + ip_len(ip));
 	c->remote_port = p->connect_port;
 }
 
 bool packet_ours(struct play *p, const uint8_t *ip, size_t n)
 {
+	const uint8_t *tcp = ip + ip_len(ip);
 	struct conn *c = &p->c;
 
-	if (n < 40 || ip[0] != 0x45 || ip[9] != 6)
+	if (n < ip_len(ip) + 20 || is6(ip) != (p->version == IPV6) || protocol(ip) != 6)
 		return false;
-	if ((ip[33] & (SYN | ACK)) == SYN && p->connect_port && get16(ip + 22) == p->connect_port &&
-	    (!c->open || c->local_port != get16(ip + 20)))
+	if ((tcp[13] & (SYN | ACK)) == SYN && p->connect_port &&
+	    get16(tcp + 2) == p->connect_port && (!c->open || c->local_port != get16(tcp)))
 		learn_active(p, ip);
-	return c->open && memcmp(ip + 12, &c->local_ip, 4) == 0 &&
-	       memcmp(ip + 16, &c->remote_ip, 4) == 0 && get16(ip + 20) == c->local_port &&
-	       get16(ip + 22) == c->remote_port;
+	return c->open && memcmp(source(ip), c->local_ip, addr_len(ip)) == 0 &&
+	       memcmp(destination(ip), c->remote_ip, addr_len(ip)) == 0 &&
+	       get16(tcp) == c->local_port && get16(tcp + 2) == c->remote_port;
 }
 
 /* The first SYN tells the stack's initial sequence number, the first timestamp its clock. */
@@ -322,16 +408,64 @@ static void describe(const struct conn *c, const uint8_t *tcp, size_t len, char 
 	snprintf(out + n, room - n, ">");
 }
 
+/* ---- segments joined ---- */
+
+size_t packet_payload(const uint8_t *ip, size_t n)
+{
+	size_t hdr = ip_len(ip) + (size_t)(ip[ip_len(ip) + 12] >> 4) * 4;
+
+	return n > hdr ? n - hdr : 0;
+}
+
+static void set_len(uint8_t *ip, size_t n)
+{
+	uint8_t *tcp = ip + ip_len(ip);
+
+	if (is6(ip)) {
+		put16(ip + 4, (uint32_t)n - 40);
+	} else {
+		put16(ip + 2, (uint32_t)n);
+		put16(ip + 10, 0);
+		put16(ip + 10, ~sum16(0, ip, 20));
+	}
+	put16(tcp + 16, 0);
+	put16(tcp + 16, ~l4_sum(ip, n - ip_len(ip)));
+}
+
+/* The length of all but the last, and what their headers say, is the same; PSH and FIN are the
+ * last one's. */
+const char *packet_join(uint8_t *ip, size_t *n, const uint8_t *next, size_t m, size_t mss)
+{
+	size_t len = packet_payload(next, m), sofar = packet_payload(ip, *n), hdr = *n - sofar;
+	uint8_t *tcp = ip + ip_len(ip);
+	const uint8_t *more = next + ip_len(next);
+
+	if (m - len != hdr || traffic_class(ip) != traffic_class(next) ||
+	    memcmp(tcp + 8, more + 8, 4) != 0 || memcmp(tcp + 14, more + 14, 2) != 0)
+		return "header of a segment of it";
+	if (get32(more + 4) != get32(tcp + 4) + sofar || sofar % mss || !len || len > mss)
+		return "length of a segment of it";
+	if (l4_sum(ip, *n - ip_len(ip)) != 0xffff || l4_sum(next, m - ip_len(next)) != 0xffff)
+		return "checksum of a segment of it";
+	if (*n + len > PACKET_MOST)
+		return "length of all";
+	memcpy(ip + *n, next + hdr, len);
+	*n += len;
+	tcp[13] = (uint8_t)((tcp[13] & ~(FIN | PSH)) | (more[13] & (FIN | PSH)));
+	set_len(ip, *n);
+	return NULL;
+}
+
 static const char *difference(const struct conn *c, const struct packet_spec *s, const uint8_t *ip,
 			      size_t n)
 {
-	const uint8_t *tcp = ip + 20;
-	size_t hdr = (size_t)(tcp[12] >> 4) * 4, i, len = n - 20 - hdr;
+	const uint8_t *tcp = ip + ip_len(ip);
+	size_t hdr = (size_t)(tcp[12] >> 4) * 4, i, len = packet_payload(ip, n);
 
-	if (sum16(0, ip, 20) != 0xffff || l4_sum(ip, n - 20) != 0xffff)
+	if (!ip_right(ip, n))
+		return "IP length or checksum";
+	if (l4_sum(ip, n - ip_len(ip)) != 0xffff)
 		return "checksum";
-	if (get16(ip + 2) != n)
-		return "IP length";
 	if (tcp[13] != s->flags)
 		return "flags";
 	if (get32(tcp + 4) - c->local_delta != s->seq)
@@ -346,46 +480,11 @@ static const char *difference(const struct conn *c, const struct packet_spec *s,
 		return "urgent pointer";
 	if (!s->any_opts && !options_same(c, s, tcp, hdr - 20))
 		return "options";
-	if (s->ecn >= 0 && (ip[1] & 3) != s->ecn)
+	if (s->ecn >= 0 && (traffic_class(ip) & 3) != s->ecn)
 		return "ECN bits";
 	for (i = 0; i < len; i++)
 		if (tcp[hdr + i] != stream_byte(s->seq + i - c->local_first))
 			return "payload";
-	return NULL;
-}
-
-/* ---- segments joined ---- */
-
-size_t packet_payload(const uint8_t *ip, size_t n)
-{
-	size_t hdr = 20 + (size_t)(ip[32] >> 4) * 4;
-
-	return n > hdr ? n - hdr : 0;
-}
-
-/* The length of all but the last, and what their headers say, is the same; PSH and FIN are the
- * last one's. */
-const char *packet_join(uint8_t *ip, size_t *n, const uint8_t *next, size_t m, size_t mss)
-{
-	size_t len = packet_payload(next, m), sofar = packet_payload(ip, *n), hdr = *n - sofar;
-
-	if (m - len != hdr || ip[1] != next[1] || memcmp(ip + 8, next + 8, 2) != 0 ||
-	    memcmp(ip + 28, next + 28, 4) != 0 || memcmp(ip + 34, next + 34, 2) != 0)
-		return "header of a segment of it";
-	if (get32(next + 24) != get32(ip + 24) + sofar || sofar % mss || !len || len > mss)
-		return "length of a segment of it";
-	if (l4_sum(ip, *n - 20) != 0xffff || l4_sum(next, m - 20) != 0xffff)
-		return "checksum of a segment of it";
-	if (*n + len > PACKET_MOST)
-		return "length of all";
-	memcpy(ip + *n, next + hdr, len);
-	*n += len;
-	ip[33] = (uint8_t)((ip[33] & ~(FIN | PSH)) | (next[33] & (FIN | PSH)));
-	put16(ip + 2, (uint32_t)*n);
-	put16(ip + 10, 0);
-	put16(ip + 10, ~sum16(0, ip, 20));
-	put16(ip + 36, 0);
-	put16(ip + 36, ~l4_sum(ip, *n - 20));
 	return NULL;
 }
 
@@ -395,10 +494,10 @@ void packet_out(struct play *p, const struct event *e, const uint8_t *ip, size_t
 	char got[256];
 	const char *what;
 
-	learn_numbers(&p->c, s, ip + 20);
+	learn_numbers(&p->c, s, ip + ip_len(ip));
 	what = difference(&p->c, s, ip, n);
 	if (!what)
 		return;
-	describe(&p->c, ip + 20, n - 20, got, sizeof(got));
+	describe(&p->c, ip + ip_len(ip), n - ip_len(ip), got, sizeof(got));
 	play_fail(p, e->line, "%s differs: the stack sent %s", what, got);
 }

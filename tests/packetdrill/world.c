@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "drivers/capture.h"
+#include "tcpip/ip6.h"
 #include "tests/packetdrill/adapter.h"
 #include "tests/tcpip/cut.h"
 
@@ -47,18 +48,38 @@ static unsigned link_rx(struct port *port, struct pktbuf **batch, unsigned max)
 	return 0;
 }
 
-/* packetdrill looks at the IP checksum alone; a wrong one above ends the script too. */
-static bool l4_checksum_ok(const uint8_t *p, size_t len)
+static bool is6(const uint8_t *packet)
 {
-	size_t ihl = (size_t)(p[0] & 15) * 4;
-	uint32_t src, dst;
+	return packet[0] >> 4 == 6;
+}
 
-	if (p[0] >> 4 != 4 || p[9] != IPPROTO_TCP || len < ihl || (wire_get16(p + 6) & 0x3fff))
-		return true;
-	memcpy(&src, p + 12, 4);
-	memcpy(&dst, p + 16, 4);
-	return csum_fold(csum_add(csum_pseudo4(src, dst, IPPROTO_TCP, (uint16_t)(len - ihl)),
-				  p + ihl, len - ihl)) == 0;
+static size_t ip_len(const uint8_t *packet)
+{
+	return is6(packet) ? IP6_HDR_LEN : (size_t)(packet[0] & 15) * 4;
+}
+
+static bool is_tcp(const uint8_t *packet, size_t n)
+{
+	if (n < IP4_HDR_LEN || n < ip_len(packet) + TCP_HDR_LEN)
+		return false;
+	if (is6(packet))
+		return packet[6] == IPPROTO_TCP;
+	return packet[0] >> 4 == 4 && packet[9] == IPPROTO_TCP &&
+	       !(wire_get16(packet + 6) & 0x3fff);
+}
+
+/* What belongs into the checksum field, as it lies in memory; 0 where that is right already. */
+static uint16_t tcp_sum(const uint8_t *packet, size_t n)
+{
+	size_t ihl = ip_len(packet);
+	uint32_t src, dst;
+	uint64_t sum;
+
+	memcpy(&src, packet + 12, 4);
+	memcpy(&dst, packet + 16, 4);
+	sum = is6(packet) ? csum_pseudo6(packet + 8, packet + 24, IPPROTO_TCP, (uint32_t)(n - ihl))
+			  : csum_pseudo4(src, dst, IPPROTO_TCP, (uint16_t)(n - ihl));
+	return csum_fold(csum_add(sum, packet + ihl, n - ihl));
 }
 
 static void keep(struct world *w, const uint8_t *bytes, size_t len)
@@ -71,7 +92,8 @@ static void keep(struct world *w, const uint8_t *bytes, size_t len)
 	o->time = w->now;
 	o->len = len;
 	memcpy(o->bytes, bytes, len);
-	if (!l4_checksum_ok(bytes, len)) {
+	/* packetdrill looks at the IP checksum alone; a wrong one above ends the script too. */
+	if (is_tcp(bytes, len) && tcp_sum(bytes, len) != 0) {
 		fprintf(stderr, "sandwire: the stack sent a wrong TCP checksum\n");
 		o->len = 0;
 	}
@@ -148,20 +170,56 @@ static uint64_t real_now(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-void world_add_addr(struct world *w, uint32_t ip)
+void world_add_addr(struct world *w, int family, const uint8_t *addr)
 {
-	struct ip_addr a = {.family = AF_INET, .prefix = 32};
+	static const uint8_t none[16];
+	struct ip_addr a = {.family = (uint8_t)family, .prefix = family == AF_INET6 ? 128 : 32};
+	size_t n = a.prefix / 8;
+	uint32_t ip;
 
-	memcpy(a.bytes, &ip, 4);
+	memcpy(&ip, addr, 4);
+	if (memcmp(addr, none, n) == 0 || (family == AF_INET6 && addr[0] == 0xff) ||
+	    (family == AF_INET && (addr_multicast4(ip) || ip == INADDR_BROADCAST)))
+		return;
+	memcpy(a.bytes, addr, n);
 	if (!stack_addr_is_local(w->st, &a))
 		(void)stack_addr_add(w->st, &w->port, &a);
 }
 
-void world_open(struct world *w, uint16_t mtu, uint32_t ip)
+static void make_stack(struct world *w)
 {
 	struct stack_conf conf = {.max_sockets = SOCKETS, .max_pcbs = SOCKETS};
-	struct ip_addr all = {.family = AF_INET};
 	unsigned i;
+
+	conf.env = (struct stack_env){.ready = on_ready, .arg = w};
+	conf.pool = &w->pool;
+	conf.now = w->now;
+	for (i = 0; i < sizeof(conf.seed); i++)
+		conf.seed[i] = (uint8_t)(i * 7 + 1);
+	w->st = stack_create(&w->arena, &conf);
+	if (!w->st)
+		abort();
+	(void)stack_tcp_set(w->st, "recovery_probes", 0); /* scripts expect Linux's timeouts */
+}
+
+/* Raw IP has no neighbours to ask and no routers to hear: nothing of its own shows on the wire. A
+ * link too narrow for IPv6 has none. */
+static void add_ip6(struct world *w)
+{
+	const struct stack_ip6_conf conf = {.accept_ra = false};
+	const struct ip_addr all = {.family = AF_INET6};
+
+	if (stack_ip6_up(w->st, &w->port, &conf) < 0)
+		return;
+	ip6_port(w->st, &w->port)->mtu = w->mtu6;
+	world_add_addr(w, AF_INET6, w->ip6);
+	if (stack_route_add(w->st, &all, NULL, &w->port, 0) < 0)
+		abort();
+}
+
+void world_open(struct world *w)
+{
+	const struct ip_addr all = {.family = AF_INET};
 
 	w->now = w->real ? real_now() : EPOCH;
 	w->out_tail = &w->out;
@@ -172,25 +230,18 @@ void world_open(struct world *w, uint16_t mtu, uint32_t ip)
 	if (!w->headers || !w->data || !w->arena.base)
 		abort();
 	pktbuf_pool_init(&w->pool, w->headers, w->data, 0, PKTBUFS);
-	conf.env = (struct stack_env){.ready = on_ready, .arg = w};
-	conf.pool = &w->pool;
-	conf.now = w->now;
-	for (i = 0; i < sizeof(conf.seed); i++)
-		conf.seed[i] = (uint8_t)(i * 7 + 1);
-	w->st = stack_create(&w->arena, &conf);
-	if (!w->st)
-		abort();
-	(void)stack_tcp_set(w->st, "recovery_probes", 0); /* scripts expect Linux's timeouts */
+	make_stack(w);
 	w->port.pool = &w->pool;
-	w->port.conf.mtu = mtu;
+	w->port.conf.mtu = w->mtu;
 	w->port.clock_ns = no_clock;
 	if (port_start(&w->port, &link_ops, w) < 0)
 		abort();
-	w->port.mtu = mtu;
+	w->port.mtu = w->mtu;
 	stack_port_add(w->st, &w->port);
-	world_add_addr(w, ip);
+	world_add_addr(w, AF_INET, (const uint8_t *)&w->ip);
 	if (stack_route_add(w->st, &all, NULL, &w->port, 0) < 0)
 		abort();
+	add_ip6(w);
 }
 
 void world_close(struct world *w)
@@ -277,56 +328,58 @@ static void hand_in_piece(struct world *w, const uint8_t *packet, size_t hdrs, s
 			  size_t len, bool last)
 {
 	uint8_t piece[PKTBUF_SIZE], *tcp;
-	size_t ihl = (size_t)(packet[0] & 15) * 4;
-	uint32_t src, dst;
+	size_t ihl = ip_len(packet);
 	uint16_t sum;
 
 	memcpy(piece, packet, hdrs);
 	memcpy(piece + hdrs, packet + hdrs + at, len);
 	tcp = piece + ihl;
-	wire_put16(piece + 2, (uint16_t)(hdrs + len));
-	wire_put16(piece + 10, 0);
-	sum = csum_fold(csum_add(0, piece, ihl));
-	memcpy(piece + 10, &sum, 2);
+	if (is6(packet)) {
+		wire_put16(piece + 4, (uint16_t)(hdrs + len - ihl));
+	} else {
+		wire_put16(piece + 2, (uint16_t)(hdrs + len));
+		wire_put16(piece + 10, 0);
+		sum = csum_fold(csum_add(0, piece, ihl));
+		memcpy(piece + 10, &sum, 2);
+	}
 	wire_put32(tcp + 4, wire_get32(tcp + 4) + (uint32_t)at);
 	if (!last)
 		tcp[13] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
 	if (at)
 		tcp[13] &= (uint8_t)~TCP_CWR;
 	wire_put16(tcp + 16, 0);
-	memcpy(&src, piece + 12, 4);
-	memcpy(&dst, piece + 16, 4);
-	sum = csum_fold(csum_add(csum_pseudo4(src, dst, IPPROTO_TCP, (uint16_t)(hdrs - ihl + len)),
-				 tcp, hdrs - ihl + len));
+	sum = tcp_sum(piece, hdrs + len);
 	memcpy(tcp + 16, &sum, 2);
 	hand_in(w, piece, hdrs + len);
 }
 
 /* Scripts inject what a NIC's receive offload would make of several segments. */
-int world_inject(struct world *w, const uint8_t *packet, size_t n)
+static int hand_in_large(struct world *w, const uint8_t *packet, size_t n)
 {
-	size_t ihl, hdrs, at, len, mss;
-	uint32_t dst;
+	size_t ihl = ip_len(packet), hdrs, at, len, mss;
 
-	if (n >= IP4_HDR_LEN && packet[0] >> 4 == 4 && w->any_ip) {
-		memcpy(&dst, packet + 16, 4);
-		if (!addr_multicast4(dst) && dst != INADDR_BROADCAST)
-			world_add_addr(w, dst);
-	}
-	if (n <= w->port.mtu) {
-		hand_in(w, packet, n);
-		return 0;
-	}
-	ihl = (size_t)(packet[0] & 15) * 4;
-	if (packet[0] >> 4 != 4 || packet[9] != IPPROTO_TCP || n < ihl + TCP_HDR_LEN)
+	if (!is_tcp(packet, n))
 		return -EMSGSIZE;
 	hdrs = ihl + (size_t)(packet[ihl + 12] >> 4) * 4;
-	if (hdrs >= n || hdrs >= w->port.mtu)
+	if (hdrs >= n || hdrs >= w->mtu)
 		return -EMSGSIZE;
-	mss = w->port.mtu - hdrs;
+	mss = w->mtu - hdrs;
 	for (at = 0; hdrs + at < n; at += len) {
 		len = n - hdrs - at < mss ? n - hdrs - at : mss;
 		hand_in_piece(w, packet, hdrs, at, len, hdrs + at + len == n);
 	}
+	return 0;
+}
+
+int world_inject(struct world *w, const uint8_t *packet, size_t n)
+{
+	if (n < IP4_HDR_LEN || n < ip_len(packet))
+		return -EINVAL;
+	if (w->any_ip)
+		world_add_addr(w, is6(packet) ? AF_INET6 : AF_INET,
+			       packet + (is6(packet) ? 24 : 16));
+	if (n > (is6(packet) ? w->mtu6 : w->mtu))
+		return hand_in_large(w, packet, n);
+	hand_in(w, packet, n);
 	return 0;
 }
