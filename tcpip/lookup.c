@@ -45,7 +45,7 @@ static uint64_t tuple_hash(const struct stack *st, uint32_t lip, uint16_t lport,
 int tcp_create_table(struct stack *st, uint32_t max_pcbs)
 {
 	struct tcp_table *t = arena_take(st->arena, sizeof(*t), 64);
-	uint32_t slots = 64;
+	uint32_t slots = 64, i;
 
 	if (!t)
 		return -ENOMEM;
@@ -63,6 +63,12 @@ int tcp_create_table(struct stack *st, uint32_t max_pcbs)
 	t->syn_max = max_pcbs / 4 ? max_pcbs / 4 : 1;
 	tcp_settings_init(&t->set);
 	t->port_counter = stack_random(st);
+	for (i = 0; i < 2; i++) {
+		uint32_t what[2] = {FOR_FASTOPEN, i};
+		uint64_t half = siphash24(st->secret, what, sizeof(what));
+
+		memcpy(t->fo_key + 8 * i, &half, 8);
+	}
 	st->tcp = t;
 	return 0;
 }
@@ -347,6 +353,22 @@ uint64_t tcp_fo_hash(const struct stack *st, uint32_t lip, uint32_t rip)
 	struct four_tuple t = {lip, rip, 0, 0, FOR_FASTOPEN};
 
 	return ip_is6(rip) ? tuple_hash6(st, &t) : siphash24(st->secret, &t, sizeof(t));
+}
+
+/* Linux's, so that machines of both kinds behind one address may share a key. */
+uint64_t tcp_fo_cookie(const struct stack *st, uint32_t lip, uint32_t rip)
+{
+	uint8_t in[32];
+	size_t n = ip_is6(rip) ? 16 : 4;
+
+	memcpy(in, ip_is6(rip) ? (const void *)ip6_name(st, rip)->addr : &rip, n);
+	memcpy(in + n, ip_is6(lip) ? (const void *)ip6_name(st, lip)->addr : &lip, n);
+	return siphash24(st->tcp->fo_key, in, 2 * n);
+}
+
+void stack_tcp_fo_key(struct stack *st, const uint8_t key[16])
+{
+	memcpy(st->tcp->fo_key, key, 16);
 }
 
 uint32_t tcp_cookie_hash(const struct stack *st, const struct tcp_seg *seg, uint32_t irs,

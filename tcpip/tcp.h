@@ -283,6 +283,7 @@ struct tcp_pcb {
 	bool fo_pending; /* accepted on the SYN alone; or: data went out on our SYN */
 	bool fo_tell;	 /* the SYN-ACK brings the peer a cookie; our SYN asks for one or has it */
 	bool fo_connect, fo_no_cookie; /* TCP_FASTOPEN_CONNECT, TCP_FASTOPEN_NO_COOKIE */
+	bool fo_exp;		       /* the cookie goes in the experimental option */
 	bool fo_deferred;	       /* SYN-SENT, but the SYN waits for the first data */
 	bool syn_data;		       /* the SYN's data was taken, either way: for TCP_INFO */
 	uint8_t fo_cookie_len, fo_cookie[16];
@@ -409,6 +410,7 @@ struct tcp_table {
 	struct timer more;			/* a pass left connections with more to send */
 	uint32_t syn_n;				/* embryonic connections of all listeners */
 	struct tcp_fo_entry fo[TCP_FO_ENTRIES]; /* by a keyed hash of the address; newer wins */
+	uint8_t fo_key[16];			/* of the cookies we give */
 	uint32_t fo_n; /* connections accepted on their SYN, not yet confirmed; syn_max at most */
 	uint32_t syn_max; /* at most so many: then cookies */
 	struct tcp_gro gro;
@@ -500,6 +502,8 @@ uint32_t tcp_iss(struct tcp_pcb *pcb); /* RFC 6528 */
 uint32_t tcp_ts_offset(const struct stack *st, uint32_t lip, uint32_t rip);
 /* RFC 7413 4.1.2: what a Fast Open cookie for rip is. With lip 0: where rip's own is kept. */
 uint64_t tcp_fo_hash(const struct stack *st, uint32_t lip, uint32_t rip);
+/* RFC 7413 4.1.2: what the peer shows, as it lies in memory. */
+uint64_t tcp_fo_cookie(const struct stack *st, uint32_t lip, uint32_t rip);
 /* What a SYN cookie (RFC 4987) signs: the 4-tuple, the peer's number, time and MSS. */
 uint32_t tcp_cookie_hash(const struct stack *st, const struct tcp_seg *seg, uint32_t irs,
 			 uint32_t salt);

@@ -33,7 +33,7 @@ static int64_t may_send(struct socket *so)
 	if (so->error || (pcb->shut & 2))
 		return send_error(so);
 	if (pcb->state == TCPS_SYN_RCVD && pcb->fo_pending)
-		return 0; /* sent when the peer has shown that it is there */
+		return 0; /* the peer has shown a cookie */
 	if (pcb->state == TCPS_SYN_SENT || pcb->state == TCPS_SYN_RCVD)
 		return -EAGAIN;
 	return TCPS_IN(pcb->state, TCPS_CAN_SEND) ? 0 : -EPIPE;
@@ -95,8 +95,12 @@ int64_t tcp_send_reserve(struct socket *so, uint64_t len, int flags, struct pktb
 	int64_t sum = 0, r = may_send(so);
 
 	*out = NULL;
+	if (r == -EAGAIN && pcb->fo_deferred)
+		return tcp_fo_first_reserve(so, len, out);
+	if (r == -EAGAIN && (flags & MSG_FASTOPEN) && pcb->state == TCPS_SYN_SENT)
+		return -EALREADY; /* it is connect(2) too */
 	if (r < 0 || len == 0)
-		return r == -EAGAIN && pcb->fo_deferred ? tcp_fo_first_reserve(so, len, out) : r;
+		return r;
 	if (room && n == 0)
 		n = 1; /* costs nothing: it is copied into the last segment */
 	if (n > RESERVE_MAX)

@@ -4,11 +4,11 @@
  *
  * Server (TCP_FASTOPEN on a listener): the cookie is a keyed hash of both addresses, nothing is
  * remembered. With the right one the SYN's data is queued and the connection accepted at once; what
- * the program writes waits for the handshake's end. Client (sendto with MSG_FASTOPEN): the first
- * time asks for a cookie and connects; later ones put up to one segment on the SYN. With
- * TCP_FASTOPEN_CONNECT connect() does the same: where there is a cookie the SYN is deferred, and
- * leaves with the first write. A SYN without an answer goes again bare, and that server is left
- * alone for an hour (4.1.3.1).
+ * the program writes goes without waiting for the handshake's end, a FIN waits. Client (sendto with
+ * MSG_FASTOPEN): the first time asks for a cookie and connects; later ones put up to one segment on
+ * the SYN. With TCP_FASTOPEN_CONNECT connect() does the same: where there is a cookie the SYN is
+ * deferred, and leaves with the first write. A SYN without an answer goes again bare, and that
+ * server is left alone for an hour (4.1.3.1).
  *
  * Called by tcp_listen.c, tcp_in.c, tcp_ctl.c, tcp_timer.c, tcp_user.c, tcp_data.c and socket.c.
  */
@@ -65,6 +65,8 @@ static void accept_now(struct tcp_pcb *pcb, struct tcp_seg *seg)
 {
 	pend(pcb, pcb->listener);
 	COUNT(pcb->st, TcpFastOpenPassive);
+	pcb->max_window = pcb->snd_wnd;
+	pcb->snd_sml = pcb->snd_una; /* a SYN-ACK is no small segment */
 	tcp_sync_mss(pcb);
 	if (seg->len) {
 		pcb->syn_data = true;
@@ -79,11 +81,12 @@ void tcp_fo_syn_in(struct tcp_pcb *pcb, struct tcp_seg *seg)
 {
 	struct tcp_table *t = pcb->st->tcp;
 	const struct tcp_opts *o = &seg->h.opts;
-	uint64_t cookie = tcp_fo_hash(pcb->st, pcb->local_ip, pcb->remote_ip);
+	uint64_t cookie = tcp_fo_cookie(pcb->st, pcb->local_ip, pcb->remote_ip);
 	bool asked = !pcb->listener->fo_no_cookie;
 
 	if (!(t->set.fastopen & SERVER))
 		return;
+	pcb->fo_exp = o->fo_exp; /* clients of before the RFC are answered in theirs */
 	memcpy(pcb->fo_cookie, &cookie, COOKIE_LEN);
 	pcb->fo_cookie_len = COOKIE_LEN;
 	if (asked && (o->fo_len != COOKIE_LEN || memcmp(o->fo, &cookie, COOKIE_LEN) != 0)) {
@@ -143,11 +146,12 @@ bool tcp_fo_prepare(struct tcp_pcb *pcb, uint32_t ip)
 	return false;
 }
 
-/* A buffer for what goes beside the options of a SYN, 20 bytes and the cookie's. */
+#define OPTIONS_MOST 40u
+
+/* A buffer for what goes beside all the options a SYN could have: as much as Linux sends. */
 static int64_t take_buffer(struct socket *so, uint32_t ip, uint64_t len, struct pktbuf **out)
 {
-	const struct tcp_pcb *pcb = so->tcp;
-	uint32_t most = ip4_mtu(so->st, ip);
+	uint32_t most = ip4_mtu(so->st, ip), peer = so->tcp->peer_mss;
 
 	if (!quota_pktbuf(so->st, so->owner))
 		return -ENOBUFS;
@@ -156,8 +160,7 @@ static int64_t take_buffer(struct socket *so, uint32_t ip, uint64_t len, struct 
 		return -EAGAIN;
 	pktbuf_charge(*out, so->owner);
 	most = most > 576 ? most - IP4_HDR_LEN - TCP_HDR_LEN : TCP_MSS_DEFAULT;
-	most = (pcb->peer_mss < most ? pcb->peer_mss : most) - 20;
-	most -= (2u + pcb->fo_cookie_len + 3u) & ~3u;
+	most = (peer < most ? peer : most) - OPTIONS_MOST;
 	if (most > TCP_MSS_MAX)
 		most = TCP_MSS_MAX;
 	(*out)->len = (uint16_t)(len < most ? len : most);
@@ -236,6 +239,7 @@ void tcp_fo_options(struct tcp_pcb *pcb, struct tcp_opts *o)
 {
 	o->fo = pcb->fo_cookie;
 	o->fo_len = pcb->fo_cookie_len;
+	o->fo_exp = pcb->fo_exp;
 }
 
 /* Does it acknowledge some of the SYN's data too? */

@@ -113,7 +113,7 @@ static void measure_handshake(struct tcp_pcb *pcb, const struct tcp_seg *seg)
 /* SYN-RECEIVED: our SYN is acknowledged. False: the segment goes no further. */
 static bool syn_rcvd_ack(struct tcp_pcb *pcb, struct tcp_seg *seg)
 {
-	if (seg->h.ack != pcb->iss + 1) {
+	if (seq_le(seg->h.ack, pcb->iss) || seq_gt(seg->h.ack, pcb->snd_nxt)) {
 		tcp_answer_rst(pcb->st, seg);
 		return false;
 	}
@@ -129,6 +129,8 @@ static bool syn_rcvd_ack(struct tcp_pcb *pcb, struct tcp_seg *seg)
 	tcp_established(pcb);
 	if (pcb->fo_pending) {
 		tcp_fo_end(pcb); /* it was in the accept queue, or accepted, from its SYN on */
+		if (pcb->packets_out)
+			tcp_rto_restart(pcb);
 	} else if (pcb->listener) {
 		tcp_accept_enqueue(pcb);
 	} else {

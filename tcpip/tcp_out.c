@@ -338,6 +338,18 @@ static void send_data(struct tcp_pcb *pcb)
 		tcp_rto_rearm(pcb);
 }
 
+/* RFC 7413 4.2.2: before the handshake's end. What runs and is measured is the SYN-ACK's. */
+static void send_early(struct tcp_pcb *pcb)
+{
+	enum tcp_rexmit_kind kind = pcb->rexmit_kind;
+	uint64_t time = pcb->snd_time;
+
+	pcb->rexmit_kind = TCP_T_REORDER; /* which sending leaves alone */
+	send_data(pcb);
+	pcb->rexmit_kind = kind;
+	pcb->snd_time = time;
+}
+
 /* Nothing else would tell a writer whose own queue is empty that buffers are back. */
 static void retry_starved(struct tcp_pcb *pcb)
 {
@@ -372,6 +384,8 @@ void tcp_output(struct tcp_pcb *pcb)
 		if (!pcb->packets_out && pcb->snd_next && pcb->rexmit_kind == TCP_T_NONE &&
 		    !timer_armed(&pcb->pace))
 			tcp_rexmit_arm(pcb, TCP_T_PERSIST, tcp_rto_ns(pcb));
+	} else if (pcb->fo_pending && pcb->passive && !port_is_full(pcb)) {
+		send_early(pcb);
 	}
 	if (pcb->ack_owed == TCP_ACK_NOW)
 		tcp_send_ack(pcb);

@@ -65,6 +65,10 @@ void stack_output(struct stack *st);
  * -ENOENT, -EINVAL. For connections that begin later. */
 int stack_tcp_set(struct stack *st, const char *name, uint32_t value);
 
+/* The key of the Fast Open cookies that servers here give; random until set. Who has the same key
+ * and addresses gives the same cookies (RFC 7413 4.1.2), also Linux with its tcp_fastopen_key. */
+void stack_tcp_fo_key(struct stack *st, const uint8_t key[16]);
+
 /* ---- ports, addresses, routes, neighbours ------------------------------------------------ */
 
 struct ip_addr {

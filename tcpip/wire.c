@@ -31,7 +31,10 @@
 #define OPT_SACK     5u
 #define OPT_TS	     8u
 #define OPT_FO	     34u
-#define FO_ROOM(n)   ((2u + (n) + 3u) & ~3u)
+#define OPT_EXP	     254u
+#define EXP_FO	     0xf989u /* RFC 6994's number of the experiment, RFC 7413 appendix */
+#define FO_HEAD(o)   ((o)->fo_exp ? 4u : 2u)
+#define FO_ROOM(o)   ((FO_HEAD(o) + (o)->fo_len + 3u) & ~3u)
 #define WSCALE_MAX   14u
 #define TCP_OPT_ROOM 40u
 #define TS_ALIGNED   0x0101080au /* NOP, NOP, timestamps, 10 bytes */
@@ -475,6 +478,12 @@ static void parse_opts(struct tcp_opts *o, const uint8_t *p, unsigned len, bool 
 		} else if (p[0] == OPT_FO && syn && n <= 2 + TCP_FO_MAX && n % 2 == 0 && n != 4) {
 			o->fo = p + 2;
 			o->fo_len = (uint8_t)(n - 2);
+			o->fo_exp = false;
+		} else if (p[0] == OPT_EXP && syn && n >= 4 && n <= 4 + TCP_FO_MAX && n % 2 == 0 &&
+			   n != 6 && wire_get16(p + 2) == EXP_FO) {
+			o->fo = p + 4;
+			o->fo_len = (uint8_t)(n - 4);
+			o->fo_exp = true;
 		} else if (p[0] == OPT_SACK && !syn) {
 			parse_sack(o, p + 2, n - 2);
 		}
@@ -525,7 +534,7 @@ unsigned tcp_build_len(const struct tcp_hdr *h)
 	if (o->has_wscale)
 		used += 4;
 	if (o->fo)
-		used += FO_ROOM(o->fo_len);
+		used += FO_ROOM(o);
 	n = sack_fit(o, used);
 	return TCP_HDR_LEN + used + (n ? SACK_ROOM(n) : 0);
 }
@@ -537,6 +546,17 @@ static uint8_t *put_opt(uint8_t *p, uint8_t a, uint8_t b, uint8_t c, uint8_t d)
 	p[2] = c;
 	p[3] = d;
 	return p + 4;
+}
+
+static uint8_t *build_fo(uint8_t *p, const struct tcp_opts *o)
+{
+	memset(p, OPT_NOP, FO_ROOM(o));
+	p[0] = o->fo_exp ? OPT_EXP : OPT_FO;
+	p[1] = (uint8_t)(FO_HEAD(o) + o->fo_len);
+	if (o->fo_exp)
+		wire_put16(p + 2, EXP_FO);
+	memcpy(p + FO_HEAD(o), o->fo, o->fo_len);
+	return p + FO_ROOM(o);
 }
 
 static uint8_t *put_times(uint8_t *p, const struct tcp_opts *o)
@@ -561,13 +581,8 @@ static uint8_t *build_syn_opts(uint8_t *p, const struct tcp_opts *o)
 	}
 	if (o->has_wscale)
 		p = put_opt(p, OPT_NOP, OPT_WSCALE, 3, o->wscale);
-	if (o->fo) {
-		memset(p, OPT_NOP, FO_ROOM(o->fo_len));
-		p[0] = OPT_FO;
-		p[1] = (uint8_t)(2 + o->fo_len);
-		memcpy(p + 2, o->fo, o->fo_len);
-		p += FO_ROOM(o->fo_len);
-	}
+	if (o->fo)
+		p = build_fo(p, o);
 	return p;
 }
 

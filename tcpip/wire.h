@@ -150,6 +150,7 @@ struct tcp_opts {
 	 * length 0: asked for. */
 	const uint8_t *fo;
 	uint8_t fo_len;
+	bool fo_exp;	/* in the experimental option that came before: 254, RFC 6994's 0xf989 */
 	uint8_t n_sack; /* 0..4 */
 	struct tcp_sack_block sack[4];
 };

@@ -361,11 +361,12 @@ START_TEST(a_fast_open_cookie_round_trips)
 {
 	static const uint8_t cookie[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
 	struct tcp_hdr in = {.flags = TCP_SYN}, out;
-	uint8_t len;
+	uint8_t len, i;
 
-	for (len = 0; len <= 16; len += 2) {
+	for (i = 0; i <= 17; i++) {
+		len = i & 30;
 		in.opts = (struct tcp_opts){
-			.has_mss = true, .mss = 1460, .fo = cookie, .fo_len = len};
+			.has_mss = true, .mss = 1460, .fo = cookie, .fo_len = len, .fo_exp = i & 1};
 		ck_assert_uint_eq(tcp_build(buf, &in), tcp_build_len(&in));
 		ck_assert_int_eq(tcp_parse(&out, buf, tcp_build_len(&in)), 0);
 		if (len == 2) { /* RFC 7413 4.1.1: nothing, or 4 to 16 */
@@ -374,6 +375,7 @@ START_TEST(a_fast_open_cookie_round_trips)
 		}
 		ck_assert_ptr_nonnull(out.opts.fo);
 		ck_assert_uint_eq(out.opts.fo_len, len);
+		ck_assert_uint_eq(out.opts.fo_exp, i & 1);
 		ck_assert_mem_eq(out.opts.fo, cookie, len);
 		ck_assert_uint_eq(out.opts.mss, 1460);
 	}
