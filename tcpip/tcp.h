@@ -358,7 +358,7 @@ struct tcp_settings {
 	uint32_t base_mss;    /* bytes: what nearly every path takes, RFC 4821 7.2 */
 	uint32_t probe_interval;  /* s: until a larger size is tried again, RFC 4821 7.3 */
 	uint32_t probe_threshold; /* bytes: closer is not searched for */
-	uint32_t sack, timestamps, window_scaling;
+	uint32_t sack, timestamps, window_scaling, slow_start_after_idle;
 	uint32_t rmem_default, rmem_max, wmem_default, wmem_max; /* bytes */
 };
 

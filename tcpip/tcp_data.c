@@ -181,6 +181,9 @@ int64_t tcp_send_commit(struct socket *so, struct pktbuf *list, uint64_t len, in
 	struct tcp_pcb *pcb = so->tcp;
 	struct pktbuf *p;
 	int64_t sum = 0, r = may_send(so);
+	/* The peer's window without a PSH: let it read meanwhile. Twice the segments that half of
+	 * it takes, as Linux, so that trains end there anyway. */
+	uint32_t unpushed = pcb->max_window / 2 / pcb->snd_mss * pcb->snd_mss * 2;
 
 	if (r < 0) {
 		if (r == -EAGAIN && pcb->fo_deferred)
@@ -200,8 +203,7 @@ int64_t tcp_send_commit(struct socket *so, struct pktbuf *list, uint64_t len, in
 		len -= p->len;
 		sum += p->len;
 		tcp_append(pcb, p);
-		/* Half of the peer's window without a PSH: let it read meanwhile. */
-		if (pcb->snd_end - pcb->pushed > pcb->max_window / 2) {
+		if (pcb->snd_end - pcb->pushed >= unpushed) {
 			pcb->snd_tail->tcp.flags |= TCP_PSH;
 			pcb->pushed = pcb->snd_end;
 		}

@@ -246,6 +246,8 @@ static void restart_after_idle(struct tcp_pcb *pcb)
 		return;
 	if (pcb->cc->restart)
 		pcb->cc->restart(pcb, idle);
+	if (!pcb->st->tcp->set.slow_start_after_idle)
+		return;
 	if (pcb->ssthresh < keep)
 		pcb->ssthresh = keep;
 	for (; idle > rto && pcb->cwnd > TCP_IW; idle -= rto)

@@ -26,6 +26,7 @@ static const struct setting settings[] = {
 	{"probe_threshold", AT(probe_threshold), 1, 1024, 8},
 	{"recovery_probes", AT(recovery_probes), 0, 1, 1}, /* not Linux's: see tcp_timer.c */
 	{"sack", AT(sack), 0, 1, 1},
+	{"slow_start_after_idle", AT(slow_start_after_idle), 0, 1, 1},
 	{"timestamps", AT(timestamps), 0, 1, 1},
 	{"window_scaling", AT(window_scaling), 0, 1, 1},
 	{"rmem_default", AT(rmem_default), 4096, 1u << 30, TCP_BUF_DEFAULT},

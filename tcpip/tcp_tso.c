@@ -19,7 +19,8 @@ static bool alike(const struct tcp_pcb *pcb)
 	       !(pcb->sack_ok && (pcb->n_sack || pcb->has_dsack));
 }
 
-/* How many segments from p on make a train: full ones; a PSH ends it. */
+/* How many segments from p on make a train: full ones; a PSH ends it. Half of cwnd at most, so that
+ * its ACKs come more often than once a round trip. */
 static uint32_t train_length(const struct tcp_pcb *pcb, struct pktbuf *p, uint32_t most,
 			     struct pktbuf **last)
 {
@@ -27,6 +28,8 @@ static uint32_t train_length(const struct tcp_pcb *pcb, struct pktbuf *p, uint32
 
 	if (most > pcb->tso_max)
 		most = pcb->tso_max;
+	if (most > pcb->cwnd / 2)
+		most = pcb->cwnd / 2;
 	for (; n < most && p; p = p->tcp.link) {
 		if (p->tcp.payload_len != pcb->snd_mss || (p->tcp.flags & TCP_FIN) || p->refs > 1 ||
 		    seq_gt(p->tcp.seq_end, tcp_wnd_end(pcb)))
@@ -39,12 +42,11 @@ static uint32_t train_length(const struct tcp_pcb *pcb, struct pktbuf *p, uint32
 	return n;
 }
 
-/* A window of two or three is none: the ACKs of its segments are to come one by one. */
 static uint32_t room(const struct tcp_pcb *pcb, uint32_t budget)
 {
 	uint32_t flight = tcp_flight(pcb);
 
-	if (flight >= pcb->cwnd || pcb->cwnd < 4)
+	if (flight >= pcb->cwnd)
 		return 0;
 	return budget < pcb->cwnd - flight ? budget : pcb->cwnd - flight;
 }

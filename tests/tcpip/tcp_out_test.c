@@ -106,7 +106,7 @@ START_TEST(the_window_of_the_peer_is_kept)
 	peer_accepted(&p);
 	peer_write(&p, 10000);
 	peer_expect(&p, A, 1, 1, 1460);
-	peer_expect(&p, PA, 1461, 1, 1460); /* half a window without PSH is enough */
+	peer_expect(&p, PA, 1461, 1, 1460); /* a window without PSH is enough */
 	peer_quiet(&p);			    /* 80 bytes more would be silly */
 	p.window = 0;
 	peer_send(&p, A, 1, 2921, 0);
@@ -114,6 +114,33 @@ START_TEST(the_window_of_the_peer_is_kept)
 	p.window = 6000;
 	peer_send(&p, A, 1, 2921, 0);
 	ck_assert_uint_eq(peer_drain(&p), 4);
+}
+END_TEST
+
+static unsigned sent_after_a_pause(void)
+{
+	peer_accepted(&p);
+	peer_write(&p, 10 * 1460);
+	ck_assert_uint_eq(peer_drain(&p), 10);
+	peer_send(&p, A, 1, 1 + 10 * 1460, 0);
+	peer_write(&p, 20 * 1460);
+	ck_assert_uint_eq(peer_drain(&p), 20);
+	peer_send(&p, A, 1, 1 + 30 * 1460, 0);
+	desk_pass(&d, 10 * SEC_NS);
+	peer_write(&p, 30 * 1460);
+	return peer_drain(&p);
+}
+
+START_TEST(after_a_pause_the_window_is_the_first_one)
+{
+	ck_assert_uint_eq(sent_after_a_pause(), 10);
+}
+END_TEST
+
+START_TEST(after_a_pause_the_window_stays_where_that_is_wanted)
+{
+	ck_assert_int_eq(stack_tcp_set(d.st, "slow_start_after_idle", 0), 0);
+	ck_assert_uint_eq(sent_after_a_pause(), 30);
 }
 END_TEST
 
@@ -286,6 +313,8 @@ int main(void)
 		      small_writes_wait_for_the_ack_of_a_small_segment, nodelay_sends_at_once,
 		      a_corked_part_waits_200_ms_at_most, uncorking_sends,
 		      the_window_of_the_peer_is_kept, the_fin_rides_on_the_last_data,
+		      after_a_pause_the_window_is_the_first_one,
+		      after_a_pause_the_window_stays_where_that_is_wanted,
 		      options_take_their_room_from_the_payload, a_smaller_mss_of_the_peer_is_kept,
 		      without_the_option_the_mss_is_536,
 		      a_hop_that_needs_fragments_lowers_the_mss_and_is_repeated,
