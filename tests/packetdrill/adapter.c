@@ -40,6 +40,7 @@ static int pd_netdev_send(void *ud, const void *packet, size_t n)
 
 	world_enter(w);
 	log_packet(w, "in ", packet, n);
+	knobs_read_proc(w);
 	r = world_inject(w, packet, n);
 	world_leave(w);
 	if (r < 0)

@@ -62,14 +62,16 @@ struct world {
 	pthread_t main;
 	int running; /* helpers in here and not asleep */
 	struct waiter *waiters;
-	bool dirty; /* readiness changed since the helpers last looked */
+	int fast_opening; /* of those asleep: their data shall go with the ACK of the SYN-ACK */
+	bool dirty;	  /* readiness changed since the helpers last looked */
 
 	uint64_t now; /* ns */
 	bool real, log, any_ip;
 	uint16_t mtu, mtu6; /* of IPv4 and IPv6 */
 	uint32_t ip;	    /* an address the stack has from the start, and one of IPv6 */
 	uint8_t ip6[16];
-	uint16_t tso; /* segments the stack sends as one, which are cut up here; 0: none */
+	uint32_t fastopen; /* bits of the sysctl */
+	uint16_t tso;	   /* segments the stack sends as one, which are cut up here; 0: none */
 	struct knob knobs[PD_KNOBS];
 	unsigned n_knobs;
 	bool proc; /* knobs come from /proc/sys/net/ipv4 at each socket() */
@@ -121,7 +123,9 @@ void watches_free(struct file *f);
 
 /* knobs.c */
 int knob_set(struct world *w, const char *name, const char *value); /* -ENOENT: no such */
-void knobs_read_proc(struct world *w);
+void knobs_read_proc(struct world *w); /* nothing without the flag sysctl=proc */
+void knobs_fastopen_client(struct world *w, struct socket *so);
+void knobs_fastopen_server(struct world *w, struct socket *so, int backlog);
 int knobs_apply(struct world *w, struct socket *so);
 
 #endif

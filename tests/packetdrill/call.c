@@ -151,8 +151,12 @@ static long do_send(struct play *p, const struct event *e)
 	const char *name = e->call.name;
 	long script_fd = number(p, e, 0), n = number(p, e, 2), r, i;
 	int fd = fd_arg(p, e, 0), flags = e->call.n_args > 3 ? (int)number(p, e, 3) : 0;
+	struct sockaddr_storage to;
+	socklen_t len = 0;
 	uint8_t *data = NULL;
 
+	if (flags & MSG_FASTOPEN)
+		len = remote_name(p, e, &to);
 	if (n < 0 || n > (long)DATA_MOST || script_fd < 0 || script_fd >= FDS_MOST)
 		return -1;
 	if (strcmp(e->call.args[1], "NULL") != 0) {
@@ -165,7 +169,8 @@ static long do_send(struct play *p, const struct event *e)
 	else if (strcmp(name, "send") == 0)
 		r = p->t.send(p->t.userdata, fd, data, (size_t)n, flags);
 	else
-		r = p->t.sendto(p->t.userdata, fd, data, (size_t)n, flags, NULL, 0);
+		r = p->t.sendto(p->t.userdata, fd, data, (size_t)n, flags,
+				len ? (struct sockaddr *)&to : NULL, len);
 	if (r > 0)
 		p->sent[script_fd] += (uint64_t)r;
 	i = errno;

@@ -191,7 +191,20 @@ static int on_sock(struct world *w, int fd, int (*verb)(struct socket *so, int n
 
 static int pd_listen(void *ud, int fd, int backlog)
 {
-	return on_sock(ud, fd, sock_listen, backlog);
+	struct world *w = ud;
+	struct file *f;
+	int r;
+
+	world_enter(w);
+	r = sock_of(w, fd, &f);
+	if (r == 0 && f->so->kind == SOCK_KIND_TCP) {
+		knobs_read_proc(w);
+		knobs_fastopen_server(w, f->so, backlog);
+	}
+	if (r == 0)
+		r = sock_listen(f->so, backlog);
+	world_leave(w);
+	return (int)result(r);
 }
 
 static int do_accept(struct world *w, int fd, struct sock_addr *peer)
@@ -239,6 +252,7 @@ static int do_connect(struct world *w, int fd, const struct sock_addr *a)
 	if (r < 0)
 		return r;
 	end = until(w, f->so->sndtimeo_us);
+	knobs_read_proc(w);
 	r = sock_connect(f->so, a);
 	while ((r == -EINPROGRESS || r == -EALREADY) && !f->nonblock && w->now < end) {
 		r = world_wait(w, end);
@@ -341,6 +355,14 @@ static int64_t send_once(struct file *f, struct cursor *c, uint64_t len, const s
 	return sock_send_commit(f->so, list, (uint64_t)n, to, flags);
 }
 
+/* A send that connects (MSG_FASTOPEN) goes on when that is done. */
+static bool shall_wait(const struct file *f, int64_t r, int flags)
+{
+	bool connects = (flags & MSG_FASTOPEN) && (r == -EINPROGRESS || r == -EALREADY);
+
+	return (r == -EAGAIN || connects) && !f->nonblock && !(flags & MSG_DONTWAIT);
+}
+
 /* A blocking send of a stream is over when all is queued. */
 static int64_t do_send(struct world *w, int fd, const struct iovec *iov, size_t n,
 		       const struct sock_addr *to, int flags)
@@ -353,15 +375,21 @@ static int64_t do_send(struct world *w, int fd, const struct iovec *iov, size_t 
 	if (r < 0 || total < 0)
 		return r < 0 ? r : total;
 	end = until(w, f->so->sndtimeo_us);
+	if (flags & MSG_FASTOPEN) {
+		knobs_read_proc(w);
+		knobs_fastopen_client(w, f->so);
+	}
 	for (;;) {
 		r = send_once(f, &c, (uint64_t)(total - sent), to, flags);
 		if (r >= 0)
 			sent += r;
 		if (r >= 0 && sent < total && f->so->kind == SOCK_KIND_TCP)
 			continue;
-		if (r != -EAGAIN || f->nonblock || (flags & MSG_DONTWAIT) || w->now >= end)
+		if (!shall_wait(f, r, flags) || w->now >= end)
 			break;
+		w->fast_opening += (flags & MSG_FASTOPEN) != 0;
 		r = world_wait(w, end);
+		w->fast_opening -= (flags & MSG_FASTOPEN) != 0;
 		if (r < 0 || file_of(w, fd) != f)
 			break;
 	}

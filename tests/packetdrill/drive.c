@@ -276,12 +276,30 @@ static void play_end(struct play *p, int64_t base)
 	p->t.free(p->t.userdata);
 }
 
+/* A line "// flags KEY=VALUE,..." of the script, and those given. */
+static void flags_of(const char *path, const char *given, char *out, size_t room)
+{
+	char line[512] = "";
+	FILE *f = fopen(path, "re");
+
+	snprintf(out, room, "%s", given ? given : "");
+	while (f && fgets(line, sizeof(line), f))
+		if (strncmp(line, "// flags ", 9) == 0) {
+			line[strcspn(line, "\n")] = 0;
+			snprintf(out, room, "%s%s%s", line + 9, given ? "," : "",
+				 given ? given : "");
+		}
+	if (f)
+		fclose(f);
+}
+
 typedef void init_fn(const char *flags, struct pd_table *table);
 
 static int run(init_fn *init, const char *flags, enum ip_version version, const char *path)
 {
 	const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
 	const struct event *e;
+	char all_flags[1024];
 	struct script s;
 	int64_t base;
 	size_t i;
@@ -296,7 +314,8 @@ static int run(init_fn *init, const char *flags, enum ip_version version, const 
 	play.version = version;
 	play.under_test = -1;
 	play.next_port = 40000;
-	init(flags, &play.t);
+	flags_of(path, flags, all_flags, sizeof(all_flags));
+	init(all_flags, &play.t);
 	for (i = 0; i < sizeof(play.t) / sizeof(void *); i++)
 		if (!((void **)&play.t)[i])
 			play_fail(&play, 0, "slot %zu of the table is empty", i);

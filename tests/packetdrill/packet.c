@@ -170,7 +170,12 @@ static size_t options_bytes(const struct conn *c, const struct packet_spec *s, b
 			n += 8;
 			break;
 		case 34:
-			out[n++] = (uint8_t)(2 + strlen(o->hex) / 2);
+		case 254: /* the experiment's number comes first */
+			out[n++] = (uint8_t)((o->kind == 34 ? 2 : 4) + strlen(o->hex) / 2);
+			if (o->kind == 254) {
+				put16(out + n, 0xf989);
+				n += 2;
+			}
 			for (k = 0; o->hex[k]; k += 2)
 				out[n++] = (uint8_t)strtoul((char[]){o->hex[k], o->hex[k + 1], 0},
 							    NULL, 16);
@@ -221,6 +226,12 @@ static void prepare(struct play *p, const struct packet_spec *s)
 	}
 }
 
+/* Data on a SYN is behind it. */
+static uint32_t first_byte(const struct packet_spec *s)
+{
+	return s->seq + ((s->flags & SYN) != 0);
+}
+
 static size_t tcp_in_bytes(const struct play *p, const struct packet_spec *s, uint8_t *ip)
 {
 	const struct conn *c = &p->c;
@@ -239,7 +250,7 @@ static size_t tcp_in_bytes(const struct play *p, const struct packet_spec *s, ui
 	put16(tcp + 14, s->win);
 	put16(tcp + 18, s->urg);
 	for (i = 0; i < s->len; i++)
-		tcp[hdr + i] = stream_byte(s->seq + i - c->remote_first);
+		tcp[hdr + i] = stream_byte(first_byte(s) + i - c->remote_first);
 	ip_header(p, ip, at + hdr + s->len, 6, s->ecn, true);
 	put16(tcp + 16, ~l4_sum(ip, hdr + s->len));
 	return at + hdr + s->len;
@@ -483,7 +494,7 @@ static const char *difference(const struct conn *c, const struct packet_spec *s,
 	if (s->ecn >= 0 && (traffic_class(ip) & 3) != s->ecn)
 		return "ECN bits";
 	for (i = 0; i < len; i++)
-		if (tcp[hdr + i] != stream_byte(s->seq + i - c->local_first))
+		if (tcp[hdr + i] != stream_byte(first_byte(s) + i - c->local_first))
 			return "payload";
 	return NULL;
 }

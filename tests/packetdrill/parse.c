@@ -95,6 +95,7 @@ static const struct {
 	C(MSG_WAITALL),
 	C(MSG_TRUNC),
 	C(MSG_FASTOPEN),
+	C(MSG_EOR),
 	C(POLLIN),
 	C(POLLOUT),
 	C(POLLERR),
@@ -265,10 +266,20 @@ static bool sack_option(struct opt *o, char **s)
 	return o->n > 0;
 }
 
+static bool cookie(struct opt *o, uint8_t kind, char **s)
+{
+	size_t n = strspn(*s, "0123456789abcdef");
+
+	o->kind = kind;
+	if (n % 2 || n >= sizeof(o->hex))
+		return false;
+	memcpy(o->hex, *s, n);
+	*s = skip(*s + n);
+	return true;
+}
+
 static bool option(struct opt *o, char **s)
 {
-	size_t n;
-
 	memset(o, 0, sizeof(*o));
 	if (word(s, "nop"))
 		o->kind = 1;
@@ -285,14 +296,11 @@ static bool option(struct opt *o, char **s)
 	else if (word(s, "TS"))
 		return o->kind = 8,
 		       word(s, "val") && u32(s, &o->a) && word(s, "ecr") && u32(s, &o->b);
-	else if (word(s, "FO")) {
-		o->kind = 34;
-		n = strspn(*s, "0123456789abcdef");
-		if (n % 2 || n >= sizeof(o->hex))
-			return false;
-		memcpy(o->hex, *s, n);
-		*s = skip(*s + n);
-	} else
+	else if (word(s, "FO"))
+		return cookie(o, 34, s);
+	else if (word(s, "FOEXP"))
+		return cookie(o, 254, s);
+	else
 		return false;
 	return true;
 }

@@ -262,6 +262,8 @@ void world_close(struct world *w)
 
 void world_flush(struct world *w)
 {
+	if (w->fast_opening)
+		world_settle(w);
 	stack_output(w->st);
 	port_flush(&w->port);
 	world_settle(w);
