@@ -89,7 +89,7 @@ static socklen_t make_name(const struct play *p, struct sockaddr_storage *out, c
 
 static const char *remote_ip(const struct play *p)
 {
-	static const char *const ips[] = {REMOTE_IP, "::ffff:" REMOTE_IP, REMOTE_IP6};
+	static const char *const ips[] = {REMOTE_IP, ("::ffff:" REMOTE_IP), REMOTE_IP6};
 
 	return ips[p->version];
 }
