@@ -53,6 +53,7 @@ struct neigh {
 	uint8_t probes;
 	uint64_t confirmed; /* ns: last proof of reachability */
 	uint64_t updated;   /* ns: last change of state */
+	uint64_t proved;    /* ns: last answer to a question of ours */
 	/* Oldest first from `head`. Not linked by ->next: that may be in use by the sender. */
 	uint8_t head, queued;
 	uint8_t buffers[NEIGH_QUEUE]; /* of each, as it came: its sender may change what it keeps */
@@ -350,14 +351,21 @@ static void flush_queue(struct stack *st, struct neigh *n)
 		eth_out(st, n->port, n->mac, type_of(n->ip), p);
 }
 
-/* Who was heard from just now has not moved: until he is silent, or answers a question, another MAC
- * is more likely a forger's, or one of two who fight. */
+/* Who answered just now has not moved: another MAC is more likely a forger's, or one of two who
+ * fight. Progress of upper layers does not count: whoever takes an address over announces it while
+ * the other one's last ACK is fresh. */
 static bool locked(const struct stack *st, const struct neigh *n, bool solicited)
 {
 	if (n->state == NEIGH_INCOMPLETE || n->state == NEIGH_FAILED ||
 	    (n->state == NEIGH_PROBE && solicited))
 		return false;
-	return n->confirmed && n->confirmed + LOCK_NS > st->now;
+	return n->proved && n->proved + LOCK_NS > st->now;
+}
+
+static void proved(struct stack *st, struct neigh *n)
+{
+	n->proved = st->now;
+	reachable(st, n);
 }
 
 /* Another MAC was named that is not taken: the one that we have must prove itself at its next use.
@@ -390,7 +398,7 @@ void neigh_learn(struct stack *st, struct port *port, uint32_t ip, const uint8_t
 	}
 	memcpy(n->mac, mac, 6);
 	if (solicited && waiting)
-		reachable(st, n);
+		proved(st, n);
 	else if (n->state == 0 || n->state == NEIGH_INCOMPLETE || n->state == NEIGH_FAILED ||
 		 changed)
 		set_state(st, n, NEIGH_STALE, STALE_NS);
@@ -422,7 +430,7 @@ void neigh_advert(struct stack *st, struct port *port, uint32_t ip, const uint8_
 	if (mac)
 		memcpy(n->mac, mac, 6);
 	if (flags & ND_NA_SOLICITED)
-		reachable(st, n);
+		proved(st, n);
 	else if (changed || n->state == NEIGH_INCOMPLETE)
 		set_state(st, n, NEIGH_STALE, STALE_NS);
 	if (!(flags & ND_NA_ROUTER))

@@ -306,13 +306,26 @@ START_TEST(another_mac_is_not_believed_within_a_second_of_proof_and_makes_doubt)
 	neigh_learn(d.st, &d.port[0].port, PEER, other, true, false); /* nobody asked */
 	ck_assert_uint_eq(mac_used(), mac[1]);
 	desk_pass(&d, SEC_NS - MS_NS);
-	send_hint(PKTBUF_TX_REACHED); /* TCP hears from him */
-	desk_pass(&d, SEC_NS - MS_NS);
 	neigh_learn(d.st, &d.port[0].port, PEER, other, false, false);
 	ck_assert_uint_eq(mac_used(), mac[1]);
 	desk_pass(&d, 2 * MS_NS);
 	neigh_learn(d.st, &d.port[0].port, PEER, other, false, false);
 	ck_assert_uint_eq(mac_used(), 5);
+}
+END_TEST
+
+START_TEST(who_takes_an_address_over_is_believed_though_the_last_ack_is_fresh)
+{
+	uint8_t other[6] = {2, 5, 5, 5, 5, 5};
+
+	send_to(PEER, 'a');
+	answer(PEER);
+	desk_pass(&d, 10 * SEC_NS);
+	send_hint(PKTBUF_TX_REACHED);
+	neigh_learn(d.st, &d.port[0].port, PEER, other, false, false);
+	send_to(PEER, 'b');
+	ck_assert(desk_sent(&d, 0, &pk));
+	ck_assert_mem_eq(pk.eth.dst, other, 6);
 }
 END_TEST
 
@@ -451,6 +464,7 @@ int main(void)
 		      who_is_doubted_is_asked_at_once_and_given_up_without_an_answer,
 		      a_changed_mac_makes_a_reachable_neighbour_stale,
 		      another_mac_is_not_believed_within_a_second_of_proof_and_makes_doubt,
+		      who_takes_an_address_over_is_believed_though_the_last_ack_is_fresh,
 		      who_is_doubted_is_asked_and_another_mac_must_be_an_answer,
 		      who_answers_a_question_is_believed_whatever_was_known,
 		      a_flood_of_askers_does_not_push_out_a_reachable_neighbour,
