@@ -353,10 +353,18 @@ static bool lease_good(const struct stack *st, const struct dhcp_client *c,
 	       (m->yiaddr == own(c) || !addr_local4(st, m->yiaddr));
 }
 
+static bool same_route(const struct dhcp_route *a, const struct dhcp_route *b)
+{
+	return a->dst == b->dst && a->gateway == b->gateway && a->prefix == b->prefix;
+}
+
 static bool same_net(const struct dhcp_msg *a, const struct dhcp_msg *b)
 {
-	return a->mask == b->mask && a->mtu == b->mtu && a->n_routes == b->n_routes &&
-	       memcmp(a->routes, b->routes, sizeof(a->routes)) == 0;
+	bool same = a->mask == b->mask && a->mtu == b->mtu && a->n_routes == b->n_routes;
+
+	for (unsigned i = 0; same && i < a->n_routes; i++)
+		same = same_route(&a->routes[i], &b->routes[i]);
+	return same;
 }
 
 static void renewed(struct stack *st, struct dhcp_client *c, const struct dhcp_msg *m)

@@ -162,7 +162,7 @@ static struct datagram *find(struct stack *st, const struct fragment *f)
 		last = d;
 		n++;
 	}
-	if (n >= REASS_SOURCE)
+	if (last && n >= REASS_SOURCE)
 		drop(st, last);
 	return create(st, f);
 }

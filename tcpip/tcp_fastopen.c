@@ -37,9 +37,9 @@ static void pend(struct tcp_pcb *pcb, struct tcp_pcb *l)
 	l->fo_next = pcb;
 }
 
-static void leave(struct tcp_pcb *pcb)
+static void leave(struct tcp_pcb *listener, struct tcp_pcb *pcb)
 {
-	pcb->fo_listener->fo_n--;
+	listener->fo_n--;
 	pcb->fo_listener = NULL;
 	*pcb->fo_pprev = pcb->fo_next;
 	if (pcb->fo_next)
@@ -50,7 +50,7 @@ static void leave(struct tcp_pcb *pcb)
 void tcp_fo_listen_stop(struct tcp_pcb *listener)
 {
 	while (listener->fo_next)
-		leave(listener->fo_next);
+		leave(listener, listener->fo_next);
 }
 
 /* 5.1: a bound for each listener, else spoofed SYNs exhaust us; all together have that of
@@ -106,7 +106,7 @@ void tcp_fo_end(struct tcp_pcb *pcb)
 	if (pcb->fo_pending && pcb->passive)
 		pcb->st->tcp->fo_n--;
 	if (pcb->fo_listener)
-		leave(pcb);
+		leave(pcb->fo_listener, pcb);
 	pcb->fo_pending = pcb->fo_deferred = false;
 }
 

@@ -278,6 +278,7 @@ int64_t call_recv(struct call *c)
 	max = total < (int64_t)RECV_MAX ? (uint64_t)total : RECV_MAX;
 	r.n = 0;
 	r.full = 0;
+	r.mark = false;
 	if (c->in.arg[3])
 		memset(&r.note, 0, sizeof(r.note));
 	memset(&r.from, 0, sizeof(r.from));
