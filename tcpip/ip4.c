@@ -403,8 +403,20 @@ bool ip_pieces_fit(const struct pktbuf *p, const struct route_hit *hit, uint32_t
 {
 	if (len > mtu || p->refs > 1 || p->off < ETH_HDR_LEN + VLAN_TAG_LEN + IP6_HDR_LEN)
 		return false;
-	return hit->local == ROUTE_LOCAL ||
-	       (hit->local == ROUTE_WIRE && hit->port->caps & PORT_CAP_PIECES);
+	/* Headers alone, in front of TCP's buffers, are no first piece of what is received. */
+	if (hit->local == ROUTE_LOCAL)
+		return p->len + IP4_HDR_LEN >= PKTBUF_FIRST_MIN;
+	return hit->local == ROUTE_WIRE && hit->port->caps & PORT_CAP_PIECES;
+}
+
+static void large_checksum(struct pktbuf *p, const struct ip4_hdr *ip, uint32_t total)
+{
+	uint16_t sum = csum_fold(
+		csum_packet(csum_pseudo4(ip->src, ip->dst, ip->protocol, (uint16_t)total), p));
+
+	if (ip->protocol == IPPROTO_UDP && sum == 0)
+		sum = 0xffff;
+	memcpy(pktbuf_data(p) + (ip->protocol == IPPROTO_UDP ? 6 : 16), &sum, 2);
 }
 
 /* Its checksum is made here, whatever the port can: that does one buffer's. */
@@ -412,7 +424,6 @@ static int out_large(struct stack *st, struct pktbuf *p, struct ip4_hdr *ip, uin
 		     const struct route_hit *hit)
 {
 	uint32_t total = pktbuf_total(p);
-	uint16_t sum;
 
 	if (p->flags & PKTBUF_TX_TSO)
 		return out_train(st, p, ip, hit);
@@ -421,12 +432,8 @@ static int out_large(struct stack *st, struct pktbuf *p, struct ip4_hdr *ip, uin
 		pktbuf_free(p);
 		return -EMSGSIZE;
 	}
-	if (ip->protocol == IPPROTO_UDP) {
-		sum = csum_fold(csum_packet(
-			csum_pseudo4(ip->src, ip->dst, IPPROTO_UDP, (uint16_t)total), p));
-		sum = sum ? sum : 0xffff;
-		memcpy(pktbuf_data(p) + 6, &sum, 2);
-	}
+	if (ip->protocol == IPPROTO_UDP || ip->protocol == IPPROTO_TCP)
+		large_checksum(p, ip, total);
 	if (ip_pieces_fit(p, hit, total + IP4_HDR_LEN, mtu)) {
 		p->flags = 0;
 		return send_whole(st, p, ip, total + IP4_HDR_LEN, hit);

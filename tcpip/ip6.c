@@ -417,11 +417,12 @@ static int out_large(struct stack *st, struct pktbuf *p, struct ip6_hdr *h,
 		     const struct ip4_args *args, uint16_t mtu, const struct route_hit *hit)
 {
 	uint32_t total = pktbuf_total(p);
-	uint8_t *field = pktbuf_data(p) + (h->next == IP6_UDP ? 6 : 2);
+	uint8_t *field = pktbuf_data(p) + (h->next == IP6_UDP ? 6 : h->next == IP6_TCP ? 16 : 2);
+	bool fits = ip_pieces_fit(p, hit, total + IP6_HDR_LEN, mtu);
 	uint16_t sum;
 
 	if (total > UINT16_MAX || (args->df && total + IP6_HDR_LEN > mtu) ||
-	    (h->next != IP6_UDP && h->next != IP6_ICMP)) {
+	    (h->next != IP6_UDP && h->next != IP6_ICMP && !(h->next == IP6_TCP && fits))) {
 		COUNT(st, Ip6FragFails);
 		pktbuf_free(p);
 		return -EMSGSIZE;
@@ -431,7 +432,7 @@ static int out_large(struct stack *st, struct pktbuf *p, struct ip6_hdr *h,
 	if (sum == 0 && h->next == IP6_UDP)
 		sum = 0xffff;
 	memcpy(field, &sum, 2);
-	if (ip_pieces_fit(p, hit, total + IP6_HDR_LEN, mtu)) {
+	if (fits) {
 		p->flags = 0;
 		h->payload_len = (uint16_t)total;
 		push_header(st, p, h);

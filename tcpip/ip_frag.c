@@ -2,7 +2,7 @@
 /*
  * Packets larger than the link or the path: RFC 791 2.3, 3.2, RFC 8200 4.5. Called by ip4_out and
  * ip6_out; what it makes is new packets, the large one is gone. Nothing here is at packet rate: TCP
- * never comes this way.
+ * comes this way only where it lets routers cut (PMTUDISC_DONT) and the route has become narrower.
  */
 #include "tcpip/ip6.h"
 
