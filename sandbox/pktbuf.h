@@ -25,7 +25,8 @@
 
 /* A frame that one buffer does not hold comes in pieces, linked by `more`: all but the last of an
  * even length, so that sums of them add up, none empty, and the first with this much behind the
- * link's header, which is IPv4's and TCP's longest, and all of IPv6's but long extensions. */
+ * link's header, which is IPv4's and TCP's longest, and all of IPv6's but long extensions. One that
+ * is sent may begin with its headers alone. */
 #define PKTBUF_FIRST_MIN 128u
 
 /* What a driver knows of a received frame's checksums, and what it must add to a sent one. */
@@ -69,7 +70,8 @@ struct pktbuf {
 	union {
 		struct {
 			uint32_t seq, seq_end;
-			uint8_t flags, sacked, tx_count, spare;
+			uint8_t flags, sacked, tx_count;
+			uint8_t pieces; /* of the segment it was sent in; 0: by itself */
 			uint16_t payload_off, payload_len; /* from buf; bytes */
 			struct pktbuf *link; /* send queue; `next` is the device's meanwhile */
 			struct pktbuf *run;  /* of several in a row, on the first: the last */

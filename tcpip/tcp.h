@@ -8,7 +8,8 @@
  * tcp_pcb.c (birth and death), tcp_user.c, tcp_sockopt.c, tcp_settings.c; beside them tcp_ecn.c,
  * tcp_urg.c, tcp_tune.c (buffer sizes) and tcp_info.c.
  *
- * The send queue is one list of buffers in sequence order, one segment each:
+ * The send queue is one list of buffers in sequence order, one segment each, though on a wide link
+ * several may leave as one (tcp_tso.c):
  *
  *	snd_head ... sent, not yet acknowledged ... | snd_next ... not yet sent ... snd_tail
  *	^ snd_una				      ^ snd_nxt			    ^ snd_end
@@ -42,7 +43,7 @@
 #define TCP_DUPTHRESH	  3u
 #define TCP_MSS_DEFAULT	  536u
 #define TCP_MSS_MIN	  48u
-#define TCP_MSS_MAX	  (PKTBUF_SIZE - PKTBUF_HEADROOM) /* one segment is one buffer */
+#define TCP_MSS_MAX	  (PKTBUF_SIZE - PKTBUF_HEADROOM) /* payload of a buffer */
 #define TCP_WSCALE	  8u
 #define TCP_OUT_BURST	  64u /* segments per connection and call; then others get their turn */
 #define TCP_BUF_DEFAULT	  (128u << 10) /* of each kind; half of it is the window; both grow */
@@ -171,7 +172,8 @@ struct tcp_pcb {
 	uint32_t max_window;  /* greatest snd_wnd seen */
 	uint32_t snd_sml;     /* end of the last small segment sent (Minshall's Nagle) */
 	uint32_t pushed;      /* snd_end at the last PSH */
-	uint16_t snd_mss;     /* payload bytes per segment: options already taken off */
+	uint16_t snd_mss;     /* payload bytes per buffer: options already taken off */
+	uint16_t wire_mss;    /* more than that: a segment may be of several buffers, so long */
 	uint16_t peer_mss;    /* the MSS option; 536 without */
 	uint16_t path_mtu;    /* bytes of a packet in IPv4's measure; 0: what the link takes */
 	uint64_t path_mtu_at; /* ns: then an ACK wakes the search for a larger one, tcp_mtu.c */
@@ -180,7 +182,8 @@ struct tcp_pcb {
 	bool mtu_search; /* a probe goes out when there is occasion */
 	struct pktbuf *snd_head, *snd_next, *snd_tail;
 	uint32_t snd_bufs;   /* buffers queued: memory is PKTBUF_SIZE each */
-	uint16_t tso_max;    /* full segments that the port cuts from one frame; below 2: none */
+	uint16_t train_max;  /* buffers that may leave as one frame; below 2: no trains */
+	bool pieces;	     /* the port takes segments of several buffers */
 	uint32_t port_scope; /* index + 1 of the port it sends by, as it last looked; 0: none */
 
 	/* ---- What is out there. Written by tcp_ack.c, tcp_sack.c, tcp_recovery.c, tcp_out.c. */
@@ -229,8 +232,10 @@ struct tcp_pcb {
 	struct tcp_mtu {
 		uint32_t probe_seq, probe_end; /* of the probe in flight */
 		uint32_t sent, again; /* data_segs_out, total_retrans when path_mtu was raised */
-		uint16_t probe;	      /* size of the probe in flight; 0: none */
-		uint16_t high;	      /* greatest worth a probe; 0: what the link takes */
+		/* Since the last loss: bytes in segments of several buffers; of such sent again. */
+		uint32_t long_sent, long_again;
+		uint16_t probe;	 /* size of the probe in flight; 0: none */
+		uint16_t high;	 /* greatest worth a probe; 0: what the link takes */
 		uint16_t before; /* path_mtu before it was raised; 0: the raise has proved good */
 		bool top;	 /* the next probe is of the greatest size, not the middle */
 	} mtu;
@@ -469,6 +474,18 @@ static inline bool tcp_in_reduction(const struct tcp_pcb *pcb)
 {
 	return pcb->ca_state == TCP_CA_CWR || pcb->ca_state == TCP_CA_RECOVERY;
 }
+/* Nagle (RFC 9293 3.7.4, Minshall's variant) and cork: may p, not yet sent, leave? */
+static inline bool tcp_nagle_allows(const struct tcp_pcb *pcb, const struct pktbuf *p)
+{
+	if (p->tcp.link || (p->tcp.flags & TCP_FIN) || p->tcp.payload_len >= pcb->snd_mss)
+		return true;
+	if (pcb->cork || pcb->more)
+		return false;
+	if (pcb->nodelay || !pcb->packets_out || pcb->snd_urg)
+		return true;
+	/* Minshall: only a small segment in flight holds back the next small one. */
+	return !(seq_gt(pcb->snd_sml, pcb->snd_una) && seq_le(pcb->snd_sml, pcb->snd_nxt));
+}
 static inline uint32_t tcp_ts_now(const struct tcp_pcb *pcb)
 {
 	return (uint32_t)(pcb->st->now / TCP_MS) + pcb->ts_offset;
@@ -613,10 +630,13 @@ void tcp_rto_note(struct tcp_pcb *pcb);	  /* a timeout */
 void tcp_rto_over(struct tcp_pcb *pcb);	  /* what it lost is repaired */
 
 /* ---- tcp_mtu.c */
-void tcp_sync_mss(struct tcp_pcb *pcb);		  /* snd_mss, after what it follows from changed */
+/* snd_mss, wire_mss, train_max, after what they follow from changed */
+void tcp_sync_mss(struct tcp_pcb *pcb);
 uint32_t tcp_path_mtu(const struct tcp_pcb *pcb); /* bytes of a packet, of either family */
 void tcp_mtu_start(struct tcp_pcb *pcb);	  /* established: options are known */
-bool tcp_mtu_probe(struct tcp_pcb *pcb);	  /* mtu_search: true if a probe was sent */
+/* mtu_search: 1: a probe was sent; 0: none; -EAGAIN: one will be when cwnd has room for it, if
+ * nothing else goes meanwhile. */
+int tcp_mtu_probe(struct tcp_pcb *pcb);
 void tcp_mtu_acked(struct tcp_pcb *pcb, uint32_t ack); /* path_mtu: before the queue is cleaned */
 /* Something is lost and no recovery began: true if it was just the probe, which is seen to. */
 bool tcp_mtu_lost(struct tcp_pcb *pcb);
@@ -706,8 +726,12 @@ static inline void tcp_note_new(struct tcp_pcb *pcb, struct pktbuf *p)
 }
 
 /* ---- tcp_tso.c */
-/* New segments, at most `budget`, as frames that the port cuts up; how many. */
+/* New data, at most `budget` buffers, several to a frame; what is left of it. */
 uint32_t tcp_send_trains(struct tcp_pcb *pcb, uint32_t budget);
+/* cwnd has no room for a whole segment of several buffers, but soon will: nothing goes before. */
+bool tcp_train_waits(const struct tcp_pcb *pcb);
+/* The next n buffers as one segment; false: no buffer for its headers. */
+bool tcp_send_as_one(struct tcp_pcb *pcb, uint32_t n);
 bool tcp_split(struct tcp_pcb *pcb, struct pktbuf *p, uint32_t len);
 
 /* ---- tcp_ctl.c: headers, and segments without data */

@@ -25,6 +25,14 @@ static void sack_options(const struct tcp_pcb *pcb, struct tcp_opts *o, uint32_t
 		o->sack[o->n_sack++] = pcb->sack[i];
 }
 
+/* What the longest segment leaves free, of the kind that p is of. */
+static uint32_t sack_room(const struct tcp_pcb *pcb, const struct pktbuf *p)
+{
+	uint32_t len = pktbuf_total(p), most = p->more ? pcb->wire_mss : pcb->snd_mss;
+
+	return len < most ? most - len : 0;
+}
+
 /* MSS option: what one datagram of the path's MTU holds (RFC 6691: no options taken off). */
 uint16_t tcp_mss_to_announce(struct tcp_pcb *pcb)
 {
@@ -102,8 +110,7 @@ void tcp_emit(struct tcp_pcb *pcb, struct pktbuf *p, uint32_t seq, unsigned flag
 	} else {
 		h.opts.has_ts = pcb->ts_ok;
 		if (pcb->sack_ok && (pcb->n_sack || pcb->has_dsack))
-			sack_options(pcb, &h.opts,
-				     p->len < pcb->snd_mss ? pcb->snd_mss - p->len : 0);
+			sack_options(pcb, &h.opts, sack_room(pcb, p));
 		h.window = (uint16_t)(wnd >> pcb->rcv_wscale);
 	}
 	if (h.opts.has_ts) {

@@ -162,7 +162,7 @@ void tcp_append(struct tcp_pcb *pcb, struct pktbuf *p)
 	}
 	p->tcp.seq = pcb->snd_end - len;
 	p->tcp.seq_end = pcb->snd_end;
-	p->tcp.flags = p->tcp.sacked = p->tcp.tx_count = 0;
+	p->tcp.flags = p->tcp.sacked = p->tcp.tx_count = p->tcp.pieces = 0;
 	p->tcp.payload_off = p->off;
 	p->tcp.payload_len = (uint16_t)len;
 	p->tcp.link = NULL;

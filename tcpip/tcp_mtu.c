@@ -3,8 +3,9 @@
  * How long a segment the path takes: told by ICMP (RFC 1191, 8201), found out by timeouts where
  * nobody tells, and by probes (RFC 4821). A probe is one segment of new data, longer than the
  * others; if it arrives, all may be as long; if it alone is lost, its data goes again in pieces and
- * cwnd stays. Called by tcp_ack.c, tcp_recovery.c and tcp_timer.c (what became of a segment),
- * tcp_in.c (an ICMP error), tcp_out.c (there is something to send), tcp_pcb.c.
+ * cwnd stays. A segment may be of several buffers (tcp_tso.c) where the first link takes that.
+ * Called by tcp_ack.c, tcp_recovery.c and tcp_timer.c (what became of a segment), tcp_in.c (an ICMP
+ * error), tcp_out.c (there is something to send), tcp_pcb.c.
  *
  * Sizes are those of IPv4's packets; IPv6's are 20 bytes longer, as ip4_mtu() has it. RFC 4821 7.1
  * in our words: path_mtu is eff_pmtu and search_low in one, for nothing longer is sent than what is
@@ -16,6 +17,7 @@
  *	mtu_search    the next occasion to send with enough data sends a probe
  *	mtu.probe     that is in flight
  */
+#include <errno.h>
 #include <string.h>
 
 #include "tcpip/ip6.h"
@@ -45,7 +47,7 @@ static uint32_t base(const struct tcp_pcb *pcb)
 }
 
 /* The payload of a segment on a path that takes mtu: what the peer and the application allow too
- * (RFC 9293 3.7.1), less the options every segment carries (RFC 6691), in one buffer. */
+ * (RFC 9293 3.7.1), less the options every segment carries (RFC 6691), and the port's buffers. */
 static uint16_t mss_for(const struct tcp_pcb *pcb, uint32_t mtu)
 {
 	uint32_t mss = mtu > HDR_LEN ? mtu - HDR_LEN : 0;
@@ -59,7 +61,7 @@ static uint16_t mss_for(const struct tcp_pcb *pcb, uint32_t mtu)
 	/* A peer whose whole window is small must not wait for a segment that never fits. */
 	if (pcb->max_window > TCP_MSS_DEFAULT && mss > pcb->max_window / 2)
 		mss = pcb->max_window / 2;
-	if (mss > TCP_MSS_MAX)
+	if (mss > TCP_MSS_MAX && !pcb->pieces)
 		mss = TCP_MSS_MAX;
 	return (uint16_t)(mss < TCP_MSS_MIN ? TCP_MSS_MIN : mss);
 }
@@ -69,32 +71,58 @@ static uint32_t mtu_for(const struct tcp_pcb *pcb, uint32_t mss)
 	return mss + HDR_LEN + (pcb->ts_ok ? 12 : 0);
 }
 
-/* By number: it may be gone before the connection is. What ip4_out sends by another, as the route
- * has changed, it refuses (-EMSGSIZE) where that one does not cut trains. */
-static void note_port(struct tcp_pcb *pcb, const struct port *port)
-{
-	uint32_t most = 65000 / pcb->snd_mss; /* IP's length has 16 bits, and there are headers */
-
-	pcb->port_scope = port ? port->index + 1 : 0;
-	pcb->tso_max = 0;
-	if (port && port->caps & PORT_CAP_TX_L4_CSUM)
-		pcb->tso_max = port->tso_max < most ? port->tso_max : (uint16_t)most;
-}
-
-void tcp_sync_mss(struct tcp_pcb *pcb)
+/* What path and link take. */
+static uint32_t takes(const struct tcp_pcb *pcb)
 {
 	uint32_t mtu = ip4_mtu(pcb->st, pcb->remote_ip);
 
-	pcb->snd_mss = mss_for(pcb, pcb->path_mtu && pcb->path_mtu < mtu ? pcb->path_mtu : mtu);
-	note_port(pcb, ip4_port(pcb->st, pcb->remote_ip));
+	return pcb->path_mtu && pcb->path_mtu < mtu ? pcb->path_mtu : mtu;
+}
+
+/* A segment of `mss` bytes in buffers alike, the fewest that hold it. For little more than one it
+ * is not worth two half empty. Of an even length, as there may be others behind. */
+static void share_out(struct tcp_pcb *pcb, uint32_t mss)
+{
+	uint32_t n = mss < TCP_MSS_MAX * 3 / 2 ? 1 : (mss + TCP_MSS_MAX - 1) / TCP_MSS_MAX;
+
+	pcb->wire_mss = (uint16_t)mss;
+	if (n == 1 && mss > TCP_MSS_MAX)
+		pcb->wire_mss = TCP_MSS_MAX;
+	pcb->snd_mss = (uint16_t)(pcb->wire_mss / n);
+	if (pcb->pieces)
+		pcb->snd_mss &= (uint16_t)~1u;
+	if (n == 1)
+		pcb->wire_mss = pcb->snd_mss;
+	pcb->train_max = (uint16_t)n;
+}
+
+/* Segments that the port cuts from one frame. */
+static uint16_t cuts(const struct tcp_pcb *pcb, const struct port *port)
+{
+	uint32_t most = 65000 / pcb->snd_mss; /* IP's length has 16 bits, and there are headers */
+
+	if (!port || !(port->caps & PORT_CAP_TX_L4_CSUM))
+		return 0;
+	return port->tso_max < most ? port->tso_max : (uint16_t)most;
+}
+
+/* The port by number: it may be gone before the connection is. What ip4_out sends by another, as
+ * the route has changed, it refuses (-EMSGSIZE) where that one does not take trains as these. */
+void tcp_sync_mss(struct tcp_pcb *pcb)
+{
+	const struct port *port = ip4_port(pcb->st, pcb->remote_ip);
+
+	pcb->port_scope = port ? port->index + 1 : 0;
+	pcb->pieces = port && port->caps & PORT_CAP_PIECES && port->mtu > PORT_MTU_WHOLE;
+	share_out(pcb, mss_for(pcb, takes(pcb)));
+	if (pcb->train_max < 2)
+		pcb->train_max = cuts(pcb, port);
 }
 
 uint32_t tcp_path_mtu(const struct tcp_pcb *pcb)
 {
-	uint32_t mtu = ip4_mtu(pcb->st, pcb->remote_ip);
+	uint32_t mtu = takes(pcb);
 
-	if (pcb->path_mtu && pcb->path_mtu < mtu)
-		mtu = pcb->path_mtu;
 	return ip_is6(pcb->remote_ip) ? mtu + (IP6_HDR_LEN - IP4_HDR_LEN) : mtu;
 }
 
@@ -178,18 +206,28 @@ void tcp_mtu_start(struct tcp_pcb *pcb)
 
 /* ---- a probe goes out ---- */
 
+/* Of a path behind a link that takes more. */
+static uint32_t ethernets(const struct tcp_pcb *pcb)
+{
+	return PORT_MTU_WHOLE - (ip_is6(pcb->remote_ip) ? IP6_HDR_LEN - IP4_HDR_LEN : 0);
+}
+
 /* The size of the next; 0: there is none worth it. The greatest first, for most paths take what the
- * link does or did so before; then the middle (RFC 4821 7.3). */
+ * link does or did so before; then what most networks take; then the middle (RFC 4821 7.3). */
 static uint32_t probe_size(const struct tcp_pcb *pcb)
 {
-	uint32_t low = mtu_for(pcb, pcb->snd_mss), high = ip4_mtu(pcb->st, pcb->remote_ip);
+	uint32_t low = mtu_for(pcb, mss_for(pcb, takes(pcb)));
+	uint32_t high = ip4_mtu(pcb->st, pcb->remote_ip);
 
 	if (pcb->mtu.high && pcb->mtu.high < high)
 		high = pcb->mtu.high;
 	high = mtu_for(pcb, mss_for(pcb, high));
 	if (high <= low || high - low < pcb->st->tcp->set.probe_threshold)
 		return 0;
-	return pcb->mtu.top ? high : (low + high + 1) / 2;
+	if (pcb->mtu.top)
+		return high;
+	return low < ethernets(pcb) && ethernets(pcb) < high ? ethernets(pcb)
+							     : (low + high + 1) / 2;
 }
 
 /* A probe has told what it had to: the next after so many round trips, or none. */
@@ -255,27 +293,59 @@ static bool gather(struct tcp_pcb *pcb, uint32_t len)
 	return p->tcp.payload_len == len || tcp_split(pcb, p, len);
 }
 
-bool tcp_mtu_probe(struct tcp_pcb *pcb)
+/* A probe of several buffers, those that are next; the last may have to be cut. To cwnd each is a
+ * segment: it must have room for all, and for others that show their loss. */
+static int send_several(struct tcp_pcb *pcb, uint32_t len)
 {
-	uint32_t size, len;
+	struct pktbuf *p = pcb->snd_next;
+	uint32_t n = 1;
+
+	for (; p->tcp.payload_len < len; p = p->tcp.link, n++) {
+		if (p->tcp.payload_len % 2 || p->refs > 1)
+			return 0;
+		len -= p->tcp.payload_len;
+	}
+	if (p->refs > 1 || pcb->cwnd < n + PROBE_CWND - 1)
+		return 0;
+	if (tcp_flight(pcb) + n > pcb->cwnd)
+		return -EAGAIN;
+	if (p->tcp.payload_len > len && !tcp_split(pcb, p, len))
+		return 0;
+	return tcp_send_as_one(pcb, n);
+}
+
+static int send_probe(struct tcp_pcb *pcb, uint32_t len)
+{
+	if (len > TCP_MSS_MAX)
+		return send_several(pcb, len);
+	if (!gather(pcb, len))
+		return 0;
+	tcp_send_long(pcb);
+	return 1;
+}
+
+int tcp_mtu_probe(struct tcp_pcb *pcb)
+{
+	uint32_t size, len, seq = pcb->snd_nxt;
+	int r;
 
 	if (!conditions(pcb, pcb->snd_mss))
-		return false;
+		return 0;
 	size = can_probe(pcb) ? probe_size(pcb) : 0;
 	if (!size) {
 		converged(pcb);
-		return false;
+		return 0;
 	}
 	len = mss_for(pcb, size);
-	if (!conditions(pcb, len) || !gather(pcb, len))
-		return false;
+	r = conditions(pcb, len) ? send_probe(pcb, len) : 0;
+	if (r <= 0)
+		return r;
 	pcb->mtu_search = false;
 	pcb->mtu.probe = (uint16_t)size;
-	pcb->mtu.probe_seq = pcb->snd_next->tcp.seq;
-	pcb->mtu.probe_end = pcb->snd_next->tcp.seq_end;
+	pcb->mtu.probe_seq = seq;
+	pcb->mtu.probe_end = pcb->snd_nxt;
 	COUNT(pcb->st, TcpMtuProbes);
-	tcp_send_long(pcb);
-	return true;
+	return 1;
 }
 
 /* ---- what became of it ---- */
@@ -315,14 +385,17 @@ static void too_long(struct tcp_pcb *pcb, uint32_t size, uint64_t trips)
  * the scoreboard need not know of it. */
 static void send_again(struct tcp_pcb *pcb, struct pktbuf *p)
 {
-	uint32_t end = p->tcp.seq_end;
+	uint32_t end = pcb->mtu.probe_end;
 	bool head = p == pcb->snd_head;
 
 	for (; p != pcb->snd_next && seq_lt(p->tcp.seq, end); p = p->tcp.link) {
+		if (p->tcp.sacked & TCP_SACKED)
+			continue;
 		if (p->tcp.sacked & TCP_LOST) {
 			p->tcp.sacked &= (uint8_t)~TCP_LOST;
 			pcb->lost_out--;
 		}
+		p->tcp.pieces = 0; /* that a probe is lost says nothing of what is known to fit */
 		if (!tcp_retransmit(pcb, p))
 			break; /* its time has not changed: RACK finds it lost again */
 		p->tcp.sacked &= (uint8_t)~TCP_RETRANS;
@@ -338,8 +411,9 @@ static void verify(struct tcp_pcb *pcb)
 {
 	struct tcp_mtu *m = &pcb->mtu;
 	uint32_t sent = pcb->data_segs_out - m->sent, again = pcb->total_retrans - m->again;
-	uint32_t size = mtu_for(pcb, pcb->snd_mss);
+	uint32_t size = mtu_for(pcb, pcb->wire_mss);
 
+	sent *= pcb->wire_mss / pcb->snd_mss; /* buffers, which is what goes again */
 	if (!m->before || sent < VERIFY_LEAST)
 		return;
 	if (sent <= VERIFY_MOST && again * 10 > sent && m->before < size) {
@@ -347,6 +421,36 @@ static void verify(struct tcp_pcb *pcb)
 		too_long(pcb, size, 5ull * pcb->cwnd);
 	}
 	m->before = 0;
+}
+
+/* RFC 4821 7.7 for segments of several buffers. These go again one by one and arrive, so there are
+ * no timeouts in a row. It is the second loss that tells: what the first took was half of what has
+ * been sent since, or more. If that was chance, the first probe says so. */
+static void suspect_long(struct tcp_pcb *pcb)
+{
+	struct tcp_mtu *m = &pcb->mtu;
+	uint32_t sent = m->long_sent, again = m->long_again;
+
+	m->long_sent = m->long_again = 0;
+	if (!pcb->st->tcp->set.mtu_probing || pcb->wire_mss <= pcb->snd_mss ||
+	    again < 2u * pcb->snd_mss || again < sent / 2)
+		return;
+	COUNT(pcb->st, TcpBlackHoles);
+	settle(pcb, mtu_for(pcb, TCP_MSS_MAX));
+	m->before = m->probe = 0;
+	rest_long(pcb);
+	if (can_probe(pcb))
+		search(pcb);
+}
+
+/* How many buffers of the probe are marked lost; p is its first. */
+static uint32_t lost_of_probe(const struct tcp_pcb *pcb, const struct pktbuf *p)
+{
+	uint32_t n = 0;
+
+	for (; p != pcb->snd_next && seq_lt(p->tcp.seq, pcb->mtu.probe_end); p = p->tcp.link)
+		n += (p->tcp.sacked & TCP_LOST) != 0;
+	return n;
 }
 
 void tcp_mtu_acked(struct tcp_pcb *pcb, uint32_t ack)
@@ -375,12 +479,13 @@ bool tcp_mtu_lost(struct tcp_pcb *pcb)
 	struct pktbuf *p;
 
 	verify(pcb);
+	suspect_long(pcb);
 	if (!pcb->mtu.probe)
 		return false;
 	p = probe_of(pcb);
 	if (p && !(p->tcp.sacked & TCP_LOST))
 		return false; /* others are: it may arrive yet */
-	if (!p || pcb->lost_out > 1) {
+	if (!p || pcb->lost_out > lost_of_probe(pcb, p)) {
 		pcb->mtu.probe = 0; /* RFC 4821 7.6.4: that says nothing, again when all is well */
 		search(pcb);
 		return false;
@@ -416,6 +521,7 @@ void tcp_mtu_timeout(struct tcp_pcb *pcb)
 	struct tcp_mtu *m = &pcb->mtu;
 
 	verify(pcb);
+	suspect_long(pcb);
 	if (m->probe && pcb->snd_head->tcp.seq == m->probe_seq) {
 		too_long(pcb, m->probe, 5ull * pcb->prior_cwnd);
 	} else if (m->probe) {
@@ -427,13 +533,22 @@ void tcp_mtu_timeout(struct tcp_pcb *pcb)
 
 /* ---- ICMP ---- */
 
+/* Was the segment it is in too long? At most as long as that many full buffers, whose length was
+ * `full`: a shorter one may have arrived, and goes again for nothing. */
+static bool too_long_for_path(const struct tcp_pcb *pcb, const struct pktbuf *p, uint32_t full)
+{
+	if (p->tcp.pieces)
+		return p->tcp.pieces * full > pcb->wire_mss;
+	return p->tcp.payload_len > pcb->wire_mss;
+}
+
 /* RFC 1191 6.5: not a sign of congestion, so the window stays. */
-static void lost_to_mtu(struct tcp_pcb *pcb)
+static void lost_to_mtu(struct tcp_pcb *pcb, uint32_t full)
 {
 	struct pktbuf *p = pcb->snd_head;
 
 	for (; p != pcb->snd_next; p = p->tcp.link)
-		if (p->tcp.payload_len > pcb->snd_mss)
+		if (too_long_for_path(pcb, p, full))
 			tcp_mark_lost(pcb, p);
 	if (pcb->lost_out <= pcb->retrans_out)
 		return;
@@ -461,6 +576,7 @@ static void probe_refused(struct tcp_pcb *pcb, uint32_t mtu)
 void tcp_mtu_icmp(struct tcp_pcb *pcb, uint32_t mtu, uint32_t seq)
 {
 	struct tcp_mtu *m = &pcb->mtu;
+	uint32_t full = pcb->snd_mss;
 
 	if (pcb->mtu_discover >= PMTUDISC_INTERFACE)
 		return;
@@ -474,6 +590,6 @@ void tcp_mtu_icmp(struct tcp_pcb *pcb, uint32_t mtu, uint32_t seq)
 		m->before = 0;
 		settle(pcb, mtu);
 		rest_long(pcb);
-		lost_to_mtu(pcb);
+		lost_to_mtu(pcb, full);
 	}
 }

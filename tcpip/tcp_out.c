@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What may be sent now, and sending it: window, congestion window, Nagle (RFC 9293 3.7.4,
- * Minshall's variant), cork, silly window (3.8.6.2.1), retransmissions and probes. Control segments
- * are in tcp_ctl.c. Called by tcp_user.c (data was written), by tcp_flush() at the end of a batch
- * of input, and by timers; calls tcp_emit().
+ * What may be sent now, and sending it: window, congestion window, Nagle, cork, silly window
+ * (RFC 9293 3.8.6.2.1), retransmissions and probes. Control segments are in tcp_ctl.c, several
+ * buffers in one frame in tcp_tso.c. Called by tcp_user.c (data was written), by tcp_flush() at the
+ * end of a batch of input, and by timers; calls tcp_emit().
  *
  * A buffer on the send queue is sent in place: headers go in front of its payload and the device
  * gets a reference. While it holds one, a retransmission is made from a copy.
@@ -181,6 +181,10 @@ bool tcp_retransmit(struct tcp_pcb *pcb, struct pktbuf *p)
 	pcb->undo_sent = true;
 	pcb->total_retrans++;
 	pcb->bytes_retrans += p->tcp.payload_len;
+	if (p->tcp.pieces) {
+		pcb->mtu.long_again += p->tcp.payload_len;
+		p->tcp.pieces = 0;
+	}
 	COUNT(pcb->st, TcpRetransSegs);
 	return true;
 }
@@ -256,18 +260,6 @@ static void restart_after_idle(struct tcp_pcb *pcb)
 	pcb->cwnd_used_seq = pcb->snd_nxt;
 }
 
-static bool nagle_allows(const struct tcp_pcb *pcb, const struct pktbuf *p)
-{
-	if (p->tcp.link || (p->tcp.flags & TCP_FIN) || p->tcp.payload_len >= pcb->snd_mss)
-		return true;
-	if (pcb->cork || pcb->more)
-		return false;
-	if (pcb->nodelay || !pcb->packets_out || pcb->snd_urg)
-		return true;
-	/* Minshall: only a small segment in flight holds back the next small one. */
-	return !(seq_gt(pcb->snd_sml, pcb->snd_una) && seq_le(pcb->snd_sml, pcb->snd_nxt));
-}
-
 /* Makes the segment fit into MSS and window; false: it has to wait. */
 static bool fit_window(struct tcp_pcb *pcb, struct pktbuf *p)
 {
@@ -300,20 +292,24 @@ static void send_data(struct tcp_pcb *pcb)
 	uint32_t budget = TCP_OUT_BURST;
 	bool limited = false, sent = false, first = pcb->packets_out == 0;
 	struct pktbuf *p;
+	int probe = 0;
 
 	if (pcb->snd_next) {
 		restart_after_idle(pcb);
 		if (pcb->mtu_search)
-			sent = tcp_mtu_probe(pcb);
+			probe = tcp_mtu_probe(pcb);
+		sent = probe > 0;
+		limited = probe < 0;
 	}
-	if (pcb->tso_max > 1) {
-		budget -= tcp_send_trains(pcb, budget);
+	if (pcb->train_max > 1 && !limited) {
+		budget = tcp_send_trains(pcb, budget);
 		if (budget < TCP_OUT_BURST) {
 			sent = true;
 			after_new(pcb, first, pcb->st->now);
 		}
+		limited = tcp_train_waits(pcb);
 	}
-	while ((p = pcb->snd_next)) {
+	while (!limited && (p = pcb->snd_next)) {
 		if (budget == 0) {
 			tcp_mark_pending(pcb);
 			break;
@@ -322,7 +318,7 @@ static void send_data(struct tcp_pcb *pcb)
 			limited = true;
 			break;
 		}
-		if (!fit_window(pcb, p) || !nagle_allows(pcb, p))
+		if (!fit_window(pcb, p) || !tcp_nagle_allows(pcb, p))
 			break;
 		if (pace_holds(pcb, p))
 			break;
@@ -412,7 +408,7 @@ void tcp_send_fin(struct tcp_pcb *pcb)
 		pktbuf_charge(p, pcb->owner);
 		p->tcp.payload_off = PKTBUF_HEADROOM;
 		p->tcp.payload_len = 0;
-		p->tcp.flags = p->tcp.sacked = p->tcp.tx_count = 0;
+		p->tcp.flags = p->tcp.sacked = p->tcp.tx_count = p->tcp.pieces = 0;
 		p->tcp.seq = p->tcp.seq_end = pcb->snd_end;
 		p->tcp.link = NULL;
 		if (pcb->snd_tail)

@@ -200,7 +200,7 @@ static int get_number(const struct tcp_pcb *pcb, int name, int *v)
 		*v = !pcb->pingpong;
 		return 0;
 	case TCPO_MAXSEG:
-		*v = pcb->snd_mss;
+		*v = pcb->wire_mss > pcb->snd_mss ? pcb->wire_mss : pcb->snd_mss;
 		if (pcb->user_mss && (pcb->state == TCPS_CLOSED || pcb->state == TCPS_LISTEN))
 			*v = pcb->user_mss;
 		return 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* TCP segments that no buffer holds: they arrive as IP fragments, as QEMU's e1000e sends what it
- * was to segment, or in frames in pieces. */
+/* TCP segments that no buffer holds, received: they arrive as IP fragments, as QEMU's e1000e sends
+ * what it was to segment, or in frames in pieces. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -109,24 +109,15 @@ static void read_all(uint32_t seq, uint32_t len)
 	ck_assert_uint_eq(same, len);
 }
 
-START_TEST(the_mss_is_the_links_and_what_we_send_a_buffers)
+START_TEST(the_mss_is_the_links)
 {
-	struct segment s;
-	struct peer q;
+	struct peer q = peer_make(&d);
 
-	q = peer_make(&d);
 	q.port++;
 	q.mss = 8960;
 	q.listener = p.listener;
 	peer_send(&q, TCP_SYN, 0, 0, 0);
-	s = peer_get(&q);
-	ck_assert_uint_eq(s.h.opts.mss, 8960);
-	ck_assert_int_eq(peer_write(&p, 8000), 8000);
-	for (uint32_t at = 1; at <= 8000; at += s.len) {
-		s = peer_get(&p);
-		ck_assert_uint_eq(s.seq, at);
-		ck_assert_uint_le(s.len, TCP_MSS_MAX);
-	}
+	ck_assert_uint_eq(peer_get(&q).h.opts.mss, 8960);
 }
 END_TEST
 
@@ -263,14 +254,14 @@ int main(void)
 				a_damaged_one_is_dropped, a_reset_in_fragments_is_nobodys),
 			  setup, teardown);
 
-	return r | run_cases("tcp_jumbo",
-			     CASES(the_mss_is_the_links_and_what_we_send_a_buffers,
-				   full_segments_are_acknowledged_at_every_second,
-				   one_out_of_order_is_one_duplicate_ack_with_one_block,
-				   one_that_comes_twice_is_told_once_and_whole,
-				   the_window_does_not_move_by_less_than_a_full_segment,
-				   a_segment_to_a_port_where_nobody_is_is_reset_once,
-				   the_first_buffer_of_a_fast_open_is_taken,
-				   a_syn_with_more_than_a_buffer_holds_opens_a_connection),
-			     setup_jumbo, teardown);
+	return r |
+	       run_cases("tcp_jumbo",
+			 CASES(the_mss_is_the_links, full_segments_are_acknowledged_at_every_second,
+			       one_out_of_order_is_one_duplicate_ack_with_one_block,
+			       one_that_comes_twice_is_told_once_and_whole,
+			       the_window_does_not_move_by_less_than_a_full_segment,
+			       a_segment_to_a_port_where_nobody_is_is_reset_once,
+			       the_first_buffer_of_a_fast_open_is_taken,
+			       a_syn_with_more_than_a_buffer_holds_opens_a_connection),
+			 setup_jumbo, teardown);
 }

@@ -222,7 +222,7 @@ START_TEST(a_route_to_a_port_without_it_ends_trains)
 	d.port[0].port.tso_max = 0;
 	peer_write(&p, 10 * 1460);
 	ck_assert_uint_eq(peer_drain(&p), 5);
-	ck_assert_uint_eq(p.so->tcp->tso_max, 0);
+	ck_assert_uint_eq(p.so->tcp->train_max, 0);
 	desk_pass(&d, 2 * SEC_NS);
 	ck_assert_uint_ge(peer_drain(&p), 1);
 	ck_assert_uint_eq(d.port[0].trains, 0);
@@ -235,10 +235,10 @@ START_TEST(without_a_buffer_for_the_header_they_go_one_by_one)
 	struct pktbuf *hold = NULL, *b;
 
 	peer_accepted(&p);
-	d.port[0].port.tso_max = p.so->tcp->tso_max = 0;
+	d.port[0].port.tso_max = p.so->tcp->train_max = 0;
 	peer_write(&p, 12 * 1460);
 	ck_assert_uint_eq(peer_drain(&p), 10);
-	p.so->tcp->tso_max = d.port[0].port.tso_max = 16;
+	p.so->tcp->train_max = d.port[0].port.tso_max = 16;
 	peer_write(&p, 10 * 1460);
 	desk_flush(&d);
 	while ((b = pktbuf_alloc(&d.pool))) {
@@ -285,7 +285,7 @@ START_TEST(packets_to_ourselves_are_no_trains)
 	(void)desk_connect(c, ip(10, 0, 0, 1), 99);
 	desk_flush(&d);
 	ck_assert_int_eq(desk_send(&d, c, data, sizeof(data), NULL), sizeof(data));
-	ck_assert_uint_eq(c->tcp->tso_max, 0);
+	ck_assert_uint_eq(c->tcp->train_max, 0);
 	ck_assert_uint_eq(c->tcp->packets_out, 0);
 	sock_close(c);
 	sock_close(l);
