@@ -145,21 +145,43 @@ static void check_ip6(const uint8_t *p, size_t len)
 					     len)) == 0);
 }
 
-static unsigned tx(struct port *p, struct pktbuf **batch, unsigned n)
+static void check_frame(const struct port *p, const uint8_t *at, size_t len)
 {
 	struct eth_hdr eth;
-	const uint8_t *at;
+
+	FUZZ_MUST(eth_parse(&eth, at, len) == 0);
+	FUZZ_MUST(memcmp(eth.src, p->mac, 6) == 0);
+	fz_out += len;
+	if (eth.type == ETH_TYPE_IP4)
+		check_ip(at + ETH_HDR_LEN, len - ETH_HDR_LEN);
+	else if (eth.type == ETH_TYPE_IP6)
+		check_ip6(at + ETH_HDR_LEN, len - ETH_HDR_LEN);
+}
+
+/* Of an even length each but the last, and none empty. */
+static void check_pieces(const struct port *p, const struct pktbuf *frame)
+{
+	static uint8_t whole[ETH_HDR_LEN + PORT_MTU_MAX];
+	size_t len = 0;
+
+	FUZZ_MUST(p->caps & PORT_CAP_PIECES && pktbuf_total(frame) <= sizeof(whole));
+	for (; frame; frame = frame->more) {
+		FUZZ_MUST(frame->len && (!frame->more || frame->len % 2 == 0));
+		memcpy(whole + len, pktbuf_data(frame), frame->len);
+		len += frame->len;
+	}
+	check_frame(p, whole, len);
+}
+
+static unsigned tx(struct port *p, struct pktbuf **batch, unsigned n)
+{
 	unsigned i;
 
 	for (i = 0; i < n; i++) {
-		at = pktbuf_data(batch[i]);
-		FUZZ_MUST(eth_parse(&eth, at, batch[i]->len) == 0);
-		FUZZ_MUST(memcmp(eth.src, p->mac, 6) == 0);
-		fz_out += batch[i]->len;
-		if (eth.type == ETH_TYPE_IP4)
-			check_ip(at + ETH_HDR_LEN, batch[i]->len - ETH_HDR_LEN);
-		else if (eth.type == ETH_TYPE_IP6)
-			check_ip6(at + ETH_HDR_LEN, batch[i]->len - ETH_HDR_LEN);
+		if (batch[i]->more)
+			check_pieces(p, batch[i]);
+		else
+			check_frame(p, pktbuf_data(batch[i]), batch[i]->len);
 		pktbuf_free(batch[i]);
 	}
 	return n;
@@ -452,6 +474,12 @@ static void ip6_from_peer(uint8_t next, const uint8_t *l4, size_t len)
 				  : 2,
 		csum_pseudo6(ip.src, ip.dst, next, (uint32_t)len));
 	net_frame(frame, ETH_HDR_LEN + IP6_HDR_LEN + len);
+}
+
+void net_wide(void)
+{
+	port.mtu = PORT_MTU_MAX;
+	port.caps |= PORT_CAP_PIECES;
 }
 
 void net_ip6(void)

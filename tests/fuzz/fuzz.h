@@ -46,7 +46,8 @@ extern uint8_t fz_udp[FUZZ_UDP]; /* the head of the last UDP datagram */
 extern uint32_t fz_us, fz_peer;	 /* 10.0.0.1, 10.0.0.9, network byte order */
 
 void net_open(void);
-void net_ip6(void); /* and 2001:db8::1/64, a link-local address, routers that are believed */
+void net_wide(void); /* the link takes 9,000 bytes, the port frames in pieces */
+void net_ip6(void);  /* and 2001:db8::1/64, a link-local address, routers that are believed */
 /* And 2001:db8::9 is a known neighbour, net_ip and net_at are of IPv6: net_v6. */
 void net_use_ip6(void);
 extern bool net_v6;

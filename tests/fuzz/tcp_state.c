@@ -4,8 +4,9 @@
  * right checksums; between them calls, time, and ICMP errors that quote the flow.
  *
  *	input: state, settings, then records: op, its bytes
- *	or: 0xf0 and bits of enum extra, state, settings, bits of enum how and a count, so many
- *	settings of the stack, then records, whose op has a tuple and the packet's ECN field, too
+ *	or: 0xf0 and bits of enum extra, state (from 240 on: a link of 9,000 bytes), settings, bits
+ *of enum how and a count, so many settings of the stack, then records, whose op has a tuple and the
+ *packet's ECN field, too
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -27,7 +28,8 @@ static uint16_t our_port;
 /* What the handshake has beyond the settings' options. */
 enum extra { IP6 = 1, STAMPS = 2, ECN = 4, FAST_OPEN = 8 };
 static uint8_t extra;
-static bool wide; /* the long form of the input */
+static bool wide;  /* the long form of the input */
+static bool jumbo; /* the link takes 9,000 bytes */
 /* Low bits: backlog, and the stack's settings that follow. Of the one that connects: by
  * TCP_FASTOPEN_CONNECT, without a cookie; how much of the SYN's data the peer takes. */
 enum how { BACKLOG = 3, N_SETTINGS = 12, DEFERRED = 16, NO_COOKIE = 32, TAKES = 64, HALF = 128 };
@@ -120,7 +122,7 @@ static size_t syn_options(uint8_t set, uint8_t *o)
 	size_t n = 0;
 
 	if (set & 1) {
-		memcpy(o + n, "\2\4\5\264", 4);
+		memcpy(o + n, jumbo ? "\2\4\43\0" : "\2\4\5\264", 4);
 		n += 4;
 	}
 	if (set & 2) {
@@ -547,7 +549,7 @@ static void record_call(struct input *in)
 		return;
 	switch (what % 9) {
 	case 1:
-		(void)net_send(so, arg * 40u, NULL, what & 128 ? MSG_MORE : 0);
+		(void)net_send(so, arg * (jumbo ? 200u : 40u), NULL, what & 128 ? MSG_MORE : 0);
 		break;
 	case 2:
 		(void)net_recv(so, arg * 40u, what & 128 ? MSG_PEEK : what & 64 ? MSG_OOB : 0);
@@ -586,6 +588,7 @@ static void open_net(struct input *in)
 	memset(tuples, 0, sizeof(tuples));
 	wide = first >= 240;
 	extra = wide ? first & 15 : 0;
+	jumbo = false;
 	handshake = 0;
 	given = 0;
 	peer_clock = 0x100; /* as syn_options() has it */
@@ -597,7 +600,11 @@ static void open_net(struct input *in)
 		reach(first % 12, in8(in));
 		return;
 	}
-	state = in8(in) % 12;
+	state = in8(in);
+	jumbo = state >= 240;
+	if (jumbo)
+		net_wide();
+	state %= 12;
 	set = in8(in);
 	handshake = in8(in);
 	for (n = (handshake & N_SETTINGS) / 4; n; n--)

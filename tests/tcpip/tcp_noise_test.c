@@ -155,7 +155,7 @@ static void noise_icmp(void)
 {
 	struct ip4_hdr h = {
 		.protocol = 6, .src = ip(10, 0, 0, 1), .dst = ip(10, 0, 0, 9), .ttl = 60};
-	struct icmp_hdr icmp = {.type = 3, .code = 4, .rest = 500 + below(1100)};
+	struct icmp_hdr icmp = {.type = 3, .code = 4, .rest = 500 + below(d.port[0].port.mtu)};
 	const struct tcp_pcb *pcb = p.so->tcp;
 	uint8_t quote[28] = {0};
 
@@ -194,12 +194,13 @@ static void noise_ack(void)
 }
 
 /* A port that cuts trains up, a path that is searched for its MTU all the time. */
-START_TEST(nothing_breaks_while_the_path_is_searched)
+static void while_the_path_is_searched(uint64_t seed)
 {
+	uint32_t most = d.port[0].port.mtu;
 	unsigned i;
 	int v;
 
-	rng = (uint64_t)_i * 104729;
+	rng = seed * 104729;
 	if (below(2)) {
 		d.port[0].port.caps |= PORT_CAP_TX_L4_CSUM;
 		d.port[0].port.tso_max = 16;
@@ -218,7 +219,7 @@ START_TEST(nothing_breaks_while_the_path_is_searched)
 			noise_icmp();
 			break;
 		case 2:
-			v = (int)below(1500);
+			v = (int)below(most);
 			(void)sock_setopt(p.so, 6, below(2) ? TCPO_MAXSEG : TCPO_CORK, &v,
 					  sizeof(v));
 			break;
@@ -234,6 +235,20 @@ START_TEST(nothing_breaks_while_the_path_is_searched)
 		check_all();
 		desk_drop_sent(&d, 0);
 	}
+}
+
+START_TEST(nothing_breaks_while_the_path_is_searched)
+{
+	while_the_path_is_searched((uint64_t)_i);
+}
+END_TEST
+
+START_TEST(nor_where_segments_are_of_several_buffers)
+{
+	desk_wide(&d);
+	p.mss = 8960;
+	p.ts = _i % 2;
+	while_the_path_is_searched((uint64_t)_i);
 }
 END_TEST
 
@@ -274,6 +289,8 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, nothing_breaks, from, from + (count ? atoi(count) : 60));
 	tcase_add_loop_test(tc, nothing_breaks_while_the_path_is_searched, from,
+			    from + (count ? atoi(count) : 60));
+	tcase_add_loop_test(tc, nor_where_segments_are_of_several_buffers, from,
 			    from + (count ? atoi(count) : 60));
 	suite_add_tcase(su, tc);
 	srunner_run_all(sr, CK_ENV);

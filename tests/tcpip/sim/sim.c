@@ -276,7 +276,7 @@ static int link_start(struct port *port)
 	const struct sim_host *h = port->priv;
 
 	port->link_up = true;
-	port->caps = PORT_CAP_RAW_IP;
+	port->caps = PORT_CAP_RAW_IP | (port->mtu > PORT_MTU_WHOLE ? PORT_CAP_PIECES : 0);
 	if (h->sim->tso) {
 		port->caps |= PORT_CAP_TX_L4_CSUM;
 		port->tso_max = 20;
@@ -293,6 +293,18 @@ static unsigned link_rx(struct port *port, struct pktbuf **batch, unsigned max)
 	return 0;
 }
 
+static void transmit_pieces(struct sim_host *h, const struct pktbuf *p)
+{
+	uint8_t bytes[PORT_MTU_MAX];
+	uint16_t len = 0;
+
+	if (pktbuf_total(p) > sizeof(bytes))
+		abort();
+	for (; p; len += p->len, p = p->more)
+		memcpy(bytes + len, pktbuf_data(p), p->len);
+	transmit(h, bytes, len);
+}
+
 static unsigned link_tx(struct port *port, struct pktbuf **batch, unsigned n)
 {
 	unsigned i;
@@ -300,6 +312,8 @@ static unsigned link_tx(struct port *port, struct pktbuf **batch, unsigned n)
 	for (i = 0; i < n; i++) {
 		if (batch[i]->flags & PKTBUF_TX_TSO) {
 			cut_train(batch[i], 0, transmit, port->priv);
+		} else if (batch[i]->more) {
+			transmit_pieces(port->priv, batch[i]);
 		} else {
 			capture_checksum(batch[i]);
 			transmit(port->priv, pktbuf_data(batch[i]), batch[i]->len);
@@ -440,20 +454,25 @@ static void set_now(struct sim *s, uint64_t now)
 		stack_set_now(s->host[i].st, s->now);
 }
 
-/* In a buffer of the host it is for; NULL: it has none, or none so large. */
+/* In buffers of the host it is for; NULL: it has not as many. */
 static struct pktbuf *receive(struct sim *s, struct sim_packet p)
 {
-	struct pktbuf *b = pktbuf_alloc(&s->host[p.to].pool);
+	struct pktbuf *head = NULL, **at = &head, *b = NULL;
+	uint16_t done = 0;
 
-	if (b && p.len <= pktbuf_tailroom(b)) {
-		memcpy(pktbuf_data(b), p.bytes, p.len);
-		b->len = p.len;
-	} else if (b) {
-		pktbuf_free(b);
-		b = NULL;
+	while (done < p.len && (b = *at = pktbuf_alloc(&s->host[p.to].pool))) {
+		b->len = pktbuf_tailroom(b);
+		pktbuf_trim(b, p.len - done);
+		memcpy(pktbuf_data(b), p.bytes + done, b->len);
+		done += b->len;
+		at = &b->more;
 	}
 	free(p.bytes);
-	return b;
+	if (head && !b) {
+		pktbuf_free(head);
+		head = NULL;
+	}
+	return head;
 }
 
 static void deliver(struct sim *s, int to, struct pktbuf **batch, unsigned n)

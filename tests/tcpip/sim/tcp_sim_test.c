@@ -20,21 +20,31 @@ static double megabits(uint64_t bytes, uint64_t ns)
 	return (double)bytes * 8e3 / (double)ns;
 }
 
-static double goodput(const struct sim_path *p, uint64_t bytes, uint64_t seed)
+/* Of a link that takes packets of `mtu`; *sent: how many of them. */
+static double goodput_over(uint16_t mtu, const struct sim_path *p, uint64_t bytes, uint64_t seed,
+			   uint64_t *sent)
 {
 	struct sim s;
 	struct sim_flow f;
 	double bps;
 
-	sim_open(&s, seed, 4096, 1500);
+	sim_open(&s, seed, 4096, mtu);
 	both(&s, *p);
 	sim_flow_open(&f, &s, 80, bytes, 0);
 	ck_assert(sim_flow_run(&f, 3600 * SIM_S));
 	bps = (double)bytes * 8e9 / (double)(f.finished - f.started);
+	*sent = s.host[0].sent;
 	sim_flow_close(&f);
 	ck_assert(sim_all_returned(&s));
 	sim_close(&s);
 	return bps;
+}
+
+static double goodput(const struct sim_path *p, uint64_t bytes, uint64_t seed)
+{
+	uint64_t sent;
+
+	return goodput_over(1500, p, bytes, seed, &sent);
 }
 
 /* The most that a rate lets through: 1,448 bytes of each 1,500. */
@@ -50,6 +60,20 @@ START_TEST(a_clean_wire_is_filled)
 
 	printf("clean 100 Mbit/s, 10 ms: %.1f of %.1f Mbit/s\n", got / 1e6, limit(p.rate) / 1e6);
 	ck_assert(got > 0.97 * limit(p.rate));
+}
+END_TEST
+
+START_TEST(a_wide_wire_is_filled_with_long_packets)
+{
+	struct sim_path p = {.delay = 5 * SIM_MS, .rate = 100000000, .queue = 200};
+	const uint64_t bytes = 20 << 20;
+	uint64_t sent;
+	double got = goodput_over(9000, &p, bytes, 1, &sent);
+
+	printf("clean 100 Mbit/s, 10 ms, 9000: %.1f Mbit/s, %.0f bytes a packet\n", got / 1e6,
+	       (double)bytes / (double)sent);
+	ck_assert(got > 0.97 * (double)p.rate * 8940 / 9000);
+	ck_assert_uint_gt(bytes / sent, 8000);
 }
 END_TEST
 
@@ -163,17 +187,21 @@ static void wild_flow(struct sim *s, struct sim_flow *f, int from, uint16_t port
 		(void)sock_setopt(f->end[0].so, IPPROTO_TCP, TCPO_CONGESTION, "reno", 5);
 }
 
-static void any_wire(uint64_t seed, int family)
+/* The link takes `widest` bytes or less; where that is more than 1,500, paths often less. */
+static void any_wire(uint64_t seed, int family, uint32_t widest)
 {
-	uint64_t smallest = family == AF_INET6 ? 1280 : 576;
+	uint64_t smallest = widest > 1500 ? 1501 : family == AF_INET6 ? 1280 : 576;
 	struct sim_flow f[2];
 	struct sim s;
 	unsigned i, n;
 	bool r;
 
 	sim_open(&s, seed, seed % 4 ? 1024 : 64,
-		 (uint16_t)(smallest + sim_random(&(struct sim){.rng = seed}) % (1501 - smallest)));
+		 (uint16_t)(smallest +
+			    sim_random(&(struct sim){.rng = seed}) % (widest + 1 - smallest)));
 	wild_net(&s, family, seed);
+	for (i = 0; i < s.n_hosts && widest > 1500; i++)
+		s.path[i].mtu += s.path[i].mtu ? sim_below(&s, widest - 1499) : 0;
 	n = s.n_hosts - 1;
 	for (i = 0; i < n; i++)
 		wild_flow(&s, &f[i], i ? 2 : 0, (uint16_t)(7 + i));
@@ -194,13 +222,19 @@ static void any_wire(uint64_t seed, int family)
 
 START_TEST(bytes_are_exact_and_nothing_is_left_on_any_wire)
 {
-	any_wire((uint64_t)_i, AF_INET);
+	any_wire((uint64_t)_i, AF_INET, 1500);
 }
 END_TEST
 
 START_TEST(nor_over_ipv6)
 {
-	any_wire((uint64_t)_i, AF_INET6);
+	any_wire((uint64_t)_i, AF_INET6, 1500);
+}
+END_TEST
+
+START_TEST(nor_where_packets_are_long)
+{
+	any_wire((uint64_t)_i, _i % 2 ? AF_INET6 : AF_INET, 9000);
 }
 END_TEST
 
@@ -246,9 +280,10 @@ END_TEST
 
 #define MTUS 2u
 
-/* 32 MiB up a path that takes mtu[0] bytes, and mtu[1] from the middle of the transfer on: the
- * sender's MSS at the end, with 12 bytes of timestamps in each segment. */
-static uint32_t over_mtus(int family, const uint32_t mtu[MTUS], uint32_t probing,
+/* 32 MiB up a path that takes mtu[0] bytes, and mtu[1] from the middle of the transfer on, behind a
+ * first link of `link`: the sender's MSS at the end, with 12 bytes of timestamps in each segment.
+ */
+static uint32_t over_mtus(uint16_t link, int family, const uint32_t mtu[MTUS], uint32_t probing,
 			  uint64_t *timeouts)
 {
 	struct sim_path path = {.delay = 5 * SIM_MS, .rate = 20000000, .queue = 20};
@@ -257,7 +292,7 @@ static uint32_t over_mtus(int family, const uint32_t mtu[MTUS], uint32_t probing
 	struct sim s;
 	uint32_t mss;
 
-	sim_open(&s, 77, 4096, 1500);
+	sim_open(&s, 77, 4096, link);
 	if (family == AF_INET6)
 		sim_ip6(&s);
 	path.mtu = mtu[0];
@@ -271,7 +306,7 @@ static uint32_t over_mtus(int family, const uint32_t mtu[MTUS], uint32_t probing
 	}
 	s.path[0].mtu = s.path[1].mtu = mtu[1];
 	ck_assert(sim_flow_run(&f, 600 * SIM_S));
-	mss = f.end[0].so->tcp->snd_mss;
+	mss = f.end[0].so->tcp->wire_mss;
 	*timeouts = s.host[0].st->counters[CNT_TcpTimeouts];
 	sim_flow_close(&f);
 	ck_assert(sim_all_returned(&s));
@@ -286,7 +321,7 @@ START_TEST(a_path_that_becomes_narrow_and_keeps_silent_is_found_out)
 	int family = families[_i];
 	uint64_t timeouts;
 	uint32_t hdr = family == AF_INET ? 52 : 72;
-	uint32_t mss = over_mtus(family, (uint32_t[]){1500, 1400}, 1, &timeouts);
+	uint32_t mss = over_mtus(1500, family, (uint32_t[]){1500, 1400}, 1, &timeouts);
 
 	ck_assert_uint_le(mss, 1400 - hdr);
 	ck_assert_uint_gt(mss, 1400 - hdr - 8);
@@ -299,7 +334,7 @@ START_TEST(a_path_that_becomes_wide_is_used)
 	int family = families[_i];
 	uint32_t narrow = family == AF_INET ? 1100 : 1300, hdr = family == AF_INET ? 52 : 72;
 	uint64_t timeouts;
-	uint32_t mss = over_mtus(family, (uint32_t[]){narrow, 1500}, 2, &timeouts);
+	uint32_t mss = over_mtus(1500, family, (uint32_t[]){narrow, 1500}, 2, &timeouts);
 
 	ck_assert_uint_eq(mss, 1500 - hdr);
 	ck_assert_uint_eq(timeouts, 0);
@@ -309,7 +344,7 @@ END_TEST
 START_TEST(probes_from_the_start_find_what_a_narrow_path_takes_without_a_timeout)
 {
 	uint64_t timeouts;
-	uint32_t mss = over_mtus(AF_INET, (uint32_t[]){1280, 1280}, 2, &timeouts);
+	uint32_t mss = over_mtus(1500, AF_INET, (uint32_t[]){1280, 1280}, 2, &timeouts);
 
 	ck_assert_uint_le(mss, 1280 - 52);
 	ck_assert_uint_gt(mss, 1280 - 52 - 8);
@@ -437,6 +472,30 @@ START_TEST(two_senders_share_the_line_to_a_third_host)
 }
 END_TEST
 
+START_TEST(of_long_packets_what_the_path_swallows_is_found_out_without_a_timeout)
+{
+	int family = families[_i];
+	uint64_t timeouts;
+	uint32_t hdr = family == AF_INET ? 52 : 72;
+	uint32_t mss = over_mtus(9000, family, (uint32_t[]){9000, 4000}, 1, &timeouts);
+
+	ck_assert_uint_le(mss, 4000 - hdr);
+	ck_assert_uint_gt(mss, 4000 - hdr - 8);
+	ck_assert_uint_eq(timeouts, 0);
+}
+END_TEST
+
+START_TEST(a_path_that_becomes_wide_is_used_with_long_packets)
+{
+	int family = families[_i];
+	uint64_t timeouts;
+	uint32_t mss = over_mtus(9000, family, (uint32_t[]){1500, 9000}, 2, &timeouts);
+
+	ck_assert_uint_eq(mss, family == AF_INET ? 8948 : 8928);
+	ck_assert_uint_eq(timeouts, 0);
+}
+END_TEST
+
 /* Ends vanish at any moment, in any manner: with data unread, unsent, in the handshake. */
 START_TEST(sudden_ends_leave_nothing)
 {
@@ -478,6 +537,7 @@ int main(void)
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, a_clean_wire_is_filled);
+	tcase_add_test(tc, a_wide_wire_is_filled_with_long_packets);
 	tcase_add_test(tc, one_percent_loss_costs_little_on_a_short_wire);
 	tcase_add_test(tc, five_percent_loss_goes_on);
 	tcase_add_test(tc, bad_times_are_survived_and_good_ones_used);
@@ -490,8 +550,13 @@ int main(void)
 	tcase_add_loop_test(wild, bytes_are_exact_and_nothing_is_left_on_any_wire, from,
 			    from + (count ? atoi(count) : SEEDS));
 	tcase_add_loop_test(wild, nor_over_ipv6, from, from + (count ? atoi(count) : SEEDS / 2));
+	tcase_add_loop_test(wild, nor_where_packets_are_long, from,
+			    from + (count ? atoi(count) : SEEDS / 2));
 	tcase_add_loop_test(tc, a_path_that_becomes_narrow_and_keeps_silent_is_found_out, 0, 2);
 	tcase_add_loop_test(tc, a_path_that_becomes_wide_is_used, 0, 2);
+	tcase_add_loop_test(
+		tc, of_long_packets_what_the_path_swallows_is_found_out_without_a_timeout, 0, 2);
+	tcase_add_loop_test(tc, a_path_that_becomes_wide_is_used_with_long_packets, 0, 2);
 	tcase_add_test(tc, probes_from_the_start_find_what_a_narrow_path_takes_without_a_timeout);
 	tcase_add_loop_test(wild, sudden_ends_leave_nothing, 0, 60);
 	suite_add_tcase(su, wild);
