@@ -130,7 +130,7 @@ static struct datagram *create(struct stack *st, const struct fragment *f)
 	struct reass_table *t = st->reass;
 	struct datagram *d, **at;
 
-	if (t->pool.used == t->pool.count)
+	if (t->oldest && t->pool.used == t->pool.count)
 		drop(st, t->oldest);
 	d = pool_get(&t->pool);
 	at = bucket_of(st, f->src);
