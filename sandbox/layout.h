@@ -135,6 +135,7 @@ struct seg_kshared {
 	 * (wake_head). Consumer: module at EXIT, or the daemon where there is no module. */
 	uint32_t wake_head __attribute__((aligned(SEG_CACHE_LINE)));
 	uint32_t wake_overflow; /* image sets it when the ring is full: wake everybody */
+	uint32_t signals_owed;	/* image sets it: owners are owed SIGURG; the daemon takes it */
 	uint32_t wake_tail __attribute__((aligned(SEG_CACHE_LINE)));
 	/* Closed ring: ids whose last descriptor went away. Producer: module (or the daemon where
 	 * there is no module) under its own lock. Consumer: image under the stack lock. An id is

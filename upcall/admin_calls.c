@@ -88,10 +88,14 @@ static int make_pktbufs(struct sandbox *sb, uint32_t count)
 	return 0;
 }
 
-/* The daemon sends signals: the end of this turn calls it. */
-static void signal_owed(void *sb)
+/* The daemon sends signals: the end of this turn calls it, and this it sees without a call. */
+static void signal_owed(void *arg)
 {
-	((struct sandbox *)sb)->kick_daemon = true;
+	struct sandbox *sb = arg;
+
+	/* Release: who sees it (signals_taken, acquire) finds the socket in the stack's list. */
+	__atomic_store_n(&sb->ks->signals_owed, 1, __ATOMIC_RELEASE);
+	sb->kick_daemon = true;
 }
 
 /* As many sockets as fit, to an eighth, where the number was left to us. */

@@ -112,14 +112,19 @@ static struct call_io *io(void)
 	return (struct call_io *)slot.inl;
 }
 
-static int64_t transfer(uint32_t nr, uint32_t sock, const void *p, uint64_t n)
+static int64_t transfer_with(uint32_t nr, uint32_t sock, const void *p, uint64_t n, int flags)
 {
-	slot.arg[0] = 0;
+	slot.arg[0] = (uint64_t)flags;
 	slot.arg[1] = 1;
 	slot.arg[2] = 0;
 	memset(slot.inl, 0, sizeof(slot.inl));
 	io()->iov[0] = (struct call_iov){.base = P(p), .len = n};
 	return call(nr, sock);
+}
+
+static int64_t transfer(uint32_t nr, uint32_t sock, const void *p, uint64_t n)
+{
+	return transfer_with(nr, sock, p, n, 0);
 }
 
 /* What the module does at the last close. */
@@ -302,6 +307,24 @@ START_TEST(a_sleeper_on_a_listener_is_woken_by_a_connection)
 			break;
 	ck_assert_uint_ne(ks->wake_tail, ks->wake_head);
 	ck_assert_uint_eq(ks->ready[SEG_SOCK_INDEX(l)].events & POLLIN, POLLIN);
+}
+END_TEST
+
+START_TEST(an_owed_signal_is_seen_without_a_call)
+{
+	uint32_t l = listener_at(8080), a, b = connected(l, &a);
+
+	slot.arg[0] = 1;
+	ck_assert_int_eq(call(CALL_SIGNAL, b), b);
+	ck_assert_int_eq(admin(ADMIN_SIGNAL_ON, 1, b, 0, 0), 0);
+	ck_assert_int_eq(transfer(CALL_SEND, a, "x", 1), 1);
+	turns(2);
+	ck_assert_uint_eq(ks->signals_owed, 0);
+	ck_assert_int_eq(transfer_with(CALL_SEND, a, "y", 1, MSG_OOB), 1);
+	turns(2);
+	ck_assert_uint_eq(ks->signals_owed, 1);
+	ck_assert_int_eq(admin(ADMIN_SIGNAL_TAKE, 0, 0, 0, 0), b);
+	ck_assert_int_eq(admin(ADMIN_SIGNAL_TAKE, 0, 0, 0, 0), 0);
 }
 END_TEST
 
@@ -745,6 +768,7 @@ int main(int argc, char **argv)
 	tcase_add_test(c, a_datagram_to_the_own_address_arrives);
 	tcase_add_test(c, a_connection_to_the_own_address_carries_bytes_both_ways);
 	tcase_add_test(c, a_sleeper_on_a_listener_is_woken_by_a_connection);
+	tcase_add_test(c, an_owed_signal_is_seen_without_a_call);
 	tcase_add_test(c, the_stack_never_touches_itself_for_a_program);
 	tcase_add_test(c, missing_memory_is_efault_and_the_net_goes_on);
 	tcase_add_test(c, an_upcall_leaves_with_its_result_and_the_new_socket);

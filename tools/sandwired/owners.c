@@ -103,6 +103,33 @@ int owners_make(struct net *net, uint32_t client, uid_t uid, uint32_t sock, stru
 	return o.a;
 }
 
+static bool signals_taken(void)
+{
+	uint32_t *owed = &image_kshared()->signals_owed;
+
+	/* Before the stack is asked: what is owed from then on is said anew (signal_owed). */
+	return __atomic_load_n(owed, __ATOMIC_RELAXED) &&
+	       __atomic_exchange_n(owed, 0, __ATOMIC_ACQUIRE);
+}
+
+static unsigned signal_owed(struct owners *t)
+{
+	unsigned n = 0;
+
+	for (; n < SIGNALS_MAX; n++) {
+		int64_t sock = image_admin(ADMIN_SIGNAL_TAKE, 0, 0, 0, 0);
+		const struct owner *o;
+
+		if (sock <= 0)
+			return n;
+		o = find(t, (uint32_t)sock);
+		if (o)
+			owner_signal(o);
+	}
+	__atomic_store_n(&image_kshared()->signals_owed, 1, __ATOMIC_RELAXED); /* perhaps more */
+	return n;
+}
+
 unsigned owners_signal(struct net *net)
 {
 	struct owners *t = &net->owners;
@@ -110,16 +137,8 @@ unsigned owners_signal(struct net *net)
 
 	if (!t->n)
 		return 0;
-	for (; n < SIGNALS_MAX; n++) {
-		int64_t sock = image_admin(ADMIN_SIGNAL_TAKE, 0, 0, 0, 0);
-		const struct owner *o;
-
-		if (sock <= 0)
-			break;
-		o = find(t, (uint32_t)sock);
-		if (o)
-			owner_signal(o);
-	}
+	if (signals_taken())
+		n = signal_owed(t);
 	if (net_now(net) - t->looked >= LOOK_EVERY)
 		forget_stale(net);
 	return n;

@@ -49,7 +49,7 @@ void owner_signal(const struct owner *o);
 /* For the user's client, which did CALL_SIGNAL on the socket: end A, which stays the daemon's, or
  * -1 with f filled. Takes the place of what the socket had. */
 int owners_make(struct net *net, uint32_t client, uid_t uid, uint32_t sock, struct failure *f);
-/* After each turn: signals that are owed; how many. */
+/* After each turn: signals that are owed; how many. Enters the stack if there are. */
 unsigned owners_signal(struct net *net);
 void owners_free(struct net *net);
 

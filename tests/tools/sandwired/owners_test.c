@@ -5,13 +5,17 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "sandbox/segment_map.h"
+#include "tools/sandwired/net.h"
 #include "tools/sandwired/owners.h"
+#include "upcall/image_call.h"
 
 #define NOBODY 65534
 
@@ -109,6 +113,84 @@ START_TEST(a_program_can_neither_stall_nor_fill_it)
 }
 END_TEST
 
+/* ---- the stack behind it: a place in the segment, and what it answers ----------------------- */
+
+static struct net net;
+static struct seg_kshared *ks;
+static unsigned asked, owed, later; /* later: comes to be owed when all else is taken */
+
+/* It owes signals of a socket whose owner went away meanwhile. */
+static int64_t stack(struct ctx *ctx, uint32_t client, struct call_slot *s)
+{
+	ck_assert_uint_eq(s->nr, ADMIN_SIGNAL_TAKE);
+	asked++;
+	if (owed) {
+		owed--;
+		return 7;
+	}
+	owed = later;
+	later = 0;
+	if (owed)
+		ks->signals_owed = 1;
+	return 0;
+}
+
+static void stack_up(void)
+{
+	struct seg_header *hdr;
+
+	ck_assert_int_eq(segment_reserve(), 0);
+	hdr = mmap((void *)SEG_BASE, SEG_CTX_OFF, PROT_READ | PROT_WRITE,
+		   MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	ck_assert_ptr_eq(hdr, (void *)SEG_BASE);
+	hdr->call = (uint64_t)(uintptr_t)stack;
+	ks = (struct seg_kshared *)(uintptr_t)(SEG_BASE + SEG_KSHARED_OFF);
+	asked = owed = later = 0;
+	net.owners.n = 1;
+}
+
+static void stack_down(void)
+{
+	segment_unreserve();
+}
+
+START_TEST(the_stack_is_asked_only_when_it_owes_something)
+{
+	ck_assert_uint_eq(owners_signal(&net), 0);
+	ck_assert_uint_eq(asked, 0);
+	owed = 2;
+	ks->signals_owed = 1;
+	ck_assert_uint_eq(owners_signal(&net), 2);
+	ck_assert_uint_eq(asked, 3);
+	ck_assert_uint_eq(owners_signal(&net), 0);
+	ck_assert_uint_eq(asked, 3);
+}
+END_TEST
+
+START_TEST(what_is_more_than_a_pass_takes_is_left_for_the_next)
+{
+	unsigned first;
+
+	owed = 100;
+	ks->signals_owed = 1;
+	first = owners_signal(&net);
+	ck_assert_uint_lt(first, 100);
+	ck_assert_uint_eq(owners_signal(&net), 100 - first);
+	ck_assert_uint_eq(owners_signal(&net), 0);
+	ck_assert_uint_eq(asked, 101);
+}
+END_TEST
+
+START_TEST(what_comes_to_be_owed_meanwhile_is_not_lost)
+{
+	owed = 1;
+	later = 1;
+	ks->signals_owed = 1;
+	ck_assert_uint_eq(owners_signal(&net), 1);
+	ck_assert_uint_eq(owners_signal(&net), 1);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("owners");
@@ -122,6 +204,15 @@ int main(void)
 	tcase_add_test(c, an_owner_that_is_dead_has_no_successor);
 	tcase_add_test(c, a_program_can_neither_stall_nor_fill_it);
 	suite_add_tcase(s, c);
+	if (!segment_reserve()) { /* AddressSanitizer has taken the range for itself */
+		segment_unreserve();
+		c = tcase_create("asking");
+		tcase_add_checked_fixture(c, stack_up, stack_down);
+		tcase_add_test(c, the_stack_is_asked_only_when_it_owes_something);
+		tcase_add_test(c, what_is_more_than_a_pass_takes_is_left_for_the_next);
+		tcase_add_test(c, what_comes_to_be_owed_meanwhile_is_not_lost);
+		suite_add_tcase(s, c);
+	}
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);
 	srunner_free(sr);
