@@ -251,14 +251,37 @@ static int ask_kernel(unsigned long request, void *arg)
 	return ret;
 }
 
+/*
+ * The program's pointer may be a wild one. As in upcall/owner.c the kernel is the judge: it writes
+ * there, or reads from there, on behalf of the library's own socket; -EFAULT is all that counts.
+ */
+static long put_int(int *to, int value)
+{
+	struct attachment *at = attach_get();
+
+	if (at && RAW3(SYS_ioctl, at->control_fd, FIONREAD, to) == -EFAULT)
+		return -EFAULT;
+	*to = value;
+	return 0;
+}
+
+static long get_int(const int *from, int *value)
+{
+	struct attachment *at = attach_get();
+
+	/* An option that nobody can set, which is said only after the value was read. */
+	if (at && RAW6(SYS_setsockopt, at->control_fd, SOL_SOCKET, SO_TYPE, from, sizeof(*from),
+		       0) == -EFAULT)
+		return -EFAULT;
+	*value = *from;
+	return 0;
+}
+
 static long sock_count(int (*ask)(int), int fd, int *count)
 {
 	int ret = ask(fd);
 
-	if (ret < 0)
-		return ret;
-	*count = ret;
-	return 0;
+	return ret < 0 ? ret : put_int(count, ret);
 }
 
 long shim_set_owner(int fd, int who)
@@ -272,14 +295,22 @@ long shim_set_owner(int fd, int who)
 	return sandwire_setown(fd, &owner);
 }
 
+static long set_owner_at(int fd, const int *who)
+{
+	int value;
+	long ret = get_int(who, &value);
+
+	return ret ? ret : shim_set_owner(fd, value);
+}
+
 static long get_owner(int fd, int *who)
 {
 	struct f_owner_ex owner;
 	long ret = RAW3(SYS_fcntl, fd, F_GETOWN_EX, &owner);
 
-	if (!ret)
-		*who = owner.type == F_OWNER_PGRP ? -owner.pid : owner.pid;
-	return ret;
+	if (ret)
+		return ret;
+	return put_int(who, owner.type == F_OWNER_PGRP ? -owner.pid : owner.pid);
 }
 
 INTERCEPT int ioctl(int fd, unsigned long request, ...)
@@ -305,7 +336,7 @@ INTERCEPT int ioctl(int fd, unsigned long request, ...)
 		break;
 	case FIOSETOWN:
 	case SIOCSPGRP:
-		SHIM_TRY(fd, shim_set_owner(fd, *(int *)arg));
+		SHIM_TRY(fd, set_owner_at(fd, arg));
 		break;
 	case FIOGETOWN:
 	case SIOCGPGRP:

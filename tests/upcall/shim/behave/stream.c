@@ -389,6 +389,22 @@ static const char *what_waits_to_be_sent_is_told(void)
 	return NULL;
 }
 
+static const char *wild_pointers_in_questions_are_efault(void)
+{
+	static const unsigned long requests[] = {FIONREAD,  SIOCOUTQ,  SIOCOUTQNSD, SIOCATMARK,
+						 FIOGETOWN, FIOSETOWN, SIOCGPGRP,   SIOCSPGRP};
+	int fd = dial(SERVICE_SILENT), n = -1;
+
+	NEED(fd >= 0);
+	for (unsigned i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+		NEED(ioctl(fd, requests[i], NULL) == -1 && errno == EFAULT);
+		NEED(ioctl(fd, requests[i], (void *)-4096l) == -1 && errno == EFAULT);
+	}
+	NEED(ioctl(fd, FIONREAD, &n) == 0 && n == 0);
+	close(fd);
+	return NULL;
+}
+
 static const char *waitall_fills_the_buffer(void)
 {
 	char buf[20000];
@@ -687,6 +703,7 @@ static const struct behave_case cases[] = {
 	 the_owner_stays_who_he_is_across_fork_and_dup},
 	{"a_thread_may_be_the_owner", a_thread_may_be_the_owner},
 	{"what_waits_to_be_sent_is_told", what_waits_to_be_sent_is_told},
+	{"wild_pointers_in_questions_are_efault", wild_pointers_in_questions_are_efault},
 	{"waitall_fills_the_buffer", waitall_fills_the_buffer},
 	{"half_a_close_leaves_the_other_half", half_a_close_leaves_the_other_half},
 	{"a_broken_pipe_is_signalled", a_broken_pipe_is_signalled},
