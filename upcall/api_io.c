@@ -476,7 +476,8 @@ static ssize_t recv_all(int fd, struct cursor *cur, int flags, struct received *
 				r->events = CALL_EVENTS_KNOWN;
 			break; /* an error or the end shows at the next call */
 		}
-		if (ret == -EAGAIN)
+		/* Nobody waits for errors or the urgent byte, and of the queue it says nothing. */
+		if (ret == -EAGAIN && !(flags & (MSG_ERRQUEUE | MSG_OOB)))
 			ret = attempt_again(&a);
 		if (ret) {
 			total = total ? total : ret;
@@ -515,8 +516,6 @@ static ssize_t recv_vectors(int fd, const struct iovec *iov, size_t n, int flags
 	*r = (struct received){.note = r->note};
 	if (ret)
 		return ret;
-	if (flags & MSG_ERRQUEUE) /* nobody waits for errors */
-		flags |= MSG_DONTWAIT;
 	got = too_many(fd, n) ? recv_flat(fd, &cur, flags, r) : recv_all(fd, &cur, flags, r);
 	if (got >= 0 && r->dgram && r->full > (uint64_t)got) {
 		r->msg_flags |= MSG_TRUNC;

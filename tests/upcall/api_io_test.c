@@ -319,6 +319,16 @@ START_TEST(a_receive_sleeps_until_there_is_something)
 }
 END_TEST
 
+START_TEST(nobody_waits_for_errors_or_the_urgent_byte)
+{
+	char buf[10];
+
+	ck_assert_int_eq(sandwire_recv(fd, buf, sizeof(buf), MSG_OOB), -EAGAIN);
+	ck_assert_int_eq(sandwire_recv(fd, buf, sizeof(buf), MSG_ERRQUEUE), -EAGAIN);
+	ck_assert_int_eq(far.recvs, 2);
+}
+END_TEST
+
 START_TEST(a_negative_length_of_an_option_is_refused)
 {
 	int v = 1;
@@ -452,6 +462,7 @@ int main(void)
 	tcase_add_test(tc, waitall_waits_for_the_rest);
 	tcase_add_test(tc, waitall_is_cut_short_by_the_end);
 	tcase_add_test(tc, a_receive_sleeps_until_there_is_something);
+	tcase_add_test(tc, nobody_waits_for_errors_or_the_urgent_byte);
 	tcase_add_test(tc, a_negative_length_of_an_option_is_refused);
 	tcase_add_test(tc, a_time_limit_ends_the_wait);
 	tcase_add_test(tc, a_handler_without_restart_interrupts);

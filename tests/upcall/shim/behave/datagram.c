@@ -294,6 +294,25 @@ static const char *errors_queue_where_they_are_asked_for(void)
 	return NULL;
 }
 
+static const char *asking_for_errors_leaves_data_readable(void)
+{
+	struct sockaddr_in to = service(SERVICE_UDP);
+	struct msghdr msg = {0};
+	struct pollfd pfd;
+	char c;
+	int fd = udp(), on = 1;
+
+	NEED(!setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on)));
+	NEED(sendto(fd, "d", 1, 0, (struct sockaddr *)&to, sizeof(to)) == 1);
+	pfd = (struct pollfd){.fd = fd, .events = POLLIN};
+	NEED(poll(&pfd, 1, 5000) == 1);
+	NEED(recvmsg(fd, &msg, MSG_ERRQUEUE) == -1 && errno == EAGAIN);
+	NEED(poll(&pfd, 1, 0) == 1);
+	NEED(read(fd, &c, 1) == 1);
+	close(fd);
+	return NULL;
+}
+
 /* A socket bound to the port that hears the group; -1: an error. */
 static int hears(const struct in_addr *group, const struct in_addr *own, struct sockaddr_in *at)
 {
@@ -456,6 +475,7 @@ static const struct behave_case cases[] = {
 	{"a_datagram_can_be_sent_with_a_mark_or_a_source_of_its_own",
 	 a_datagram_can_be_sent_with_a_mark_or_a_source_of_its_own},
 	{"errors_queue_where_they_are_asked_for", errors_queue_where_they_are_asked_for},
+	{"asking_for_errors_leaves_data_readable", asking_for_errors_leaves_data_readable},
 	{"who_joins_a_group_hears_it_and_who_left_does_not",
 	 who_joins_a_group_hears_it_and_who_left_does_not},
 	{"who_joins_a_source_hears_it_alone", who_joins_a_source_hears_it_alone},
