@@ -481,10 +481,14 @@ uint32_t tcp_events(const struct socket *so)
 		/* A window that small can never hold what lowat waits for. */
 		if (lowat > pcb->rcvbuf / 4)
 			lowat = pcb->rcvbuf / 4 ? pcb->rcvbuf / 4 : 1;
+		if (pcb->urg_state != TCP_URG_NONE) {
+			ev |= pcb->urg_state == TCP_URG_HERE ? POLLPRI : 0;
+			/* Next is the urgent byte, of which a read brings nothing. */
+			if (pcb->urg_seq == pcb->copied_seq && !pcb->oobinline)
+				lowat++;
+		}
 		if (pcb->rcvq_bytes >= lowat)
 			ev |= POLLIN | POLLRDNORM;
-		if (pcb->urg_state == TCP_URG_HERE)
-			ev |= POLLPRI;
 		if ((pcb->shut & 2) || tcp_has_room(pcb))
 			ev |= POLLOUT | POLLWRNORM;
 	} else if (pcb->fo_deferred) {

@@ -77,6 +77,29 @@ START_TEST(one_byte_is_taken_out_of_the_stream)
 }
 END_TEST
 
+START_TEST(alone_it_is_not_readable_unless_in_line)
+{
+	int on = 1;
+	uint8_t b;
+
+	send_urgent(1, 11, 11); /* the last byte is the urgent one */
+	ck_assert(sock_events(p.so) & POLLIN);
+	ck_assert_int_eq(get(0, 100, &b), 10);
+	ck_assert_uint_eq(sock_events(p.so) & (POLLIN | POLLRDNORM | POLLPRI), POLLPRI);
+	ck_assert_int_eq(sock_setopt(p.so, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on)), 0);
+	ck_assert(sock_events(p.so) & POLLIN);
+	on = 0;
+	ck_assert_int_eq(sock_setopt(p.so, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on)), 0);
+	ck_assert_int_eq(get(MSG_OOB, 1, &b), 1);
+	ck_assert(!(sock_events(p.so) & POLLIN));
+	peer_send(&p, A, 12, 1, 1);
+	ck_assert(sock_events(p.so) & POLLIN);
+	ck_assert_int_eq(get(0, 100, &b), 1);
+	ck_assert_uint_eq(b, 12);
+	ck_assert(!(sock_events(p.so) & (POLLIN | POLLPRI)));
+}
+END_TEST
+
 START_TEST(without_room_it_is_taken_and_goes_nowhere)
 {
 	uint8_t b;
@@ -405,7 +428,7 @@ int main(void)
 {
 	return run_cases(
 		"tcp_urg",
-		CASES(one_byte_is_taken_out_of_the_stream,
+		CASES(one_byte_is_taken_out_of_the_stream, alone_it_is_not_readable_unless_in_line,
 		      without_room_it_is_taken_and_goes_nowhere, inline_it_stays_where_it_was,
 		      the_mark_is_where_the_byte_was, it_may_be_announced_before_it_comes,
 		      out_of_order_it_is_here_as_soon_as_it_comes,
