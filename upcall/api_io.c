@@ -65,35 +65,6 @@ static bool is_pair(int fd)
 	return at && at->ops->pairs;
 }
 
-static int announce(int fd, int events)
-{
-	struct call c;
-	int64_t ret = call_begin(&c, fd, CALL_EVENTS);
-
-	if (ret)
-		return (int)ret;
-	c.slot->arg[0] = (uint64_t)events;
-	ret = call_go(&c);
-	call_end(&c);
-	return (int)ret;
-}
-
-/* The socket has nothing to read: neither shall its descriptor say so (pair_fd.h). */
-static void pair_clear_in(int fd)
-{
-	bool any;
-
-	pair_take_bytes(fd, &any);
-	if (any)
-		announce(fd, POLLIN);
-}
-
-static void pair_clear_out(int fd)
-{
-	pair_fill(fd);
-	announce(fd, POLLOUT);
-}
-
 /* ---- trying and waiting -------------------------------------------------------------------- */
 
 /*

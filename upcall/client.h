@@ -153,7 +153,9 @@ bool fd_same_file(int fd);
 
 /* pair_fd.c */
 void pair_take_bytes(int fd, bool *any);
-void pair_fill(int fd);
+/* The socket has nothing to read, or takes no more: neither shall its descriptor say so. */
+void pair_clear_in(int fd);
+void pair_clear_out(int fd);
 /* Returns when the daemon has seen all closes before the call. */
 void pair_await_closes(struct attachment *at);
 int pair_prove(struct attachment *at, int fd, uint32_t *id);	  /* 0, -ENOTSOCK, -errno */

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The library's end of server and direct mode descriptors; pair_fd.h has the whole story. Called by
- * mode_server.c and mode_direct.c, api.c, fdtable.c; asks the daemon through control_client.c.
+ * mode_server.c and mode_direct.c, api.c, api_io.c, fdtable.c; asks the daemon through
+ * control_client.c.
  */
 #include "upcall/pair_fd.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
@@ -26,12 +28,38 @@ void pair_take_bytes(int fd, bool *any)
 	} while (n == (long)sizeof(bytes) || n == -EINTR);
 }
 
-void pair_fill(int fd)
+static void fill(int fd)
 {
 	static const char zeros[PAIR_FILL];
 
 	/* EAGAIN: it is full already; EPIPE cannot be: the daemon never stops reading. */
 	RAW6(SYS_sendto, fd, zeros, sizeof(zeros), MSG_DONTWAIT | MSG_NOSIGNAL, 0, 0);
+}
+
+static void announce(int fd, uint32_t events)
+{
+	struct call c;
+
+	if (call_begin(&c, fd, CALL_EVENTS))
+		return;
+	c.slot->arg[0] = events;
+	call_go(&c);
+	call_end(&c);
+}
+
+void pair_clear_in(int fd)
+{
+	bool any;
+
+	pair_take_bytes(fd, &any);
+	if (any)
+		announce(fd, POLLIN);
+}
+
+void pair_clear_out(int fd)
+{
+	fill(fd);
+	announce(fd, POLLOUT);
 }
 
 /* Before it answers a hello the daemon hears of all that was closed. */
