@@ -5,17 +5,15 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "sandbox/segment_map.h"
+#include "tests/tools/sandwired/fake_image.h"
 #include "tools/sandwired/net.h"
 #include "tools/sandwired/owners.h"
-#include "upcall/image_call.h"
 
 #define NOBODY 65534
 
@@ -137,21 +135,9 @@ static int64_t stack(struct ctx *ctx, uint32_t client, struct call_slot *s)
 
 static void stack_up(void)
 {
-	struct seg_header *hdr;
-
-	ck_assert_int_eq(segment_reserve(), 0);
-	hdr = mmap((void *)SEG_BASE, SEG_CTX_OFF, PROT_READ | PROT_WRITE,
-		   MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	ck_assert_ptr_eq(hdr, (void *)SEG_BASE);
-	hdr->call = (uint64_t)(uintptr_t)stack;
-	ks = (struct seg_kshared *)(uintptr_t)(SEG_BASE + SEG_KSHARED_OFF);
+	ks = fake_image_up(stack);
 	asked = owed = later = 0;
 	net.owners.n = 1;
-}
-
-static void stack_down(void)
-{
-	segment_unreserve();
 }
 
 START_TEST(the_stack_is_asked_only_when_it_owes_something)
@@ -204,10 +190,9 @@ int main(void)
 	tcase_add_test(c, an_owner_that_is_dead_has_no_successor);
 	tcase_add_test(c, a_program_can_neither_stall_nor_fill_it);
 	suite_add_tcase(s, c);
-	if (!segment_reserve()) { /* AddressSanitizer has taken the range for itself */
-		segment_unreserve();
+	if (fake_image_fits()) {
 		c = tcase_create("asking");
-		tcase_add_checked_fixture(c, stack_up, stack_down);
+		tcase_add_checked_fixture(c, stack_up, fake_image_down);
 		tcase_add_test(c, the_stack_is_asked_only_when_it_owes_something);
 		tcase_add_test(c, what_is_more_than_a_pass_takes_is_left_for_the_next);
 		tcase_add_test(c, what_comes_to_be_owed_meanwhile_is_not_lost);
