@@ -65,6 +65,11 @@ static bool is_pair(int fd)
 	return at && at->ops->pairs;
 }
 
+static bool says_urgent(int fd)
+{
+	return fd_get(fd) & FD_URGENT;
+}
+
 /* ---- trying and waiting -------------------------------------------------------------------- */
 
 /*
@@ -120,12 +125,8 @@ static int attempt_again(struct attempt *a)
 		a->pair_cleared = true;
 		if (a->wait.events == POLLOUT) {
 			pair_clear_out(fd);
-		} else {
-			bool any;
-
-			pair_take_bytes(fd, &any);
-			if (any)
-				return 0;
+		} else if (pair_take_bytes(fd, says_urgent(fd))) {
+			return 0;
 		}
 	}
 	if (a->nonblock)
@@ -210,7 +211,7 @@ int sandwire_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 		call_end(&c);
 		if (ret >= 0 && c.at->ops->pairs && events & CALL_EVENTS_KNOWN &&
 		    !(events & POLLIN))
-			pair_clear_in(fd);
+			pair_clear_in(fd, false);
 		if (ret == -EAGAIN)
 			again = attempt_again(&a);
 	} while (ret == -EAGAIN && !again);
@@ -410,9 +411,13 @@ static bool more_there(const struct received *r, int64_t ret)
 /* After data was taken: does the descriptor still say what is true? */
 static void settle(int fd, const struct received *r, int flags)
 {
-	if (r->pairs && !(flags & MSG_PEEK) && r->events & CALL_EVENTS_KNOWN &&
-	    !(r->events & POLLIN))
-		pair_clear_in(fd);
+	bool urgent = flags & MSG_OOB || says_urgent(fd);
+	uint32_t ready = r->events & (urgent ? POLLIN | POLLPRI : POLLIN);
+
+	if (!r->pairs || flags & MSG_PEEK || !(r->events & CALL_EVENTS_KNOWN))
+		return;
+	if (!ready || (urgent && ready == POLLIN && pair_has_urgent(fd)))
+		pair_clear_in(fd, urgent);
 }
 
 /*
@@ -451,11 +456,13 @@ static ssize_t recv_all(int fd, struct cursor *cur, int flags, struct received *
 		if (ret == -EAGAIN && !(flags & (MSG_ERRQUEUE | MSG_OOB)))
 			ret = attempt_again(&a);
 		if (ret) {
+			r->events = next.events;
+			r->pairs = next.pairs;
 			total = total ? total : ret;
 			break;
 		}
 	}
-	if (total >= 0)
+	if (total >= 0 || flags & MSG_OOB)
 		settle(fd, r, flags);
 	attempt_end(&a);
 	return total;

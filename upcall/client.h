@@ -30,6 +30,7 @@
 
 struct attachment;
 struct call;
+struct pollfd;
 
 struct mode_ops {
 	const char *name;
@@ -131,6 +132,7 @@ enum fd_kind {
 #define FD_USED	    0x0080ull /* FD_INET: the kernel has sent from it: stays there */
 #define FD_DUPED    0x0100ull /* FD_INET: may have other numbers */
 #define FD_WATCHED  0x0200ull /* FD_INET: registered with epoll */
+#define FD_URGENT   0x0400ull /* FD_SOCK: its descriptors say POLLPRI (pair_fd.h) */
 #define FD_EPOCH(w) ((uint16_t)((w) >> 16))
 #define FD_ID(w)    ((uint32_t)((w) >> 32)) /* FD_SOCK: socket id; FD_INET: options set */
 #define FD_WORD(kind, flags, epoch, id)                                                            \
@@ -152,13 +154,26 @@ uint32_t fd_inode(int fd); /* as noted with the word; 0: none */
 bool fd_same_file(int fd);
 
 /* pair_fd.c */
-void pair_take_bytes(int fd, bool *any);
-/* The socket has nothing to read, or takes no more: neither shall its descriptor say so. */
-void pair_clear_in(int fd);
+/* Takes all bytes out, the urgent one too if it is looked for: were there any? */
+bool pair_take_bytes(int fd, bool urgent);
+/* The socket has nothing to read, or to take no more: neither shall its descriptor say so. */
+void pair_clear_in(int fd, bool urgent);
 void pair_clear_out(int fd);
+/* An urgent byte lies there? */
+bool pair_has_urgent(int fd);
+/*
+ * For who is about to wait for POLLPRI: if the descriptor is of these it says that from now on, and
+ * true is returned. A result then has to be settled, as POLLPRI says POLLIN by itself.
+ */
+bool pair_ask_urgent(int fd) EXPORT_AS("pair_ask_urgent");
+bool pair_readable(int fd) EXPORT_AS("pair_readable"); /* it polled POLLPRI: is POLLIN true? */
+/* The same for a call of poll; the second returns the result, `ret` before, that is to be given. */
+bool pair_poll_ask(const struct pollfd *fds, uint64_t n) EXPORT_AS("pair_poll_ask");
+int pair_poll_settle(struct pollfd *fds, uint64_t n, int ret) EXPORT_AS("pair_poll_settle");
 /* Returns when the daemon has seen all closes before the call. */
 void pair_await_closes(struct attachment *at);
-int pair_prove(struct attachment *at, int fd, uint32_t *id);	  /* 0, -ENOTSOCK, -errno */
+/* Its socket's id, and flags of its word: 0, -ENOTSOCK, -errno. */
+int pair_prove(struct attachment *at, int fd, uint32_t *id, uint64_t *flags);
 int pair_get(struct attachment *at, uint32_t id, int sock_flags); /* descriptor or -errno */
 
 /* A call in progress. */

@@ -172,6 +172,7 @@ static uint64_t probe_unix(int fd)
 		uint32_t uid, gid;
 	} cred = {0};
 	socklen_t len = sizeof(cred);
+	uint64_t flags = 0;
 	uint32_t id = 0;
 	int ret;
 
@@ -182,10 +183,10 @@ static uint64_t probe_unix(int fd)
 	at = attach_get();
 	if (!at || !at->ops->pairs || attach_owns_fd(fd))
 		return FD_KERNEL;
-	ret = pair_prove(at, fd, &id);
+	ret = pair_prove(at, fd, &id, &flags);
 	if (ret)
 		return ret == -ENOTSOCK ? FD_KERNEL : FD_UNKNOWN;
-	return FD_WORD(FD_SOCK, FD_TIMEO, attach_epoch(), id);
+	return FD_WORD(FD_SOCK, FD_TIMEO | flags, attach_epoch(), id);
 }
 
 static uint64_t probe_socket(int fd)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The library's end of server and direct mode descriptors; pair_fd.h has the whole story. Called by
- * mode_server.c and mode_direct.c, api.c, api_io.c, fdtable.c; asks the daemon through
- * control_client.c.
+ * mode_server.c and mode_direct.c, api.c, api_io.c, wait.c, fdtable.c, the shim; asks the daemon
+ * through control_client.c.
  */
 #include "upcall/pair_fd.h"
 
@@ -14,18 +14,21 @@
 
 #include "upcall/client.h"
 #include "upcall/raw.h"
+#include "upcall/sandwire.h"
 
-void pair_take_bytes(int fd, bool *any)
+bool pair_take_bytes(int fd, bool urgent)
 {
 	char bytes[256];
+	bool any = false;
 	long n;
 
-	*any = false;
+	/* A receive ends where the urgent byte was, even when it is taken. */
+	urgent = urgent && RAW6(SYS_recvfrom, fd, bytes, 1, MSG_OOB | MSG_DONTWAIT, 0, 0) == 1;
 	do {
 		n = RAW6(SYS_recvfrom, fd, bytes, sizeof(bytes), MSG_DONTWAIT, 0, 0);
-		if (n > 0)
-			*any = true;
-	} while (n == (long)sizeof(bytes) || n == -EINTR);
+		any |= n > 0;
+	} while (n == (long)sizeof(bytes) || n == -EINTR || (urgent && n > 0));
+	return any || urgent;
 }
 
 static void fill(int fd)
@@ -47,13 +50,10 @@ static void announce(int fd, uint32_t events)
 	call_end(&c);
 }
 
-void pair_clear_in(int fd)
+void pair_clear_in(int fd, bool urgent)
 {
-	bool any;
-
-	pair_take_bytes(fd, &any);
-	if (any)
-		announce(fd, POLLIN);
+	if (pair_take_bytes(fd, urgent))
+		announce(fd, POLLIN | POLLPRI);
 }
 
 void pair_clear_out(int fd)
@@ -61,6 +61,76 @@ void pair_clear_out(int fd)
 	fill(fd);
 	announce(fd, POLLOUT);
 }
+
+/* ---- urgent data ---------------------------------------------------------------------------- */
+
+bool pair_has_urgent(int fd)
+{
+	char c;
+
+	return RAW6(SYS_recvfrom, fd, &c, 1, MSG_OOB | MSG_PEEK | MSG_DONTWAIT, 0, 0) == 1;
+}
+
+/* Once a socket; a poll may run on a small stack. */
+__attribute__((noinline)) static int have_it_said(struct attachment *at, int fd)
+{
+	char reply[CONTROL_MAX];
+
+	return control_ask(at, "{\"cmd\":\"urgent\"}", fd, reply, NULL);
+}
+
+bool pair_ask_urgent(int fd)
+{
+	uint64_t word = fd_get(fd);
+	struct attachment *at;
+	int saved = errno;
+
+	if (FD_KIND(word) != FD_SOCK && FD_KIND(word) != FD_UNKNOWN)
+		return false;
+	word = fd_resolve(fd);
+	at = FD_KIND(word) == FD_SOCK ? attach_get() : NULL;
+	errno = saved;
+	if (!at || !at->ops->pairs || word & FD_DGRAM)
+		return false;
+	if (!(word & FD_URGENT) && !have_it_said(at, fd))
+		fd_change(fd, word, word | FD_URGENT);
+	return true;
+}
+
+bool pair_readable(int fd)
+{
+	int events = sandwire_events(fd);
+
+	/* Taken by another process, which did not know that the descriptor says it. */
+	if (events >= 0 && !(events & POLLPRI))
+		pair_clear_in(fd, true);
+	return events < 0 || events & POLLIN;
+}
+
+bool pair_poll_ask(const struct pollfd *fds, uint64_t n)
+{
+	struct attachment *at = attach_peek();
+	bool any = false;
+
+	if (at && !at->ops->pairs)
+		return false;
+	for (uint64_t i = 0; i < n; i++)
+		if (fds[i].events & POLLPRI && pair_ask_urgent(fds[i].fd))
+			any = true;
+	return any;
+}
+
+/* POLLPRI stays: no entry becomes empty. */
+int pair_poll_settle(struct pollfd *fds, uint64_t n, int ret)
+{
+	for (uint64_t i = 0; ret > 0 && i < n; i++)
+		if (fds[i].revents & POLLPRI && FD_KIND(fd_get(fds[i].fd)) == FD_SOCK &&
+		    !pair_readable(fds[i].fd))
+			fds[i].revents &= (short)~(POLLIN | POLLRDNORM);
+	return ret;
+}
+
+/* ---- what the daemon is asked -------------------------------------------------------------- */
 
 /* Before it answers a hello the daemon hears of all that was closed. */
 void pair_await_closes(struct attachment *at)
@@ -70,7 +140,7 @@ void pair_await_closes(struct attachment *at)
 	control_ask(at, "{\"cmd\":\"hello\"}", -1, reply, NULL);
 }
 
-int pair_prove(struct attachment *at, int fd, uint32_t *id)
+int pair_prove(struct attachment *at, int fd, uint32_t *id, uint64_t *flags)
 {
 	char reply[CONTROL_MAX];
 	uint64_t value;
@@ -81,6 +151,7 @@ int pair_prove(struct attachment *at, int fd, uint32_t *id)
 	if (!json_u64(reply, "sock", &value))
 		return -ENOTSOCK;
 	*id = (uint32_t)value;
+	*flags = json_u64(reply, "urgent", &value) && value ? FD_URGENT : 0;
 	return 0;
 }
 

@@ -8,6 +8,7 @@
  *
  *	application, any process			sandwired
  *	  A  <---- one byte: "may be readable" ------  B	IN
+ *	  A  <---- one urgent byte (MSG_OOB) --------  B	PRI, where it is asked for
  *	  A  ----- PAIR_FILL bytes: "send is full" -->  B	OUT: B drained; full: A filled
  *	  A  <---- shutdown(B, SHUT_WR) -------------	B	RDHUP, HUP, ERR: no more will come
  *	  A  ----- last close -----------------------> B	EOF/HUP on B: into the closed ring
@@ -25,6 +26,8 @@
  *	POLLIN		send(B, 1 byte, MSG_DONTWAIT|MSG_NOSIGNAL); EAGAIN is ignored: then there
  *			are bytes outstanding anyway. Written even if one is outstanding: the new
  *			byte is the edge that edge-triggered epoll waits for
+ *	POLLPRI		see "Urgent data"; before the byte for POLLIN: who sees that alone may
+ *			read on past the mark
  *	POLLOUT		recv(B, 64 KiB, MSG_DONTWAIT) until EAGAIN (at most 16 times)
  *	POLLRDHUP, or	after the byte and the draining: shutdown(B, SHUT_WR), once. A then has
  *	POLLERR|POLLHUP	IN|RDHUP for good. Streams only: a datagram socket's error (POLLERR, from an
@@ -34,6 +37,17 @@
  *  - Never shuts B's reading side down: then EPOLLHUP|EPOLLRDHUP on B (the only events it waits
  *    for; EPOLLIN would fire on every fill) means one thing, the last A is closed.
  *
+ * Urgent data
+ *  - An urgent byte in A's queue is PRI, to poll, select and epoll of every process. But as it lies
+ *    in the queue it is IN as well, until it is taken; and in TCP's the urgent byte is not. A
+ *    program that waits for IN alone would be woken by its peer's urgent byte, and sit in a read
+ *    that finds nothing. So the daemon sends one only where a program said that it will wait for
+ *    PRI: "urgent", with A beside it, which proves it; for as long as the socket lives.
+ *  - One at a time: it also is a SIGURG to A's owner, instead of that of tools/sandwired/owners.h.
+ *    SIOCOUTQ of B tells the daemon whether it may lie there still: who takes it takes all bytes.
+ *  - poll and select of the library and the shim take the IN that is not true off a result with
+ *    PRI. epoll cannot: it does not say which descriptor it speaks of; a read says EAGAIN then.
+ *
  * What differs from a kernel socket: an error shows as POLLIN|POLLOUT|POLLRDHUP, without POLLERR
  * and POLLHUP. SO_ERROR and the next call tell it as they should.
  *
@@ -41,8 +55,12 @@
  *  - recv or accept said EAGAIN: takes all bytes out of A, then makes the call once more. What came
  *    before the taking is found by the second call, what comes after leaves a new byte.
  *  - a recv or accept left the socket not readable (call_slot.events): takes all bytes out of A,
- *    and if there were any does CALL_EVENTS with a0 = POLLIN: data that came between is announced
+ *    and if there were any does CALL_EVENTS, a0 = POLLIN|POLLPRI: what came between is announced
  *    again. So a stale byte does not make a blocking read hang after poll.
+ *  - a program waits for PRI (FD_URGENT says that it is known): asks for it, before it waits. From
+ *    then on a receive that leaves nothing urgent takes the urgent byte out of A too, if it is
+ *    there, with all others, and goes on as above. So does one that finds nothing: it has gone
+ *    past the mark.
  *  - send said EAGAIN, connect EINPROGRESS: PAIR_FILL bytes into A, then CALL_EVENTS with
  *    a0 = POLLOUT: if room came between, the socket is put in the wake ring again and the daemon
  *    drains B.

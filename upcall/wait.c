@@ -150,8 +150,8 @@ int wait_ready(struct wait *w)
  * Signals are blocked from the first look that finds nothing to the sleep, which lets them in again
  * as poll does: else one that came during the spin would not interrupt the sleep after it.
  */
-int sandwire_poll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
-		  const sigset_t *mask)
+static long poll_driven(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
+			const sigset_t *mask)
 {
 	static const struct timespec zero;
 	struct timespec left;
@@ -163,10 +163,10 @@ int sandwire_poll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
 	if (timeout)
 		left = *timeout;
 	if (!at || !at->ops->drives || !fd_any_sock())
-		return (int)sleep_ppoll(fds, n, timeout ? &left : NULL, mask);
+		return sleep_ppoll(fds, n, timeout ? &left : NULL, mask);
 	ret = RAW6(SYS_ppoll, fds, n, &zero, mask, 8, 0);
 	if (ret)
-		return (int)ret;
+		return ret;
 	old = raw_block_signals();
 	do {
 		sandwire_turn();
@@ -177,5 +177,14 @@ int sandwire_poll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
 	if (!ret)
 		ret = sleep_ppoll(fds, n, timeout ? &left : NULL, mask ? (const void *)mask : &old);
 	raw_restore_signals(old);
-	return (int)ret;
+	return ret;
+}
+
+int sandwire_poll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
+		  const sigset_t *mask)
+{
+	bool urgent = pair_poll_ask(fds, n);
+	int ret = (int)poll_driven(fds, n, timeout, mask);
+
+	return urgent ? pair_poll_settle(fds, n, ret) : ret;
 }

@@ -73,6 +73,7 @@ def others_sockets():
     s = connect()
     refused(ask(s, {"cmd": "sockfd", "sock": 1})[0])  # not attached
     refused(ask(s, {"cmd": "prove"})[0])
+    refused(ask(s, {"cmd": "urgent"})[0])
     refused(ask(s, {"cmd": "signals", "sock": 1})[0])
     answer, fds = ask(s, {"cmd": "attach", "abi": 1})
     assert answer["ok"] and len(fds) >= 2, answer
@@ -85,6 +86,8 @@ def others_sockets():
         refused(ask(s, {"cmd": "signals", "sock": sock})[0])
     a, b = socket.socketpair()
     refused(ask(s, {"cmd": "prove"}, [a.fileno()])[0])
+    refused(ask(s, {"cmd": "urgent"}, [a.fileno()])[0])
+    refused(ask(s, {"cmd": "urgent"})[0])
     refused(ask(s, {"cmd": "capture-stop", "slot": 0})[0])
     # The channel cannot be shrunk under the daemon's feet.
     try:

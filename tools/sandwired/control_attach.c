@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What programs ask: hello, attach, sockfd, prove, signals, routes. Everybody who may connect may
- * ask these, so they answer for the connection's own client only. Called by control.c.
+ * What programs ask: hello, attach, sockfd, prove, urgent, signals, routes. Everybody who may
+ * connect may ask these, so they answer for the connection's own client only. Called by control.c.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -134,18 +134,32 @@ static json_t *sockfd(struct conn *c, const json_t *req, struct reply *out, stru
 static json_t *prove(struct conn *c, const json_t *req, struct reply *out, struct failure *f)
 {
 	uint32_t sock;
+	bool urgent;
 
 	(void)req;
 	(void)out;
 	if (!has_pairs(c, f))
 		return NULL;
-	sock = c->got_fd >= 0 ? pair_prove(c->net, c->got_fd) : 0;
+	sock = c->got_fd >= 0 ? pair_prove(c->net, c->got_fd, &urgent) : 0;
 	if (!sock) {
 		failed_errno(f, "prove", ENOTSOCK);
 		return NULL;
 	}
 	image_admin(ADMIN_GRANT, c->client->id, sock, 0, 0);
-	return json_pack("{s:b,s:I}", "ok", 1, "sock", (json_int_t)sock);
+	return json_pack("{s:b,s:I,s:b}", "ok", 1, "sock", (json_int_t)sock, "urgent", (int)urgent);
+}
+
+/* Somebody will wait for POLLPRI on the descriptor. */
+static json_t *urgent(struct conn *c, const json_t *req, struct reply *out, struct failure *f)
+{
+	(void)req;
+	(void)out;
+	if (!has_pairs(c, f))
+		return NULL;
+	if (c->got_fd >= 0 && pair_want_urgent(c->net, c->got_fd))
+		return answer_ok();
+	failed_errno(f, "urgent", ENOTSOCK);
+	return NULL;
 }
 
 /* The end on which the program says who the owner is. */
@@ -186,7 +200,7 @@ static json_t *routes(struct conn *c, const json_t *req, struct reply *out, stru
 }
 
 const struct control_command control_attach_commands[] = {
-	{"hello", false, hello}, {"attach", false, attach},   {"sockfd", false, sockfd},
-	{"prove", false, prove}, {"signals", false, signals}, {"routes", false, routes},
-	{NULL, false, NULL},
+	{"hello", false, hello},   {"attach", false, attach}, {"sockfd", false, sockfd},
+	{"prove", false, prove},   {"urgent", false, urgent}, {"signals", false, signals},
+	{"routes", false, routes}, {NULL, false, NULL},
 };

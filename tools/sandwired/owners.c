@@ -112,8 +112,9 @@ static bool signals_taken(void)
 	       __atomic_exchange_n(owed, 0, __ATOMIC_ACQUIRE);
 }
 
-static unsigned signal_owed(struct owners *t)
+static unsigned signal_owed(struct net *net)
 {
+	struct owners *t = &net->owners;
 	unsigned n = 0;
 
 	for (; n < SIGNALS_MAX; n++) {
@@ -123,7 +124,8 @@ static unsigned signal_owed(struct owners *t)
 		if (sock <= 0)
 			return n;
 		o = find(t, (uint32_t)sock);
-		if (o)
+		/* One signal, not two: what polls as POLLPRI signals by itself. */
+		if (o && !pair_signal_urgent(net, (uint32_t)sock))
 			owner_signal(o);
 	}
 	__atomic_store_n(&image_kshared()->signals_owed, 1, __ATOMIC_RELAXED); /* perhaps more */
@@ -138,7 +140,7 @@ unsigned owners_signal(struct net *net)
 	if (!t->n)
 		return 0;
 	if (signals_taken())
-		n = signal_owed(t);
+		n = signal_owed(net);
 	if (net_now(net) - t->looked >= LOOK_EVERY)
 		forget_stale(net);
 	return n;

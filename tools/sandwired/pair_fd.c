@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Descriptors in server and direct mode, the daemon's side of the protocol that upcall/pair_fd.h
- * describes. Called by control_attach.c (make, prove), turn.c (wakes) and the loop (last close).
+ * describes. Called by control_attach.c (make, prove, urgent), turn.c (wakes), owners.c (a signal)
+ * and the loop (last close).
  */
 #include "tools/sandwired/pair_fd.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,6 +27,8 @@ struct pair {
 	uint64_t cookie;
 	uint32_t sock;
 	bool stream, shut;
+	bool urgent; /* somebody waits for POLLPRI on A */
+	bool told;   /* and has it: an urgent byte was sent, which may be taken */
 };
 
 static void some_closed(void *arg, uint32_t events)
@@ -114,18 +119,36 @@ static struct seg_ready *ready_of(uint32_t sock)
 	return &image_kshared()->ready[SEG_SOCK_INDEX(sock)];
 }
 
+static bool send_byte(struct pair *p, int flags)
+{
+	return send(p->b.fd, "", 1, flags | MSG_DONTWAIT | MSG_NOSIGNAL) == 1;
+}
+
+/* May the last urgent byte lie in A still? Before anything else is sent. */
+static bool urgent_lies(struct pair *p)
+{
+	int bytes = 0;
+
+	return p->told && !ioctl(p->b.fd, SIOCOUTQ, &bytes) && bytes;
+}
+
 /* What the bits mean for the kernel's readiness of end A. */
 static void pair_signal(struct pair *p)
 {
 	static char sink[65536];
 	struct seg_ready *r = ready_of(p->sock);
+	bool lies = urgent_lies(p);
 	uint32_t events;
 
 	/* exchange, then load: pairs with sock_ready_publish (layout.h, "Sleep and wake") */
 	__atomic_store_n(&r->waiters, 1, __ATOMIC_SEQ_CST);
 	events = __atomic_load_n(&r->events, __ATOMIC_SEQ_CST);
+	if (!(events & POLLPRI))
+		p->told = false;
+	else if (p->urgent && !lies)
+		p->told = send_byte(p, MSG_OOB); /* first: it says both at once */
 	if (!p->shut && events & (POLLIN | POLLRDHUP | POLLERR))
-		send(p->b.fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+		send_byte(p, 0);
 	if (events & (POLLOUT | POLLERR | POLLRDHUP))
 		for (unsigned i = 0; i < 16; i++)
 			if (recv(p->b.fd, sink, sizeof(sink), MSG_DONTWAIT) <= 0)
@@ -188,17 +211,47 @@ int pair_make(struct net *net, uint32_t client, uint32_t sock, struct failure *f
 	return a;
 }
 
-uint32_t pair_prove(struct net *net, int fd)
+static struct pair *pair_of(struct net *net, int fd)
 {
+	struct pair *p;
 	uint64_t cookie;
 	socklen_t len = sizeof(cookie);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len))
-		return 0;
-	for (struct pair *p = *bucket(net, cookie); p; p = p->next)
-		if (p->cookie == cookie)
-			return p->sock;
-	return 0;
+		return NULL;
+	for (p = *bucket(net, cookie); p && p->cookie != cookie; p = p->next)
+		;
+	return p;
+}
+
+uint32_t pair_prove(struct net *net, int fd, bool *urgent)
+{
+	const struct pair *p = pair_of(net, fd);
+
+	*urgent = p && p->urgent;
+	return p ? p->sock : 0;
+}
+
+bool pair_want_urgent(struct net *net, int fd)
+{
+	struct pair *p = pair_of(net, fd);
+
+	if (!p)
+		return false;
+	p->urgent = p->stream;
+	pair_signal(p); /* it may have come before */
+	return true;
+}
+
+bool pair_signal_urgent(struct net *net, uint32_t sock)
+{
+	struct pair *p = net->pairs.by_index ? net->pairs.by_index[SEG_SOCK_INDEX(sock)] : NULL;
+
+	if (!p || p->sock != sock || !p->urgent ||
+	    !(__atomic_load_n(&ready_of(sock)->events, __ATOMIC_RELAXED) & POLLPRI))
+		return false;
+	p->told = send_byte(p, MSG_OOB);
+	return p->told;
 }
 
 void pairs_wake(struct net *net)

@@ -33,8 +33,12 @@ int pairs_init(struct net *net); /* 0 or -errno */
 void pairs_free(struct net *net);
 /* Makes the pair of a client's socket: end A (to be sent, then closed), or -1 with f filled. */
 int pair_make(struct net *net, uint32_t client, uint32_t sock, struct failure *f);
-/* Whose end A is it? Socket id, or 0. */
-uint32_t pair_prove(struct net *net, int fd);
+/* Whose end A is it? Socket id, or 0; urgent: does it say POLLPRI? */
+uint32_t pair_prove(struct net *net, int fd, bool *urgent);
+/* Whoever holds this end A waits for POLLPRI; false: it is none. */
+bool pair_want_urgent(struct net *net, int fd);
+/* SIGURG to the owner of end A by way of the urgent byte; false: not this way. */
+bool pair_signal_urgent(struct net *net, uint32_t sock);
 /* Hears of every descriptor closed before this call. */
 void pairs_hear(struct net *net);
 /* Takes the wake ring and passes on what it says. */

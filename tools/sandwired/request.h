@@ -3,7 +3,7 @@
  * A request of the control protocol, checked: one JSON object a packet. What comes is hostile until
  * it is parsed here.
  *
- *	request	 {"cmd": "stat", ...}			(attach, prove: one descriptor beside it)
+ *	request	 {"cmd": "stat", ...}			(attach, prove, urgent: a descriptor too)
  *	answer	 {"ok": true, ...}			or
  *		 {"error": "WHAT: WHY", "errno": N, "what", "why", "hint", "status"}
  */

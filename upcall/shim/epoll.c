@@ -73,6 +73,7 @@ void watch_forget(int fd)
 void watch_replay(int fd)
 {
 	uint64_t mask = lock();
+	bool urgent = false;
 
 	for (unsigned i = 0; i < n_watches; i++) {
 		struct watch *w = &watches[i];
@@ -81,9 +82,12 @@ void watch_replay(int fd)
 			continue;
 		/* The old file lives on if it has another number: then so does its registration. */
 		RAW6(SYS_epoll_ctl, w->epfd, EPOLL_CTL_ADD, fd, &w->event, 0, 0);
+		urgent |= w->event.events & EPOLLPRI;
 		w->fd = -1;
 	}
 	unlock(mask);
+	if (urgent)
+		pair_ask_urgent(fd);
 }
 
 static void note(int epfd, int op, int fd, const struct epoll_event *event)
@@ -105,6 +109,8 @@ INTERCEPT int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 {
 	int ret = REAL(epoll_ctl)(epfd, op, fd, event);
 
+	if (!ret && op != EPOLL_CTL_DEL && event && event->events & EPOLLPRI)
+		pair_ask_urgent(fd);
 	if (!ret && (event || op == EPOLL_CTL_DEL) && !shim_is_sock(fd) &&
 	    FD_KIND(fd_get(fd)) == FD_INET)
 		note(epfd, op, fd, event);

@@ -28,10 +28,14 @@ bool drive_again(struct drive *d)
 INTERCEPT int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
 		    const sigset_t *mask)
 {
+	bool urgent;
 	long ret;
 
-	if (!drive_wanted())
-		return REAL(ppoll)(fds, n, timeout, mask);
+	if (!drive_wanted()) {
+		urgent = pair_poll_ask(fds, n);
+		ret = REAL(ppoll)(fds, n, timeout, mask);
+		return urgent ? pair_poll_settle(fds, n, (int)ret) : (int)ret;
+	}
 	ret = SHIM_CALL(sandwire_poll(fds, n, timeout, mask));
 	return ret < 0 ? -1 : (int)ret;
 }
@@ -39,9 +43,14 @@ INTERCEPT int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout
 INTERCEPT int poll(struct pollfd *fds, nfds_t n, int timeout)
 {
 	struct timespec ts = {.tv_sec = timeout / 1000, .tv_nsec = timeout % 1000 * 1000000l};
+	bool urgent;
+	int ret;
 
-	if (!drive_wanted())
-		return REAL(poll)(fds, n, timeout);
+	if (!drive_wanted()) {
+		urgent = pair_poll_ask(fds, n);
+		ret = REAL(poll)(fds, n, timeout);
+		return urgent ? pair_poll_settle(fds, n, ret) : ret;
+	}
 	return ppoll(fds, n, timeout < 0 ? NULL : &ts, NULL);
 }
 
@@ -129,7 +138,40 @@ static int select_driven(int n, fd_set *const sets[3], const struct timespec *ti
 	return (int)found;
 }
 
-INTERCEPT int select(int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *timeout)
+/* Programs name more numbers than there are; the sets need not be as long. */
+static int set_end(int n)
+{
+	int end = fd_limit() > FD_SETSIZE ? fd_limit() : FD_SETSIZE;
+
+	return n < end ? n : end;
+}
+
+/* Exceptional is what poll calls POLLPRI: upcall/client.h, pair_fd.c. */
+static bool select_ask(int n, const fd_set *e)
+{
+	struct attachment *at = attach_peek();
+	bool any = false;
+
+	if (!e || (at && !at->ops->pairs))
+		return false;
+	for (int fd = 0; fd < set_end(n); fd++)
+		if (FD_ISSET(fd, e) && pair_ask_urgent(fd))
+			any = true;
+	return any;
+}
+
+static int select_settle(int n, fd_set *r, const fd_set *e, int ret)
+{
+	for (int fd = 0; ret > 0 && r && fd < set_end(n); fd++) {
+		if (!FD_ISSET(fd, e) || !FD_ISSET(fd, r) || !shim_is_sock(fd) || pair_readable(fd))
+			continue;
+		FD_CLR(fd, r);
+		ret--;
+	}
+	return ret;
+}
+
+static int select_timed(int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *timeout)
 {
 	fd_set *const sets[3] = {r, w, e};
 	struct timespec ts, start, end;
@@ -155,12 +197,24 @@ INTERCEPT int select(int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *tim
 	return ret;
 }
 
+INTERCEPT int select(int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *timeout)
+{
+	bool urgent = select_ask(n, e);
+	int ret = select_timed(n, r, w, e, timeout);
+
+	return urgent ? select_settle(n, r, e, ret) : ret;
+}
+
 INTERCEPT int pselect(int n, fd_set *r, fd_set *w, fd_set *e, const struct timespec *timeout,
 		      const sigset_t *mask)
 {
 	fd_set *const sets[3] = {r, w, e};
+	bool urgent = select_ask(n, e);
+	int ret;
 
 	if (!drive_wanted() || n < 0 || n > SET_MAX)
-		return REAL(pselect)(n, r, w, e, timeout, mask);
-	return select_driven(n, sets, timeout, mask);
+		ret = REAL(pselect)(n, r, w, e, timeout, mask);
+	else
+		ret = select_driven(n, sets, timeout, mask);
+	return urgent ? select_settle(n, r, e, ret) : ret;
 }

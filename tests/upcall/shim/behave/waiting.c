@@ -346,6 +346,232 @@ static const char *pipes_and_sockets_wait_together(void)
 	return NULL;
 }
 
+/* ---- urgent data: "abc", then a d that is urgent, and "ef" when asked ----------------------- */
+
+static int polled(int fd, short events, int ms)
+{
+	struct pollfd pfd = {.fd = fd, .events = events};
+
+	return poll(&pfd, 1, ms) < 0 ? -1 : pfd.revents;
+}
+
+/* Connected, the urgent byte here, and what is before it read. */
+static int dial_urgent(void)
+{
+	int fd = dial(SERVICE_URGENT);
+	char buf[8];
+
+	if (fd < 0 || polled(fd, POLLPRI, 5000) != POLLPRI || read_all(fd, buf, 3) != 3)
+		return -1;
+	return fd;
+}
+
+static const char *urgent_data_is_polled_until_it_is_taken(void)
+{
+	int fd = dial_urgent();
+	char buf[8];
+
+	NEED(fd >= 0);
+	/* It alone is nothing to read. */
+	NEED(polled(fd, POLLIN | POLLPRI | POLLOUT, 1000) == (POLLPRI | POLLOUT));
+	NEED(recv(fd, buf, 1, MSG_OOB | MSG_PEEK) == 1 && buf[0] == 'd');
+	NEED(polled(fd, POLLIN | POLLPRI, 1000) == POLLPRI);
+	NEED(recv(fd, buf, 1, MSG_OOB) == 1 && buf[0] == 'd');
+	NEED(polled(fd, POLLIN | POLLPRI, 50) == 0);
+	NEED(write(fd, "x", 1) == 1);
+	NEED(polled(fd, POLLIN | POLLPRI, 5000) == POLLIN);
+	NEED(read_all(fd, buf, 2) == 2 && !memcmp(buf, "ef", 2));
+	NEED(polled(fd, POLLIN | POLLPRI, 50) == 0);
+	close(fd);
+	return NULL;
+}
+
+static const char *urgent_data_that_is_passed_is_polled_no_more(void)
+{
+	int fd = dial_urgent();
+	char buf[8];
+
+	NEED(fd >= 0);
+	NEED(write(fd, "x", 1) == 1);
+	NEED(read_all(fd, buf, 1) == 1 && buf[0] == 'e');
+	NEED(polled(fd, POLLIN | POLLPRI, 1000) == POLLIN);
+	NEED(read_all(fd, buf, 1) == 1 && buf[0] == 'f');
+	NEED(polled(fd, POLLIN | POLLPRI, 50) == 0);
+	close(fd);
+	return NULL;
+}
+
+static const char *urgent_data_in_line_is_both(void)
+{
+	int fd = dial(SERVICE_URGENT), on = 1;
+	char buf[8];
+
+	NEED(fd >= 0);
+	NEED(!setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on)));
+	NEED(polled(fd, POLLPRI, 5000) == POLLPRI);
+	NEED(read_all(fd, buf, 3) == 3);
+	NEED(polled(fd, POLLIN | POLLPRI, 1000) == (POLLIN | POLLPRI));
+	NEED(read(fd, buf, 8) == 1 && buf[0] == 'd');
+	NEED(polled(fd, POLLIN | POLLPRI, 50) == 0);
+	close(fd);
+	return NULL;
+}
+
+static const char *select_sees_urgent_data_as_exceptional(void)
+{
+	int fd = dial_urgent(), p[2];
+	struct timeval tv = {5, 0}, none = {0, 0};
+	fd_set r, w, e;
+	char buf[8];
+
+	NEED(fd >= 0 && pipe(p) == 0);
+	FD_ZERO(&r);
+	FD_ZERO(&w);
+	FD_ZERO(&e);
+	FD_SET(fd, &r);
+	FD_SET(p[0], &r);
+	FD_SET(fd, &w);
+	FD_SET(fd, &e);
+	NEED(select(fd + 3, &r, &w, &e, &tv) == 2);
+	NEED(FD_ISSET(fd, &e) && FD_ISSET(fd, &w) && !FD_ISSET(fd, &r) && !FD_ISSET(p[0], &r));
+	NEED(recv(fd, buf, 1, MSG_OOB) == 1);
+	FD_SET(fd, &r);
+	NEED(select(fd + 1, &r, NULL, &e, &none) == 0);
+	NEED(!FD_ISSET(fd, &e) && !FD_ISSET(fd, &r));
+	close(fd);
+	return NULL;
+}
+
+/* It may come with EPOLLIN: then a read says EAGAIN. */
+static const char *epoll_urgent(uint32_t flags, bool before)
+{
+	struct sockaddr_in sin = service(SERVICE_URGENT);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), ep = epoll_create1(0);
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLPRI | EPOLLRDHUP | flags}, got;
+	size_t seen = 0;
+	char buf[8];
+	bool urgent = false;
+
+	if (before)
+		NEED(epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev) == 0);
+	NEED(!connect(fd, (struct sockaddr *)&sin, sizeof(sin)) || errno == EINPROGRESS);
+	if (!before)
+		NEED(epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev) == 0);
+	for (int i = 0; i < 20 && !(urgent && seen == 3); i++) {
+		ssize_t n;
+
+		NEED(epoll_wait(ep, &got, 1, 5000) == 1);
+		if (got.events & EPOLLPRI && !urgent) {
+			NEED(recv(fd, buf, 1, MSG_OOB) == 1 && buf[0] == 'd');
+			urgent = true;
+		}
+		while ((n = read(fd, buf, sizeof(buf))) > 0)
+			seen += (size_t)n;
+	}
+	NEED(urgent && seen == 3);
+	epoll_wait(ep, &got, 1, 50); /* an edge of what is taken already, perhaps */
+	NEED(epoll_wait(ep, &got, 1, 50) == 0);
+	NEED(write(fd, "x", 1) == 1);
+	NEED(epoll_wait(ep, &got, 1, 5000) == 1 && got.events == EPOLLIN);
+	close(ep);
+	close(fd);
+	return NULL;
+}
+
+static const char *epoll_by_level_sees_urgent_data(void)
+{
+	return epoll_urgent(0, false);
+}
+
+static const char *epoll_by_edge_sees_urgent_data(void)
+{
+	return epoll_urgent(EPOLLET, false);
+}
+
+static const char *urgent_data_comes_to_a_watch_from_before_connecting(void)
+{
+	return epoll_urgent(EPOLLET, true);
+}
+
+/* Who did not ask for it is not even woken by it, and sits in no read that finds nothing. */
+static const char *urgent_data_alone_is_not_readable(void)
+{
+	int fd = dial(SERVICE_URGENT);
+	char buf[8];
+
+	NEED(fd >= 0);
+	NEED(polled(fd, POLLIN, 5000) == POLLIN);
+	NEED(read_all(fd, buf, 3) == 3);
+	NEED(polled(fd, POLLIN, 100) == 0);
+	close(fd);
+	return NULL;
+}
+
+static uint64_t used_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static const char *a_read_goes_past_urgent_data_and_sleeps(void)
+{
+	struct timeval limit = {1, 0};
+	int fd = dial_urgent();
+	uint64_t used;
+	char c;
+
+	NEED(fd >= 0);
+	NEED(!setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)));
+	used = used_ms();
+	NEED(read(fd, &c, 1) == -1 && errno == EAGAIN);
+	NEED(used_ms() - used < 300);
+	NEED(polled(fd, POLLIN | POLLPRI, 50) == 0);
+	close(fd);
+	return NULL;
+}
+
+static const char *urgent_data_is_taken_by_a_child(void)
+{
+	int fd = dial_urgent(), status;
+	pid_t pid;
+	char c;
+
+	NEED(fd >= 0);
+	pid = fork();
+	if (!pid)
+		_exit(polled(fd, POLLPRI, 5000) != POLLPRI || recv(fd, &c, 1, MSG_OOB) != 1);
+	NEED(waitpid(pid, &status, 0) == pid && status == 0);
+	NEED(polled(fd, POLLIN | POLLPRI, 50) == 0);
+	close(fd);
+	return NULL;
+}
+
+static const char *urgent_data_signals_once_where_it_is_polled_too(void)
+{
+	struct timespec a_while = {0, 50000000};
+	int fd = dial(SERVICE_ALARM);
+	sigset_t urg;
+	char c;
+
+	NEED(fd >= 0);
+	sigemptyset(&urg);
+	sigaddset(&urg, SIGURG);
+	sigprocmask(SIG_BLOCK, &urg, NULL);
+	NEED(fcntl(fd, F_SETOWN, getpid()) == 0);
+	for (char i = 'a'; i < 'k'; i++) {
+		NEED(write(fd, &i, 1) == 1);
+		NEED(polled(fd, POLLPRI, 5000) == POLLPRI);
+		NEED(sigtimedwait(&urg, NULL, &a_while) == SIGURG);
+		NEED(recv(fd, &c, 1, MSG_OOB) == 1 && c == i);
+		NEED(polled(fd, POLLPRI, 0) == 0);
+		NEED(sigtimedwait(&urg, NULL, &a_while) == -1);
+	}
+	close(fd);
+	return NULL;
+}
+
 static const struct behave_case cases[] = {
 	{"connecting_meanwhile", connecting_meanwhile},
 	{"a_refused_connection_shows_in_poll", a_refused_connection_shows_in_poll},
@@ -361,6 +587,20 @@ static const struct behave_case cases[] = {
 	{"the_end_is_readable", the_end_is_readable},
 	{"ppoll_lets_a_signal_in", ppoll_lets_a_signal_in},
 	{"pipes_and_sockets_wait_together", pipes_and_sockets_wait_together},
+	{"urgent_data_is_polled_until_it_is_taken", urgent_data_is_polled_until_it_is_taken},
+	{"urgent_data_that_is_passed_is_polled_no_more",
+	 urgent_data_that_is_passed_is_polled_no_more},
+	{"urgent_data_in_line_is_both", urgent_data_in_line_is_both},
+	{"select_sees_urgent_data_as_exceptional", select_sees_urgent_data_as_exceptional},
+	{"epoll_by_level_sees_urgent_data", epoll_by_level_sees_urgent_data},
+	{"epoll_by_edge_sees_urgent_data", epoll_by_edge_sees_urgent_data},
+	{"urgent_data_comes_to_a_watch_from_before_connecting",
+	 urgent_data_comes_to_a_watch_from_before_connecting},
+	{"urgent_data_alone_is_not_readable", urgent_data_alone_is_not_readable},
+	{"a_read_goes_past_urgent_data_and_sleeps", a_read_goes_past_urgent_data_and_sleeps},
+	{"urgent_data_is_taken_by_a_child", urgent_data_is_taken_by_a_child},
+	{"urgent_data_signals_once_where_it_is_polled_too",
+	 urgent_data_signals_once_where_it_is_polled_too},
 	{NULL, NULL},
 };
 
