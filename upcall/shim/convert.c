@@ -178,7 +178,7 @@ static void keep_port(int from, int to)
 static void owner_copy(int from, int to)
 {
 	long flags = RAW3(SYS_fcntl, from, F_GETFL, 0), sig = RAW3(SYS_fcntl, from, F_GETSIG, 0);
-	struct f_owner_ex owner;
+	struct f_owner_ex owner = {0};
 
 	if (!RAW3(SYS_fcntl, from, F_GETOWN_EX, &owner) && owner.pid)
 		sandwire_setown(to, &owner);

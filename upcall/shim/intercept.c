@@ -305,7 +305,7 @@ static long set_owner_at(int fd, const int *who)
 
 static long get_owner(int fd, int *who)
 {
-	struct f_owner_ex owner;
+	struct f_owner_ex owner = {0};
 	long ret = RAW3(SYS_fcntl, fd, F_GETOWN_EX, &owner);
 
 	if (ret)
