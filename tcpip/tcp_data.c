@@ -348,8 +348,10 @@ int64_t tcp_recv_take(struct socket *so, uint64_t max, int flags, struct sock_sl
 	if (!pcb->rcvq.head)
 		return nothing_to_read(so);
 	*n_slices = flags & MSG_PEEK ? peek(pcb, max, slices) : take(pcb, max, slices);
-	if (!*n_slices) /* there was the urgent byte and nothing else */
+	if (!*n_slices) { /* there was the urgent byte and nothing else */
+		sock_ready(so, false);
 		return nothing_to_read(so);
+	}
 	for (i = 0; i < *n_slices; i++)
 		sum += slices[i].len;
 	if (!(flags & MSG_PEEK))

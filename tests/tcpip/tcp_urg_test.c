@@ -222,6 +222,19 @@ START_TEST(alone_it_leaves_nothing_to_read)
 }
 END_TEST
 
+START_TEST(who_reads_past_it_is_told_that_it_is_gone)
+{
+	uint8_t b;
+
+	send_urgent(1, 4, 4);
+	ck_assert_int_eq(get(0, 100, &b), 3);
+	ck_assert_uint_eq(d.ready_events & (POLLIN | POLLPRI), POLLPRI);
+	ck_assert_int_eq(get(0, 100, &b), -EAGAIN);
+	ck_assert_uint_eq(sock_events(p.so) & (POLLIN | POLLPRI), 0);
+	ck_assert_uint_eq(d.ready_events & (POLLIN | POLLPRI), 0);
+}
+END_TEST
+
 START_TEST(a_newer_one_replaces_it)
 {
 	uint8_t b;
@@ -434,8 +447,8 @@ int main(void)
 		      out_of_order_it_is_here_as_soon_as_it_comes,
 		      announced_when_it_waits_already_it_is_but_a_mark,
 		      announced_when_it_waits_already_it_is_here_when_it_comes_again,
-		      alone_it_leaves_nothing_to_read, a_newer_one_replaces_it,
-		      with_an_ack_of_what_was_never_sent_it_is_nobodys,
+		      alone_it_leaves_nothing_to_read, who_reads_past_it_is_told_that_it_is_gone,
+		      a_newer_one_replaces_it, with_an_ack_of_what_was_never_sent_it_is_nobodys,
 		      it_may_come_with_the_ack_that_ends_the_handshake,
 		      pointers_of_nonsense_do_nothing, an_urgent_byte_is_sent_with_its_pointer,
 		      the_owner_is_signalled_when_the_pointer_moves,
