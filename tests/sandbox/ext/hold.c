@@ -14,7 +14,9 @@ static uint64_t releases, inside;
 
 static int64_t hold(struct ext_call *call)
 {
-	static const long ms[2] = {0, 1000000}; /* struct timespec */
+	/* struct timespec. Not often: whoever loses the CPU in the lock while others wait for it
+	 * loses the call to the daemon, who would stand here in his place. */
+	static const long a_while[2] = {0, 50000000};
 	uint64_t until, mine, limit = 0;
 
 	for (uint32_t i = 0; i < call->size; i++)
@@ -35,7 +37,7 @@ static int64_t hold(struct ext_call *call)
 		ext_unlock(call);
 		if (done || now >= until)
 			return done ? 0 : -ETIMEDOUT;
-		ext_syscall(SYS_NANOSLEEP, (long)ms, 0, 0, 0, 0, 0);
+		ext_syscall(SYS_NANOSLEEP, (long)a_while, 0, 0, 0, 0, 0);
 	}
 }
 
