@@ -84,15 +84,12 @@ static uint32_t takes(const struct tcp_pcb *pcb)
 static void share_out(struct tcp_pcb *pcb, uint32_t mss)
 {
 	uint32_t n = mss < TCP_MSS_MAX * 3 / 2 ? 1 : (mss + TCP_MSS_MAX - 1) / TCP_MSS_MAX;
+	uint32_t each = mss < n * TCP_MSS_MAX ? mss / n : TCP_MSS_MAX;
 
-	pcb->wire_mss = (uint16_t)mss;
-	if (n == 1 && mss > TCP_MSS_MAX)
-		pcb->wire_mss = TCP_MSS_MAX;
-	pcb->snd_mss = (uint16_t)(pcb->wire_mss / n);
 	if (pcb->pieces)
-		pcb->snd_mss &= (uint16_t)~1u;
-	if (n == 1)
-		pcb->wire_mss = pcb->snd_mss;
+		each &= ~1u;
+	pcb->snd_mss = (uint16_t)each;
+	pcb->wire_mss = (uint16_t)(n == 1 ? each : mss);
 	pcb->train_max = (uint16_t)n;
 }
 

@@ -89,9 +89,10 @@ static uint32_t segment_length(const struct tcp_pcb *pcb)
 /* With two segments out there an ACK comes soon, which no delay of the peer's holds back. */
 bool tcp_train_waits(const struct tcp_pcb *pcb)
 {
-	uint32_t flight = tcp_flight(pcb), left = pcb->cwnd > flight ? pcb->cwnd - flight : 0;
+	uint32_t left = room(pcb, pcb->train_max);
 
-	return stays_whole(pcb) && left < pcb->train_max && flight >= 2u * pcb->train_max &&
+	return stays_whole(pcb) && left < pcb->train_max &&
+	       tcp_flight(pcb) >= 2u * pcb->train_max &&
 	       pcb->snd_end - pcb->snd_nxt > left * pcb->snd_mss;
 }
 

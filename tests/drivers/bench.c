@@ -2,6 +2,7 @@
 /* The bench of bench.h: memory, clock, frames that can be told apart, the far end of the wire. */
 #include "tests/drivers/bench.h"
 
+#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,6 +128,15 @@ void bench_free(struct bench *b)
 	free(b->port.priv);
 	free(b->memory);
 	free(b);
+}
+
+void bench_close(struct bench *b)
+{
+	port_stop(&b->port);
+	ck_assert_uint_eq(bench_held(b), 0);
+	ck_assert_str_eq(b->nic.fault, "");
+	ck_assert_uint_eq(b->dma_to_free, 0);
+	bench_free(b);
 }
 
 static int start(struct bench *b, const struct port_ops *ops)

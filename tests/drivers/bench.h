@@ -39,6 +39,8 @@ uint64_t bench_clock(void);
 
 struct bench *bench_new(void);
 void bench_free(struct bench *b);
+/* Stops the port; nothing is lost, the device did nothing it must not; and frees. */
+void bench_close(struct bench *b);
 /* Fills conf for the model NIC and starts: port_start's result. */
 int bench_start(struct bench *b);
 /* A software port of this kind. */

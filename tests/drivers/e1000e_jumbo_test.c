@@ -35,11 +35,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-	port_stop(&b->port);
-	ck_assert_uint_eq(bench_held(b), 0);
-	ck_assert_str_eq(b->nic.fault, "");
-	ck_assert_uint_eq(b->dma_to_free, 0);
-	bench_free(b);
+	bench_close(b);
 }
 
 /* A frame of which each byte tells where it is; the number is where bench.c looks for it. */

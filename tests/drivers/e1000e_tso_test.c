@@ -33,11 +33,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-	port_stop(&b->port);
-	ck_assert_uint_eq(bench_held(b), 0);
-	ck_assert_str_eq(b->nic.fault, "");
-	ck_assert_uint_eq(b->dma_to_free, 0);
-	bench_free(b);
+	bench_close(b);
 }
 
 static void each(const uint8_t *frame, size_t len)

@@ -31,15 +31,6 @@ static void send_out(uint32_t n)
 	ck_assert_uint_eq(peer_drain(&p), n);
 }
 
-static void sack(uint32_t ack, uint32_t from, uint32_t to)
-{
-	struct tcp_opts o = {.n_sack = 1};
-
-	o.sack[0].start = p.stack_iss + from;
-	o.sack[0].end = p.stack_iss + to;
-	peer_send_opts(&p, A, 1, ack, 0, &o);
-}
-
 START_TEST(the_delivery_rate_is_what_arrived_in_a_round_trip)
 {
 	struct tcp_info_abi i;
@@ -105,7 +96,7 @@ START_TEST(a_sample_ends_with_a_sack_too)
 	peer_accepted(&p);
 	send_out(10);
 	desk_pass(&d, 50 * MS_NS);
-	sack(1, 1 + 4 * M, 1 + 10 * M);
+	peer_sack(&p, 1, 1 + 4 * M, 1 + 10 * M);
 	ck_assert_uint_eq(peer_info(&p).delivery_rate, 6 * M * 20);
 }
 END_TEST
@@ -248,10 +239,10 @@ START_TEST(how_far_segments_were_reordered_is_told)
 	send_out(10);
 	ck_assert_uint_eq(peer_info(&p).reordering, 3);
 	desk_pass(&d, 50 * MS_NS);
-	sack(1, 1 + M, 1 + 2 * M);
+	peer_sack(&p, 1, 1 + M, 1 + 2 * M);
 	peer_send(&p, A, 1, 1 + 2 * M, 0); /* the first one came late, by one */
 	ck_assert_uint_eq(peer_info(&p).reordering, 3);
-	sack(1 + 2 * M, 1 + 3 * M, 1 + 9 * M);
+	peer_sack(&p, 1 + 2 * M, 1 + 3 * M, 1 + 9 * M);
 	peer_send(&p, A, 1, 1 + 9 * M, 0);
 	ck_assert_uint_eq(peer_info(&p).reordering, 7);
 	ck_assert_uint_eq(peer_info(&p).reord_seen, 2);

@@ -8,7 +8,7 @@
 
 #include "tests/tcpip/cases.h"
 #include "tests/tcpip/tcp_check.h"
-#include "tests/tcpip/tcp_peer.h"
+#include "tests/tcpip/tcp_path.h"
 
 #define A  TCP_ACK
 #define PA (TCP_ACK | TCP_PSH)
@@ -55,14 +55,6 @@ static void expect_bytes(uint8_t flags, uint32_t seq, uint32_t len)
 static void books_are_right(void)
 {
 	ck_assert_ptr_null(tcp_check(p.so->tcp));
-}
-
-static void sack(uint32_t ack, uint32_t from, uint32_t to)
-{
-	struct tcp_opts o = {.n_sack = 1};
-
-	o.sack[0] = (struct tcp_sack_block){p.stack_iss + from, p.stack_iss + to};
-	peer_send_opts(&p, A, 1, ack, 0, &o);
 }
 
 /* ---- what one is made of ---- */
@@ -294,7 +286,7 @@ START_TEST(a_lost_one_goes_again_buffer_by_buffer)
 	write_exactly(IW);
 	ck_assert_uint_eq(peer_drain(&p), 2);
 	desk_pass(&d, p.rtt);
-	sack(1, 1 + L, 1 + 2 * L);
+	peer_sack(&p, 1, 1 + L, 1 + 2 * L);
 	desk_pass(&d, p.rtt);
 	for (uint32_t i = 0; i < 5; i++)
 		expect_bytes(A, 1 + i * B, B);
@@ -311,7 +303,7 @@ START_TEST(of_one_that_arrived_in_part_the_rest_goes_again)
 	write_exactly(IW);
 	peer_drain(&p);
 	desk_pass(&d, p.rtt);
-	sack(1 + B, 1 + 3 * B, 1 + IW); /* a middlebox that cuts */
+	peer_sack(&p, 1 + B, 1 + 3 * B, 1 + IW); /* a middlebox that cuts */
 	desk_pass(&d, p.rtt);
 	expect_bytes(A, 1 + B, B);
 	books_are_right();
@@ -454,62 +446,17 @@ START_TEST(where_it_may_be_cut_it_leaves_in_fragments)
 }
 END_TEST
 
-static uint8_t have[4u << 20]; /* by sequence number */
-static uint32_t next;
-
-/* The peer receives: of all that comes, what is not longer than `most`, and answers each. */
-static void receive(uint32_t most)
-{
-	struct segment s;
-
-	while (peer_got(&p, &s)) {
-		if (s.len > most)
-			continue;
-		memset(have + s.seq, 1, s.len);
-		while (have[next])
-			next++;
-		desk_pass(&d, MS_NS);
-		p.ts_val++;
-		if (s.seq > next && p.sack)
-			sack(next, s.seq, s.seq + s.len);
-		else
-			peer_send(&p, A, 1, next, 0);
-	}
-}
-
-/* `len` bytes more get across a path that takes segments of `most`. */
-static void transfer(uint32_t len, uint32_t most)
-{
-	uint32_t end = next + len, n;
-	int64_t r;
-
-	for (uint32_t tries = 0; next < end && tries < 4000; tries++) {
-		n = end - (p.so->tcp->snd_end - p.stack_iss);
-		r = n ? peer_write(&p, n < 60000 ? n : 60000) : 0;
-		ck_assert(r >= 0 || r == -EAGAIN);
-		receive(most);
-		desk_pass(&d, p.rtt);
-		books_are_right();
-	}
-	ck_assert_uint_eq(next, end);
-}
-
-static void transfer_begin(void)
-{
-	memset(have, 0, sizeof(have));
-	have[0] = 1; /* the SYN */
-	next = 1;
-}
+static struct path path;
 
 START_TEST(a_path_that_swallows_them_is_found_out_by_the_second_loss)
 {
-	transfer_begin();
-	transfer(100000, 1948);
+	path_begin(&path, &p, 60000, 4000);
+	path_transfer(&path, 100000, 1948);
 	ck_assert_uint_eq(desk_count(&d, "TcpBlackHoles"), 1);
 	ck_assert_uint_eq(desk_count(&d, "TcpFastRetrans"), 2);
 	ck_assert_uint_eq(desk_count(&d, "TcpTimeouts"), 0);
 	ck_assert_uint_le(p.so->tcp->wire_mss, 1948);
-	transfer(400000, 1948);
+	path_transfer(&path, 400000, 1948);
 	ck_assert_uint_eq(desk_count(&d, "TcpFastRetrans"), 2); /* a lost probe is no congestion */
 	ck_assert_uint_eq(desk_count(&d, "TcpTimeouts"), 0);
 	ck_assert_uint_gt(desk_count(&d, "TcpMtuProbesLost"), 1);
@@ -518,8 +465,8 @@ END_TEST
 
 START_TEST(what_it_does_take_is_searched_by_probes_of_several_buffers)
 {
-	transfer_begin();
-	transfer(2000000, 5000);
+	path_begin(&path, &p, 60000, 4000);
+	path_transfer(&path, 2000000, 5000);
 	ck_assert_uint_le(p.so->tcp->wire_mss, 5000);
 	ck_assert_uint_gt(p.so->tcp->wire_mss, 5000 - 8);
 	ck_assert_uint_eq(desk_count(&d, "TcpBlackHoles"), 1);
@@ -537,8 +484,8 @@ START_TEST(after_a_false_suspicion_the_first_probe_brings_them_back)
 	pcb->mtu_search = pcb->mtu.top = true;
 	tcp_sync_mss(pcb);
 	ck_assert_uint_eq(pcb->wire_mss, 1920);
-	transfer_begin();
-	transfer(200000, 8948);
+	path_begin(&path, &p, 60000, 4000);
+	path_transfer(&path, 200000, 8948);
 	ck_assert_uint_eq(pcb->wire_mss, 8948);
 	ck_assert_uint_eq(pcb->path_mtu, 0);
 	ck_assert_uint_eq(desk_count(&d, "TcpMtuProbes"), 1);
@@ -548,8 +495,8 @@ END_TEST
 
 START_TEST(a_narrow_path_that_says_nothing_is_used_in_the_end)
 {
-	transfer_begin();
-	transfer(1000000, 1448);
+	path_begin(&path, &p, 60000, 4000);
+	path_transfer(&path, 1000000, 1448);
 	ck_assert_uint_eq(p.so->tcp->wire_mss, 1448); /* what most take is tried first */
 	ck_assert_uint_eq(desk_count(&d, "TcpTimeouts"), 3);
 	ck_assert_uint_eq(desk_count(&d, "TcpBlackHoles"), 1);
@@ -561,15 +508,15 @@ START_TEST(without_sack_the_second_loss_tells_too_and_time_brings_them_back)
 	p.sack = false;
 	p.port++;
 	peer_accepted(&p);
-	transfer_begin();
-	transfer(100000, 1948);
+	path_begin(&path, &p, 60000, 4000);
+	path_transfer(&path, 100000, 1948);
 	ck_assert_uint_eq(desk_count(&d, "TcpBlackHoles"), 1);
 	ck_assert_uint_eq(p.so->tcp->wire_mss, 1920);
-	transfer(300000, 1948);
+	path_transfer(&path, 300000, 1948);
 	ck_assert_uint_eq(desk_count(&d, "TcpBlackHoles"), 1);
 	ck_assert_uint_eq(desk_count(&d, "TcpMtuProbes"), 0);
 	desk_pass(&d, 601 * SEC_NS);
-	transfer(200000, L + 8);
+	path_transfer(&path, 200000, L + 8);
 	ck_assert_uint_eq(p.so->tcp->wire_mss, 8948);
 }
 END_TEST
@@ -577,8 +524,8 @@ END_TEST
 START_TEST(where_nothing_is_to_be_probed_they_stay)
 {
 	ck_assert_int_eq(stack_tcp_set(d.st, "mtu_probing", 0), 0);
-	transfer_begin();
-	transfer(100000, 1948);
+	path_begin(&path, &p, 60000, 4000);
+	path_transfer(&path, 100000, 1948);
 	ck_assert_uint_eq(desk_count(&d, "TcpBlackHoles"), 0);
 	ck_assert_uint_eq(p.so->tcp->wire_mss, 8948);
 }

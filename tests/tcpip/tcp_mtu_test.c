@@ -8,7 +8,7 @@
 
 #include "tests/tcpip/cases.h"
 #include "tests/tcpip/tcp_check.h"
-#include "tests/tcpip/tcp_peer.h"
+#include "tests/tcpip/tcp_path.h"
 
 #define A TCP_ACK
 #define M 1460u
@@ -269,16 +269,6 @@ static uint32_t probe_of(uint32_t seq, uint32_t len)
 	return end;
 }
 
-/* The peer has what is between, but not what lies before it. */
-static void sack(uint32_t ack, uint32_t from, uint32_t to)
-{
-	struct tcp_opts o = {.n_sack = 1};
-
-	o.sack[0].start = p.stack_iss + from;
-	o.sack[0].end = p.stack_iss + to;
-	peer_send_opts(&p, A, 1, ack, 0, &o);
-}
-
 #define FLIGHT (10 * B) /* a window: the probe, what it left of a buffer, eight segments */
 
 /* Such a window is sent, just the probe is lost, which shows. */
@@ -287,9 +277,9 @@ static void lose_probe(void)
 	peer_write(&p, FLIGHT);
 	ck_assert_uint_eq(probe_of(1, M), 1 + FLIGHT);
 	desk_pass(&d, p.rtt);
-	sack(1, 1 + M, 1 + 2 * B);
-	sack(1, 1 + M, 1 + 3 * B);
-	sack(1, 1 + M, 1 + 4 * B);
+	peer_sack(&p, 1, 1 + M, 1 + 2 * B);
+	peer_sack(&p, 1, 1 + M, 1 + 3 * B);
+	peer_sack(&p, 1, 1 + M, 1 + 4 * B);
 	desk_pass(&d, p.rtt);
 }
 
@@ -392,7 +382,7 @@ START_TEST(what_a_lost_probe_carried_may_be_lost_as_any_segment)
 	expect_probe_again();
 	desk_pass(&d, p.rtt);
 	/* Its second half arrives, sent later than its first: that is congestion. */
-	sack(1, 1 + B, 1 + FLIGHT);
+	peer_sack(&p, 1, 1 + B, 1 + FLIGHT);
 	desk_pass(&d, 3 * p.rtt);
 	ck_assert_uint_eq(peer_info(&p).ca_state, TCP_CA_RECOVERY);
 	ck_assert_uint_lt(p.so->tcp->ssthresh, cwnd);
@@ -401,73 +391,29 @@ START_TEST(what_a_lost_probe_carried_may_be_lost_as_any_segment)
 }
 END_TEST
 
-static uint8_t have[1u << 20]; /* by sequence number */
-static uint32_t next;
-
-/* The peer receives: of all that comes, what is not longer than `most`, and answers each. */
-static void receive(uint32_t most)
-{
-	struct segment s;
-
-	while (peer_got(&p, &s)) {
-		if (s.len > most)
-			continue;
-		memset(have + s.seq, 1, s.len);
-		while (have[next])
-			next++;
-		desk_pass(&d, MS_NS);
-		if (s.seq > next)
-			sack(next, s.seq, s.seq + s.len);
-		else
-			peer_send(&p, A, 1, next, 0);
-	}
-}
-
-/* `len` bytes more get across a path that takes segments of `most`. */
-static void transfer(uint32_t len, uint32_t most)
-{
-	uint32_t end = next + len, tries, n;
-	int64_t r;
-
-	for (tries = 0; next < end && tries < 2000; tries++) {
-		n = end - (p.so->tcp->snd_end - p.stack_iss);
-		r = n ? peer_write(&p, n < 16 * B ? n : 16 * B) : 0;
-		ck_assert(r >= 0 || r == -EAGAIN);
-		receive(most);
-		desk_pass(&d, p.rtt);
-		ck_assert_ptr_null(tcp_check(p.so->tcp));
-	}
-	ck_assert_uint_eq(next, end);
-}
-
-static void transfer_begin(void)
-{
-	memset(have, 0, sizeof(have));
-	memset(have, 1, 1); /* the SYN */
-	next = 1;
-}
+static struct path path;
 
 START_TEST(the_search_ends_within_eight_bytes_and_rests)
 {
 	uint64_t probes;
 
 	probing();
-	transfer_begin();
-	transfer(600000, 1300);
+	path_begin(&path, &p, 16 * B, 2000);
+	path_transfer(&path, 600000, 1300);
 	ck_assert_uint_le(p.so->tcp->snd_mss, 1300);
 	ck_assert_uint_gt(p.so->tcp->snd_mss, 1300 - 8);
 	probes = desk_count(&d, "TcpMtuProbes");
 	ck_assert_uint_le(probes, 8);
 	ck_assert_uint_eq(desk_count(&d, "TcpTimeouts"), 0);
 	ck_assert_uint_eq(desk_count(&d, "TcpFastRetrans"), 0);
-	transfer(100000, 1300);
+	path_transfer(&path, 100000, 1300);
 	ck_assert_uint_eq(desk_count(&d, "TcpMtuProbes"), probes);
 	/* Meanwhile the path has become wider. */
 	desk_pass(&d, 601 * SEC_NS);
-	transfer(100000, M);
+	path_transfer(&path, 100000, M);
 	ck_assert_uint_eq(p.so->tcp->snd_mss, M);
 	ck_assert_uint_eq(desk_count(&d, "TcpMtuProbes"), probes + 1);
-	transfer(10000, M);
+	path_transfer(&path, 10000, M);
 }
 END_TEST
 
@@ -476,8 +422,8 @@ START_TEST(what_the_search_found_is_known_to_the_next_connection)
 	struct socket *first;
 
 	probing();
-	transfer_begin();
-	transfer(600000, 1300);
+	path_begin(&path, &p, 16 * B, 2000);
+	path_transfer(&path, 600000, 1300);
 	first = p.so;
 	p.port++;
 	p.so = NULL;
@@ -485,8 +431,8 @@ START_TEST(what_the_search_found_is_known_to_the_next_connection)
 	peer_accepted(&p);
 	ck_assert_uint_eq(p.so->tcp->snd_mss, first->tcp->snd_mss);
 	desk_pass(&d, 601 * SEC_NS);
-	transfer_begin();
-	transfer(100000, M);
+	path_begin(&path, &p, 16 * B, 2000);
+	path_transfer(&path, 100000, M);
 	ck_assert_uint_eq(p.so->tcp->snd_mss, M);
 }
 END_TEST
@@ -524,7 +470,7 @@ START_TEST(a_probe_lost_among_others_says_nothing)
 	peer_write(&p, FLIGHT);
 	(void)probe_of(1, M);
 	desk_pass(&d, p.rtt);
-	sack(1, 1 + 2 * B, 1 + 5 * B); /* the one behind it is missing as well */
+	peer_sack(&p, 1, 1 + 2 * B, 1 + 5 * B); /* the one behind it is missing as well */
 	desk_pass(&d, p.rtt);
 	ck_assert_uint_eq(peer_info(&p).ca_state, TCP_CA_RECOVERY);
 	ck_assert_uint_lt(p.so->tcp->ssthresh, cwnd);
@@ -658,15 +604,15 @@ START_TEST(what_peer_and_application_allow_bounds_the_search)
 	ck_assert_int_eq(stack_tcp_set(d.st, "mtu_probing", 2), 0);
 	p.port++;
 	peer_accepted(&p);
-	transfer_begin();
-	transfer(60000, M);
+	path_begin(&path, &p, 16 * B, 2000);
+	path_transfer(&path, 60000, M);
 	ck_assert_uint_eq(p.so->tcp->snd_mss, 1200);
 	ck_assert_uint_eq(desk_count(&d, "TcpMtuProbes"), 1);
 	p.mss = 1460;
 	probing();
 	peer_option(&p, TCPO_MAXSEG, 1100);
-	transfer_begin();
-	transfer(60000, M);
+	path_begin(&path, &p, 16 * B, 2000);
+	path_transfer(&path, 60000, M);
 	ck_assert_uint_eq(p.so->tcp->snd_mss, 1100);
 }
 END_TEST
@@ -678,21 +624,15 @@ START_TEST(a_raise_that_makes_losses_is_taken_back)
 	uint32_t i, n = 0;
 
 	probing();
-	transfer_begin();
-	transfer(12 * B, M);
+	path_begin(&path, &p, 16 * B, 2000);
+	path_transfer(&path, 12 * B, M);
 	ck_assert_uint_eq(p.so->tcp->snd_mss, M);
 	for (i = 0; i < 2000 && p.so->tcp->snd_mss == M; i++) {
 		(void)peer_write(&p, 8 * M);
 		while (peer_got(&p, &s)) {
 			if (s.len > 1200 && n++ % 4 == 1)
 				continue;
-			memset(have + s.seq, 1, s.len);
-			while (have[next])
-				next++;
-			if (s.seq > next)
-				sack(next, s.seq, s.seq + s.len);
-			else
-				peer_send(&p, A, 1, next, 0);
+			path_take(&path, &s);
 		}
 		desk_pass(&d, p.rtt);
 	}
@@ -723,8 +663,8 @@ END_TEST
 
 START_TEST(behind_a_black_hole_the_search_goes_on)
 {
-	transfer_begin();
-	transfer(600000, 1300);
+	path_begin(&path, &p, 16 * B, 2000);
+	path_transfer(&path, 600000, 1300);
 	ck_assert_uint_eq(desk_count(&d, "TcpBlackHoles"), 1);
 	ck_assert_uint_gt(p.so->tcp->snd_mss, 1300 - 8);
 }

@@ -35,18 +35,6 @@ static void expect_sack(struct segment s, unsigned n, const uint32_t *edges)
 	}
 }
 
-/* The bytes as read are those of their sequence numbers. */
-static void read_exact(uint32_t from, uint32_t len)
-{
-	uint8_t data[8192];
-	uint64_t full;
-	uint32_t i;
-
-	ck_assert_int_eq(desk_recv(p.so, data, sizeof(data), 0, NULL, &full), len);
-	for (i = 0; i < len; i++)
-		ck_assert_uint_eq(data[i], (uint8_t)(from + i));
-}
-
 START_TEST(segments_out_of_order_are_put_together)
 {
 	peer_accepted(&p);
@@ -59,7 +47,7 @@ START_TEST(segments_out_of_order_are_put_together)
 	ck_assert_int_eq(sock_readable(p.so), 0);
 	peer_send(&p, A, 1, 1, 200);
 	peer_expect(&p, A, 1, 501, 0);
-	read_exact(1, 500);
+	peer_read_exact(&p, 1, 500);
 }
 END_TEST
 
@@ -76,10 +64,10 @@ START_TEST(overlaps_are_cut)
 		(void)peer_get(&p);
 	peer_send(&p, A, 1, 1, 60);
 	peer_expect(&p, A, 1, 401, 0);
-	read_exact(1, 400);
+	peer_read_exact(&p, 1, 400);
 	peer_send(&p, A, 301, 1, 200); /* the front is old */
 	peer_drain(&p);
-	read_exact(401, 100);
+	peer_read_exact(&p, 401, 100);
 }
 END_TEST
 

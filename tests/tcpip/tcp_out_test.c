@@ -5,24 +5,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "tests/tcpip/cases.h"
-#include "tests/tcpip/tcp_peer.h"
+#include "tests/tcpip/peer_case.h"
 
-static struct desk d;
-static struct peer p;
-
-static void setup(void)
-{
-	peer_desk_open(&d);
-	p = peer_make(&d);
-}
-
-static void teardown(void)
-{
-	peer_desk_close(&d);
-}
-
-#define A  TCP_ACK
 #define PA (TCP_ACK | TCP_PSH)
 
 START_TEST(ten_segments_go_at_first)

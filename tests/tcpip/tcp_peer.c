@@ -89,6 +89,14 @@ void peer_send(struct peer *p, uint8_t flags, uint32_t seq, uint32_t ack, uint32
 	peer_send_opts(p, flags, seq, ack, len, &o);
 }
 
+void peer_sack(struct peer *p, uint32_t ack, uint32_t from, uint32_t to)
+{
+	struct tcp_opts o = {.n_sack = 1};
+
+	o.sack[0] = (struct tcp_sack_block){p->stack_iss + from, p->stack_iss + to};
+	peer_send_opts(p, TCP_ACK, 1, ack, 0, &o);
+}
+
 bool peer_got(struct peer *p, struct segment *s)
 {
 	static struct packet pk;
@@ -199,6 +207,17 @@ int64_t peer_read(struct peer *p, uint32_t len)
 
 	desk_flush(p->d);
 	return n;
+}
+
+void peer_read_exact(struct peer *p, uint32_t from, uint32_t len)
+{
+	uint8_t data[8192];
+	uint64_t full;
+	uint32_t i;
+
+	ck_assert_int_eq(desk_recv(p->so, data, sizeof(data), 0, NULL, &full), len);
+	for (i = 0; i < len; i++)
+		ck_assert_uint_eq(data[i], (uint8_t)(from + i));
 }
 
 struct tcp_info_abi peer_info(struct peer *p)

@@ -46,6 +46,8 @@ void peer_connected(struct peer *p);
 void peer_send(struct peer *p, uint8_t flags, uint32_t seq, uint32_t ack, uint32_t len);
 void peer_send_opts(struct peer *p, uint8_t flags, uint32_t seq, uint32_t ack, uint32_t len,
 		    const struct tcp_opts *opts);
+/* An ACK with one SACK block, relative too; below `ack` it is a DSACK. */
+void peer_sack(struct peer *p, uint32_t ack, uint32_t from, uint32_t to);
 /* The next segment the stack sent; fails the test if there is none. */
 struct segment peer_get(struct peer *p);
 bool peer_got(struct peer *p, struct segment *s);
@@ -57,6 +59,8 @@ unsigned peer_drain(struct peer *p);
 
 int64_t peer_write(struct peer *p, uint32_t len); /* the application writes */
 int64_t peer_read(struct peer *p, uint32_t len);
+/* One read brings that many, and they are those of their sequence numbers. */
+void peer_read_exact(struct peer *p, uint32_t from, uint32_t len);
 struct tcp_info_abi peer_info(struct peer *p);
 void peer_option(struct peer *p, int name, int value);
 

@@ -1,40 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The reordering window (RFC 8985 6.2): how long a hole may wait for a late segment. */
-#include "tests/tcpip/cases.h"
+#include "tests/tcpip/peer_case.h"
 #include "tests/tcpip/tcp_check.h"
-#include "tests/tcpip/tcp_peer.h"
 
-static struct desk d;
-static struct peer p;
-
-static void setup(void)
-{
-	peer_desk_open(&d);
-	p = peer_make(&d);
-}
-
-static void teardown(void)
-{
-	peer_desk_close(&d);
-}
-
-#define A   TCP_ACK
 #define M   1460u
 #define RTT (40 * MS_NS)
 
 static uint32_t una(void)
 {
 	return p.so->tcp->snd_una - p.stack_iss;
-}
-
-/* An ACK of `ack` with one block; below `ack` it is a DSACK. */
-static void sack(uint32_t ack, uint32_t from, uint32_t to)
-{
-	struct tcp_opts o = {.n_sack = 1};
-
-	o.sack[0].start = p.stack_iss + from;
-	o.sack[0].end = p.stack_iss + to;
-	peer_send_opts(&p, A, 1, ack, 0, &o);
 }
 
 /* A round trip of 40 ms is known, and ten segments are out, sent one ago. */
@@ -53,7 +27,7 @@ static void ten_out(void)
 static void reordered(void)
 {
 	ten_out();
-	sack(1, 1 + M, 1 + 2 * M);
+	peer_sack(&p, 1, 1 + M, 1 + 2 * M);
 	peer_send(&p, A, 1, 1 + 2 * M, 0);
 	peer_send(&p, A, 1, 1 + 10 * M, 0);
 	ck_assert_uint_eq(peer_info(&p).reord_seen, 1);
@@ -68,7 +42,7 @@ static unsigned hole_waits(void)
 	struct segment s;
 	unsigned ms = 0;
 
-	sack(hole, hole + M, p.so->tcp->snd_nxt - p.stack_iss);
+	peer_sack(&p, hole, hole + M, p.so->tcp->snd_nxt - p.stack_iss);
 	while (peer_info(&p).total_retrans == again && ++ms < 200)
 		desk_pass(&d, MS_NS);
 	do /* new data may go meanwhile */
@@ -121,7 +95,7 @@ START_TEST(a_dsack_widens_the_window_for_sixteen_recoveries)
 	unsigned i, ms;
 
 	reordered();
-	sack(una(), una() - 2 * M, una() - M);
+	peer_sack(&p, una(), una() - 2 * M, una() - M);
 	for (i = 0; i < 16; i++) {
 		ms = hole_waits();
 		ck_assert_msg(HALF(ms), "recovery %u after %u ms", i, ms);
@@ -137,13 +111,13 @@ START_TEST(the_window_grows_once_a_round_trip_and_no_further_than_srtt)
 	unsigned i, ms;
 
 	reordered();
-	sack(una(), una() - 2 * M, una() - M);
-	sack(una(), una() - 4 * M, una() - 3 * M);
+	peer_sack(&p, una(), una() - 2 * M, una() - M);
+	peer_sack(&p, una(), una() - 4 * M, una() - 3 * M);
 	ms = hole_waits();
 	ck_assert_msg(HALF(ms), "after %u ms", ms);
 	go_on();
 	for (i = 0; i < 8; i++) {
-		sack(una(), una() - 2 * M, una() - M);
+		peer_sack(&p, una(), una() - 2 * M, una() - M);
 		go_on();
 	}
 	ms = hole_waits();
@@ -158,7 +132,7 @@ START_TEST(an_ack_of_the_first_copy_says_nothing_of_what_was_sent_after_it)
 	uint64_t xmit;
 
 	ten_out();
-	sack(1, 1 + M, 1 + 4 * M);
+	peer_sack(&p, 1, 1 + M, 1 + 4 * M);
 	ck_assert_uint_eq(peer_info(&p).total_retrans, 1);
 	peer_drain(&p);
 	xmit = p.so->tcp->rack_xmit;

@@ -5,36 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "tests/tcpip/cases.h"
-#include "tests/tcpip/tcp_peer.h"
-
-static struct desk d;
-static struct peer p;
-
-static void setup(void)
-{
-	peer_desk_open(&d);
-	p = peer_make(&d);
-}
-
-static void teardown(void)
-{
-	peer_desk_close(&d);
-}
-
-#define A TCP_ACK
-
-/* The bytes as read are those of their sequence numbers. */
-static void read_exact(uint32_t from, uint32_t len)
-{
-	uint8_t data[8192];
-	uint64_t full;
-	uint32_t i;
-
-	ck_assert_int_eq(desk_recv(p.so, data, sizeof(data), 0, NULL, &full), len);
-	for (i = 0; i < len; i++)
-		ck_assert_uint_eq(data[i], (uint8_t)(from + i));
-}
+#include "tests/tcpip/peer_case.h"
 
 START_TEST(the_window_shuts_opens_and_its_edge_never_moves_left)
 {
@@ -101,7 +72,7 @@ START_TEST(peeking_leaves_the_data)
 	ck_assert_int_eq(desk_recv(p.so, data, 64, MSG_PEEK, NULL, &full), 30);
 	ck_assert_int_eq(desk_recv(p.so, data, 10, 0, NULL, &full), 10);
 	ck_assert_int_eq(sock_readable(p.so), 20);
-	read_exact(11, 20);
+	peer_read_exact(&p, 11, 20);
 	ck_assert_int_eq(desk_recv(p.so, data, 10, 0, NULL, &full), -EAGAIN);
 }
 END_TEST
@@ -143,7 +114,7 @@ START_TEST(what_was_not_delivered_is_read_again)
 	undo(&t, 0);
 	ck_assert_uint_eq(sock_events(p.so) & POLLIN, POLLIN);
 	peer_send(&p, A, 2001, 1, 500);
-	read_exact(1, 2500);
+	peer_read_exact(&p, 1, 2500);
 	ck_assert_uint_eq(p.so->tcp->rcv_bufs, 0);
 	peer_drain(&p);
 	ck_assert_uint_eq(d.pool.avail, avail);

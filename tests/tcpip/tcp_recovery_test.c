@@ -3,25 +3,9 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-#include "tests/tcpip/cases.h"
+#include "tests/tcpip/peer_case.h"
 #include "tests/tcpip/tcp_check.h"
-#include "tests/tcpip/tcp_peer.h"
 
-static struct desk d;
-static struct peer p;
-
-static void setup(void)
-{
-	peer_desk_open(&d);
-	p = peer_make(&d);
-}
-
-static void teardown(void)
-{
-	peer_desk_close(&d);
-}
-
-#define A TCP_ACK
 #define M 1460u
 
 /* Ten segments are on the way, and a round trip of 50 ms is known. */

@@ -4,24 +4,8 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include "tests/tcpip/cases.h"
-#include "tests/tcpip/tcp_peer.h"
+#include "tests/tcpip/peer_case.h"
 
-static struct desk d;
-static struct peer p;
-
-static void setup(void)
-{
-	peer_desk_open(&d);
-	p = peer_make(&d);
-}
-
-static void teardown(void)
-{
-	peer_desk_close(&d);
-}
-
-#define A  TCP_ACK
 #define PA (TCP_ACK | TCP_PSH)
 
 /* ms until the next segment, at most `max`; it stays unread. */

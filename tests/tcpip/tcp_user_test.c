@@ -6,24 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "tests/tcpip/cases.h"
-#include "tests/tcpip/tcp_peer.h"
-
-static struct desk d;
-static struct peer p;
-
-static void setup(void)
-{
-	peer_desk_open(&d);
-	p = peer_make(&d);
-}
-
-static void teardown(void)
-{
-	peer_desk_close(&d);
-}
-
-#define A TCP_ACK
+#include "tests/tcpip/peer_case.h"
 
 static struct socket *listening(uint16_t port, bool reuse)
 {
