@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -112,7 +113,8 @@ bool pair_poll_ask(const struct pollfd *fds, uint64_t n)
 	struct attachment *at = attach_peek();
 	bool any = false;
 
-	if (at && !at->ops->pairs)
+	/* What cannot be read, or is no number of descriptors, is refused by the call itself. */
+	if ((at && !at->ops->pairs) || n > INT_MAX || !raw_readable(fds, n))
 		return false;
 	for (uint64_t i = 0; i < n; i++)
 		if (fds[i].events & POLLPRI && pair_ask_urgent(fds[i].fd))

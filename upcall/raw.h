@@ -6,6 +6,8 @@
 #ifndef UPCALL_RAW_H
 #define UPCALL_RAW_H
 
+#include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 
@@ -51,6 +53,22 @@ static inline uint64_t raw_block_signals(void)
 static inline void raw_restore_signals(uint64_t old)
 {
 	RAW6(SYS_rt_sigprocmask, 2, &old, 0, 8, 0, 0);
+}
+
+/*
+ * Can a program's array of n words of 8 bytes be read? The kernel is the judge: it reads a mask
+ * before it refuses what shall be done with it. A word of each page that the array touches.
+ */
+static inline bool raw_readable(const void *words, uint64_t n)
+{
+	const char *p = words, *last = p + 8 * (n - 1);
+
+	if (!n || !words)
+		return !n;
+	for (; p < last; p += 4096)
+		if (RAW6(SYS_rt_sigprocmask, -1, p, 0, 8, 0, 0) == -EFAULT)
+			return false;
+	return RAW6(SYS_rt_sigprocmask, -1, last, 0, 8, 0, 0) != -EFAULT;
 }
 
 #endif

@@ -58,6 +58,22 @@ INTERCEPT int poll(struct pollfd *fds, nfds_t n, int timeout)
 
 #define SET_MAX 1024 /* beyond it no looking first: the sets would not fit on the stack */
 
+/* Programs name more numbers than there are; the sets need not be as long. */
+static int set_end(int n)
+{
+	int end = fd_limit() > FD_SETSIZE ? fd_limit() : FD_SETSIZE;
+
+	return n < end ? n : end;
+}
+
+/* Else the kernel refuses the call. */
+static bool set_readable(const fd_set *set, int n)
+{
+	int end = set_end(n);
+
+	return !set || end <= 0 || raw_readable(set, (end + 63ull) / 64);
+}
+
 struct sets {
 	unsigned long bits[3][SET_MAX / 64];
 };
@@ -138,12 +154,10 @@ static int select_driven(int n, fd_set *const sets[3], const struct timespec *ti
 	return (int)found;
 }
 
-/* Programs name more numbers than there are; the sets need not be as long. */
-static int set_end(int n)
+static bool select_wanted(int n, fd_set *const sets[3])
 {
-	int end = fd_limit() > FD_SETSIZE ? fd_limit() : FD_SETSIZE;
-
-	return n < end ? n : end;
+	return drive_wanted() && n >= 0 && n <= SET_MAX && set_readable(sets[0], n) &&
+	       set_readable(sets[1], n) && set_readable(sets[2], n);
 }
 
 /* Exceptional is what poll calls POLLPRI: upcall/client.h, pair_fd.c. */
@@ -152,7 +166,7 @@ static bool select_ask(int n, const fd_set *e)
 	struct attachment *at = attach_peek();
 	bool any = false;
 
-	if (!e || (at && !at->ops->pairs))
+	if (!e || (at && !at->ops->pairs) || !set_readable(e, n))
 		return false;
 	for (int fd = 0; fd < set_end(n); fd++)
 		if (FD_ISSET(fd, e) && pair_ask_urgent(fd))
@@ -178,7 +192,7 @@ static int select_timed(int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *
 	int64_t left;
 	int ret;
 
-	if (!drive_wanted() || n < 0 || n > SET_MAX || (timeout && timeout->tv_sec < 0))
+	if (!select_wanted(n, sets) || (timeout && timeout->tv_sec < 0))
 		return REAL(select)(n, r, w, e, timeout);
 	if (!timeout)
 		return select_driven(n, sets, NULL, NULL);
@@ -212,7 +226,7 @@ INTERCEPT int pselect(int n, fd_set *r, fd_set *w, fd_set *e, const struct times
 	bool urgent = select_ask(n, e);
 	int ret;
 
-	if (!drive_wanted() || n < 0 || n > SET_MAX)
+	if (!select_wanted(n, sets))
 		ret = REAL(pselect)(n, r, w, e, timeout, mask);
 	else
 		ret = select_driven(n, sets, timeout, mask);

@@ -2,6 +2,8 @@
 /* Not blocking: poll, select, epoll by level and by edge, connecting meanwhile. See behave.h. */
 #include "behave.h"
 
+#include <sys/mman.h>
+
 static void set_nonblocking(int fd)
 {
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
@@ -572,6 +574,41 @@ static const char *urgent_data_signals_once_where_it_is_polled_too(void)
 	return NULL;
 }
 
+static const char *wild_pointers_are_efault(void)
+{
+	long page = sysconf(_SC_PAGESIZE);
+	struct timeval none = {0};
+	struct timespec zero = {0};
+	char *end =
+		mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd = dial(SERVICE_SILENT);
+	struct pollfd *last;
+
+	NEED(fd >= 0 && end != MAP_FAILED);
+	end += page;
+	NEED(mprotect(end, page, PROT_NONE) == 0);
+	for (int i = 0; i < 2; i++) {
+		void *wild = i ? end : NULL;
+
+		NEED(poll(wild, 1, 0) == -1 && errno == EFAULT);
+		NEED(ppoll(wild, 1, &zero, NULL) == -1 && errno == EFAULT);
+	}
+	for (int i = 0; i < 3; i++) {
+		fd_set *set[3] = {0};
+
+		set[i] = (fd_set *)end;
+		NEED(select(fd + 1, set[0], set[1], set[2], &none) == -1 && errno == EFAULT);
+		NEED(pselect(fd + 1, set[0], set[1], set[2], &zero, NULL) == -1 && errno == EFAULT);
+	}
+	last = (struct pollfd *)end - 1; /* the one before the edge may be read, the next not */
+	*last = (struct pollfd){.fd = fd, .events = POLLIN | POLLPRI};
+	NEED(poll(last, 2, 0) == -1 && errno == EFAULT);
+	NEED(poll(last, 1, 0) == 0);
+	NEED(poll(last, 1u << 30, 0) == -1 && errno == EINVAL);
+	close(fd);
+	return NULL;
+}
+
 static const struct behave_case cases[] = {
 	{"connecting_meanwhile", connecting_meanwhile},
 	{"a_refused_connection_shows_in_poll", a_refused_connection_shows_in_poll},
@@ -601,6 +638,7 @@ static const struct behave_case cases[] = {
 	{"urgent_data_is_taken_by_a_child", urgent_data_is_taken_by_a_child},
 	{"urgent_data_signals_once_where_it_is_polled_too",
 	 urgent_data_signals_once_where_it_is_polled_too},
+	{"wild_pointers_are_efault", wild_pointers_are_efault},
 	{NULL, NULL},
 };
 
