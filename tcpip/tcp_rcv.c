@@ -13,7 +13,8 @@
 #include "tcpip/tcp.h"
 
 #define SMALL_SEGMENT 256u
-#define MODEST	      (64u << 10) /* what a connection may hold while the stack runs dry */
+#define SILENCE	      (5 * TCP_MS) /* in a stream is none; a peer's timer waits longer */
+#define MODEST	      (64u << 10)  /* what a connection may hold while the stack runs dry */
 
 static uint32_t rcv_mem(const struct tcp_pcb *pcb)
 {
@@ -122,7 +123,7 @@ void tcp_rcv_append(struct tcp_pcb *pcb, struct pktbuf *p, bool counted)
 
 /* ---- a segment's payload ---- */
 
-/* The wire loses, reorders or repeats: for the next 16 ACKs the peer shall know soon and surely. */
+/* The wire loses or reorders: for the next 16 ACKs the peer shall know soon and surely. */
 static void lossy(struct tcp_pcb *pcb)
 {
 	pcb->quick_acks = 16;
@@ -205,12 +206,16 @@ static void in_order(struct tcp_pcb *pcb, struct tcp_seg *seg)
 		pcb->ack_owed = TCP_ACK_NOW;
 }
 
-/* What comes twice tells the peer so, and shows that it lacks ACKs. */
+/*
+ * What comes twice tells the peer so. After a silence, it is the peer's timer that sent it, for
+ * want of an ACK; in a stream, a copy that the wire made.
+ */
 static void duplicate(struct tcp_pcb *pcb, uint32_t start, uint32_t end)
 {
 	COUNT(pcb->st, TcpDupSegs);
 	tcp_dsack_set(pcb, start, end);
-	lossy(pcb);
+	if (pcb->st->now - pcb->rcv_time > SILENCE)
+		lossy(pcb);
 	ack_at_once(pcb);
 }
 
@@ -286,13 +291,13 @@ void tcp_rcv_data(struct tcp_pcb *pcb, struct tcp_seg *seg)
 	}
 	if (seg->len) {
 		pcb->data_segs_in += seg->n;
-		pcb->rcv_time = pcb->st->now;
 		measure_mss(pcb, seg->size);
 		tcp_tune_rtt(pcb, seg);
 		if (seg->n > 1)
 			train_in(pcb, seg);
 		else
 			payload(pcb, seg);
+		pcb->rcv_time = pcb->st->now;
 	} else if (fin && pcb->fin_seen) {
 		duplicate(pcb, seg->end - 1, seg->end);
 	} else if (fin && seq_gt(seg->seq, pcb->rcv_nxt)) {

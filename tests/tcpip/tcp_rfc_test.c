@@ -306,6 +306,30 @@ START_TEST(while_the_wire_loses_each_second_segment_of_a_batch_is_acknowledged)
 }
 END_TEST
 
+/* A copy that the wire made says nothing of ACKs; what a timer repeated shows that they get lost.
+ */
+START_TEST(what_comes_twice_after_a_silence_shows_that_acks_get_lost)
+{
+	struct packet pk;
+
+	peer_accepted(&p);
+	desk_pass(&d, SEC_NS);
+	batch_in(1, 8);
+	peer_expect(&p, A, 1, 8001, 0);
+	batch_in(7001, 1);
+	peer_expect(&p, A, 1, 8001, 0);
+	batch_in(8001, 8);
+	peer_expect(&p, A, 1, 16001, 0);
+	desk_pass(&d, 200 * MS_NS);
+	batch_in(15001, 1);
+	peer_expect(&p, A, 1, 16001, 0);
+	batch_in(16001, 4);
+	peer_expect(&p, A, 1, 18001, 0);
+	peer_expect(&p, A, 1, 20001, 0);
+	ck_assert(!desk_sent(&d, 0, &pk));
+}
+END_TEST
+
 START_TEST(small_writes_collapse_into_one_pushed_segment)
 {
 	struct segment s;
@@ -696,6 +720,7 @@ int main(void)
 		      an_idle_connection_says_nothing, keepalive_waits_two_hours,
 		      a_window_unused_for_long_is_not_believed, a_batch_is_acknowledged_once,
 		      while_the_wire_loses_each_second_segment_of_a_batch_is_acknowledged,
+		      what_comes_twice_after_a_silence_shows_that_acks_get_lost,
 		      small_writes_collapse_into_one_pushed_segment,
 		      a_partial_ack_repeats_the_next_hole, timestamps_come_in_every_segment,
 		      an_old_timestamp_is_forgotten,
