@@ -4,8 +4,8 @@
 
 interop_peer.py serve PORT [both]        half-closed answers: reads to the end, sends a digest and as much back; both: of IPv6 as well;
                                          datagrams come back as they are
-interop_peer.py ask HOST PORT BYTES [N]  N such exchanges; 1 if one is wrong
-interop_peer.py datagrams HOST PORT N... datagrams of so many bytes, each must come back
+interop_peer.py told                     does what each line of its input says, "ID ask HOST PORT BYTES N" (N such exchanges) or
+                                         "ID datagrams HOST PORT N..." (of so many bytes, each must come back); answers "ID ok" or why not
 interop_peer.py resets HOST PORT N       N connections, each reset at another moment
 interop_peer.py ecn HOST PORT BYTES      an exchange whose both ends agreed on ECN; tells how much was delivered under a mark, "ce=N"
 interop_peer.py cookies NET HOST PORT    SYNs of hosts in NET (10.77.0) that do not exist fill a queue; who connects meanwhile is served
@@ -99,10 +99,15 @@ def exchange(host, port, data):
     t = threading.Thread(target=send)
     t.start()
     back = b""
-    while part := s.recv(65536):
-        back += part
+    try:
+        while part := s.recv(65536):
+            back += part
+    except OSError:
+        s.close()
+        raise
     t.join()
     if back != hashlib.sha256(data).digest() + data[::-1]:
+        s.close()
         sys.exit(f"{len(back)} bytes back, or not the right ones")
     return s
 
@@ -120,14 +125,24 @@ def ask_ecn(host, port, size):
 
 
 def datagrams(host, port, *sizes):
-    s = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
-    s.settimeout(5)
-    s.connect((host, port))
-    for size in sizes:
-        data = pattern(size, size)
-        s.send(data)
-        if s.recv(65536) != data:
-            sys.exit(f"{size} bytes came back otherwise")
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.settimeout(5)
+        s.connect((host, port))
+        for size in sizes:
+            data = pattern(size, size)
+            s.send(data)
+            if s.recv(65536) != data:
+                sys.exit(f"{size} bytes came back otherwise")
+
+
+def told():
+    for line in sys.stdin:
+        name, what, host, *numbers = line.split()
+        try:
+            {"ask": ask, "datagrams": datagrams}[what](host, *map(int, numbers))
+            print(name, "ok", flush=True)
+        except (OSError, SystemExit) as e:
+            print(name, str(e) or type(e).__name__, flush=True)
 
 
 def resets(host, port, n):
@@ -301,10 +316,8 @@ if __name__ == "__main__":
     a = sys.argv
     if a[1] == "serve":
         serve(int(a[2]), *a[3:])
-    elif a[1] == "ask":
-        ask(a[2], int(a[3]), int(a[4]), int(a[5]) if len(a) > 5 else 1)
-    elif a[1] == "datagrams":
-        datagrams(a[2], int(a[3]), *map(int, a[4:]))
+    elif a[1] == "told":
+        told()
     elif a[1] == "resets":
         resets(a[2], int(a[3]), int(a[4]))
     elif a[1] == "ecn":
