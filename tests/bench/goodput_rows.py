@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What goodput's runs say. RESULT has a line for each flow: PROFILE out|in ours|kernel BITS-A-SECOND.
 
-goodput_rows.py table|json|check RESULT: medians side by side; check fails where the stack reaches too little.
+goodput_rows.py json RESULT, table|check RESULT PROFILE: medians side by side; check fails where the stack reaches too little.
 goodput_rows.py undecided RESULT PROFILE: the ways (out, in) of which more runs could still turn the verdict: flows differ by half of their
 median where loss limits them, so that the ratio of two medians of 40 is off by a tenth one time in three."""
 import json
@@ -57,17 +57,18 @@ def main():
     if form == "undecided":
         print(*undecided(found, sys.argv[3]))
         return 0
-    rows = [(least(name), row(name, way, flows)) for (name, way), flows in found.items()]
     if form == "json":
-        print(json.dumps({"bench": "goodput", "rows": [r for _, r in rows]}))
-    failed = False
-    for need, r in rows:
+        print(json.dumps({"bench": "goodput", "rows": [row(name, way, flows) for (name, way), flows in found.items()]}))
+        return 0
+    failed, need = False, least(sys.argv[3])
+    for way in ("out", "in"):
+        r = row(sys.argv[3], way, found[sys.argv[3], way])
         good = r["ratio"] >= need
         failed |= not good
         what = f"{r['ours']:9.2f} Mbit/s, kernel {r['peer']:9.2f}: {r['ratio']:.2f} ({r['runs']} flows, spread {r['spread']:.2f})"
         if form == "check":
             print(f"ok goodput {r['measure']:28} {what}" if good else f"FAIL goodput {r['measure']}: {what}, {need} asked for")
-        elif form == "table":
+        else:
             print(f"{r['measure']:28} {what}")
     return form == "check" and failed
 
