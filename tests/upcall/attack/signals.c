@@ -16,7 +16,7 @@ static bool in_slot(uint64_t addr)
 /* ---- a storm --------------------------------------------------------------------------------- */
 
 static atomic_ulong handled, seen_inside;
-static atomic_bool over;
+static atomic_bool *over; /* shared with children */
 static atomic_int caller;
 
 static void on_any(int sig, siginfo_t *info, void *uc)
@@ -50,7 +50,7 @@ static int nth_signal(unsigned n)
 
 static void *sibling_sends(void *unused)
 {
-	for (unsigned n = 0; !atomic_load(&over); n++) {
+	for (unsigned n = 0; !atomic_load(over); n++) {
 		syscall(SYS_tgkill, getpid(), atomic_load(&caller), nth_signal(n));
 		if (n % 16 == 0)
 			usleep(100); /* else the caller does nothing but handle them */
@@ -58,13 +58,14 @@ static void *sibling_sends(void *unused)
 	return unused;
 }
 
+/* It ends by itself: killed between a stop and its end it would leave us stopped. */
 static pid_t child_sends(pid_t to)
 {
 	pid_t pid = fork();
 
 	if (pid)
 		return pid;
-	for (unsigned n = 0;; n++) {
+	for (unsigned n = 0; !atomic_load(over); n++) {
 		if (n % 8 == 7) {
 			kill(to, SIGSTOP);
 			usleep(2000);
@@ -73,6 +74,7 @@ static pid_t child_sends(pid_t to)
 			_exit(0);
 		usleep(1000);
 	}
+	_exit(0);
 }
 
 /* Datagrams to itself: each call is made whole or not at all. */
@@ -87,6 +89,7 @@ static void storm(void)
 	pthread_t t;
 	pid_t pid;
 
+	over = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	udp_bind_any(a, fd, 7001);
 	handle_all();
 	atomic_store(&caller, (int)syscall(SYS_gettid));
@@ -107,9 +110,8 @@ static void storm(void)
 	}
 	every = (struct itimerval){0};
 	setitimer(ITIMER_REAL, &every, NULL);
-	kill(pid, SIGKILL);
+	atomic_store(over, true);
 	status_of(pid);
-	atomic_store(&over, true);
 	pthread_join(t, NULL);
 	printf("# %lu rounds under %lu signals\n", calls, atomic_load(&handled));
 	expect(!bad && !lost && calls > 100 && atomic_load(&handled) > 1000,
