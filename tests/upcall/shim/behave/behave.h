@@ -44,7 +44,7 @@ enum service {
 	SERVICE_SILENT = 5,  /* reads nothing, sends nothing */
 	SERVICE_DIAL = 6,    /* reads "PORT COUNT\n", connects back so many times */
 	SERVICE_NONE = 7,    /* nobody there */
-	SERVICE_LATE = 8,    /* as SERVICE_SILENT for half a second, then as SERVICE_COUNT */
+	SERVICE_LATE = 8,    /* reads nothing while more comes; then as SERVICE_COUNT */
 	SERVICE_HALF = 9,    /* ends its own sending at once, then as SERVICE_LATE */
 	SERVICE_URGENT = 10, /* sends "abcd", of which the d is urgent, and, asked, "ef" */
 	SERVICE_ALARM = 11,  /* sends an urgent byte back for each that it reads */

@@ -115,7 +115,14 @@ static void serve_dial(int fd)
 
 static void serve_late(int fd)
 {
-	usleep(500000);
+	int now = 0, before;
+
+	for (int i = 0; i < 10; i++) {
+		before = now;
+		usleep(500000);
+		if (ioctl(fd, FIONREAD, &now) || (now && now == before))
+			break;
+	}
 	serve_count(fd);
 }
 

@@ -575,6 +575,13 @@ static const char *urgent_data_signals_once_where_it_is_polled_too(void)
 	return NULL;
 }
 
+/* AddressSanitizer stands before poll, and reads what it is given. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
 static const char *wild_pointers_are_efault(void)
 {
 	long page = sysconf(_SC_PAGESIZE);
@@ -609,6 +616,7 @@ static const char *wild_pointers_are_efault(void)
 	close(fd);
 	return NULL;
 }
+#endif
 
 static const struct behave_case cases[] = {
 	{"connecting_meanwhile", connecting_meanwhile},
@@ -639,7 +647,9 @@ static const struct behave_case cases[] = {
 	{"urgent_data_is_taken_by_a_child", urgent_data_is_taken_by_a_child},
 	{"urgent_data_signals_once_where_it_is_polled_too",
 	 urgent_data_signals_once_where_it_is_polled_too},
+#ifndef SANITIZED
 	{"wild_pointers_are_efault", wild_pointers_are_efault},
+#endif
 	{NULL, NULL},
 };
 
