@@ -61,10 +61,11 @@ static inline void raw_restore_signals(uint64_t old)
  */
 static inline bool raw_readable(const void *words, uint64_t n)
 {
-	const char *p = words, *last = p + 8 * (n - 1);
+	const char *p = words, *last;
 
 	if (!n || !words)
 		return !n;
+	last = p + 8 * (n - 1);
 	for (; p < last; p += 4096)
 		if (RAW6(SYS_rt_sigprocmask, -1, p, 0, 8, 0, 0) == -EFAULT)
 			return false;

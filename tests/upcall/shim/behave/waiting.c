@@ -345,6 +345,7 @@ static const char *pipes_and_sockets_wait_together(void)
 	NEED(write(fd, "n", 1) == 1);
 	NEED(poll(pfd, 2, 5000) == 1 && pfd[0].revents == POLLIN && !pfd[1].revents);
 	close(fd);
+	NEED(poll(NULL, 0, 0) == 0);
 	return NULL;
 }
 
