@@ -102,13 +102,12 @@ def exchange(host, port, data):
     try:
         while part := s.recv(65536):
             back += part
-    except OSError:
+        t.join()
+        if back != hashlib.sha256(data).digest() + data[::-1]:
+            sys.exit(f"{len(back)} bytes back, or not the right ones")
+    except (OSError, SystemExit):
         s.close()
         raise
-    t.join()
-    if back != hashlib.sha256(data).digest() + data[::-1]:
-        s.close()
-        sys.exit(f"{len(back)} bytes back, or not the right ones")
     return s
 
 
