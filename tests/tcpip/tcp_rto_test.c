@@ -4,6 +4,13 @@
 
 #define M 1460u
 
+static void accepted_without_sack(uint64_t rtt)
+{
+	p.rtt = rtt;
+	p.sack = false;
+	peer_accepted(&p);
+}
+
 START_TEST(the_timeout_follows_rfc_6298)
 {
 	p.rtt = 80 * MS_NS;
@@ -24,9 +31,7 @@ END_TEST
 /* RFC 6298 5.3, and 5.2: with nothing out it is off. */
 START_TEST(an_ack_of_new_data_begins_the_timeout_anew)
 {
-	p.rtt = 80 * MS_NS;
-	p.sack = false;
-	peer_accepted(&p);
+	accepted_without_sack(80 * MS_NS);
 	peer_write(&p, 2 * 1460);
 	ck_assert_uint_eq(peer_drain(&p), 2);
 	desk_pass(&d, 160 * MS_NS);
@@ -47,9 +52,7 @@ START_TEST(a_repeated_segment_gives_no_round_trip)
 {
 	uint32_t rtt;
 
-	p.rtt = 50 * MS_NS;
-	p.sack = false;
-	peer_accepted(&p);
+	accepted_without_sack(50 * MS_NS);
 	rtt = peer_info(&p).rtt;
 	peer_write(&p, 10);
 	desk_pass(&d, 400 * MS_NS);
@@ -64,9 +67,7 @@ START_TEST(what_waited_for_a_repetition_gives_no_round_trip)
 {
 	uint32_t rtt;
 
-	p.rtt = 50 * MS_NS;
-	p.sack = false;
-	peer_accepted(&p);
+	accepted_without_sack(50 * MS_NS);
 	rtt = peer_info(&p).rtt;
 	peer_write(&p, 10 * M);
 	ck_assert_uint_eq(peer_drain(&p), 10);

@@ -6,25 +6,18 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "tests/tcpip/cases.h"
-#include "tests/tcpip/tcp_peer.h"
+#include "tests/tcpip/peer_case.h"
 
-#define A TCP_ACK
-
-static struct desk d;
-static struct peer p;
-
-static void setup(void)
+static void connected(void)
 {
-	peer_desk_open(&d);
-	p = peer_make(&d);
+	setup();
 	peer_accepted(&p);
 }
 
-static void teardown(void)
+static void dropped(void)
 {
 	desk_drop_sent(&d, 0);
-	peer_desk_close(&d);
+	teardown();
 }
 
 /* Data with an urgent pointer; byte i of the stream has the value of its number. */
@@ -455,5 +448,5 @@ int main(void)
 		      signals_that_nobody_took_are_one, who_is_closed_is_owed_nothing,
 		      an_accepted_socket_has_no_owner,
 		      signals_begin_for_the_one_that_asked_and_end_for_all),
-		setup, teardown);
+		connected, dropped);
 }
