@@ -207,14 +207,21 @@ static void in_order(struct tcp_pcb *pcb, struct tcp_seg *seg)
 }
 
 /*
- * What comes twice tells the peer so. After a silence, it is the peer's timer that sent it, for
- * want of an ACK; in a stream, a copy that the wire made.
+ * Did the peer send this again, whose timer ran out for want of an ACK? Or did the wire copy it:
+ * in a stream, or as late as we came to read it, but with a time stamp that has been here.
  */
-static void duplicate(struct tcp_pcb *pcb, uint32_t start, uint32_t end)
+static bool sent_again(const struct tcp_pcb *pcb, const struct tcp_seg *seg)
+{
+	if (pcb->st->now - pcb->rcv_time <= SILENCE)
+		return false;
+	return !pcb->ts_ok || !seg->h.opts.has_ts || seq_gt(seg->h.opts.ts_val, pcb->rcv_ts_val);
+}
+
+static void duplicate(struct tcp_pcb *pcb, const struct tcp_seg *seg, uint32_t start, uint32_t end)
 {
 	COUNT(pcb->st, TcpDupSegs);
 	tcp_dsack_set(pcb, start, end);
-	if (pcb->st->now - pcb->rcv_time > SILENCE)
+	if (sent_again(pcb, seg))
 		lossy(pcb);
 	ack_at_once(pcb);
 }
@@ -249,7 +256,7 @@ static void payload(struct tcp_pcb *pcb, struct tcp_seg *seg)
 	if (pcb->fin_known && seq_lt(pcb->fin_at, edge))
 		edge = pcb->fin_at;
 	if (seq_le(end, pcb->rcv_nxt)) {
-		duplicate(pcb, start, end);
+		duplicate(pcb, seg, start, end);
 		return;
 	}
 	p->tcp.seq = start;
@@ -298,8 +305,9 @@ void tcp_rcv_data(struct tcp_pcb *pcb, struct tcp_seg *seg)
 		else
 			payload(pcb, seg);
 		pcb->rcv_time = pcb->st->now;
+		pcb->rcv_ts_val = seg->h.opts.ts_val;
 	} else if (fin && pcb->fin_seen) {
-		duplicate(pcb, seg->end - 1, seg->end);
+		duplicate(pcb, seg, seg->end - 1, seg->end);
 	} else if (fin && seq_gt(seg->seq, pcb->rcv_nxt)) {
 		tcp_sack_note(pcb, seg->seq, seg->end);
 		tcp_send_ack(pcb);

@@ -256,9 +256,12 @@ static void batch_in(uint32_t from, unsigned n)
 		iph.dst = ip(10, 0, 0, 1);
 		h.seq = p.iss + from + i * 1000;
 		h.ack = p.stack_iss + 1;
+		if (p.ts)
+			h.opts = (struct tcp_opts){
+				.has_ts = true, .ts_val = p.ts_val, .ts_ecr = p.ts_ecr};
 		b->len = 1000;
 		memset(pktbuf_data(b), 0, 1000);
-		(void)tcp_build(pktbuf_push(b, TCP_HDR_LEN), &h);
+		(void)tcp_build(pktbuf_push(b, tcp_build_len(&h)), &h);
 		iph.total_len = (uint16_t)(b->len + IP4_HDR_LEN);
 		ip4_build(pktbuf_push(b, IP4_HDR_LEN), &iph);
 		b->flags = PKTBUF_RX_L4_CSUM_OK;
@@ -327,6 +330,31 @@ START_TEST(what_comes_twice_after_a_silence_shows_that_acks_get_lost)
 	peer_expect(&p, A, 1, 18001, 0);
 	peer_expect(&p, A, 1, 20001, 0);
 	ck_assert(!desk_sent(&d, 0, &pk));
+}
+END_TEST
+
+/* We may have come late to a copy. Its time stamp is that of the last; a timer's is a later one. */
+START_TEST(what_comes_twice_with_an_old_time_stamp_is_the_wires_copy)
+{
+	p.ts = true;
+	peer_accepted(&p);
+	desk_pass(&d, SEC_NS);
+	batch_in(1, 8);
+	peer_expect(&p, A, 1, 8001, 0);
+	desk_pass(&d, 200 * MS_NS);
+	batch_in(7001, 1);
+	peer_expect(&p, A, 1, 8001, 0);
+	batch_in(8001, 8);
+	peer_expect(&p, A, 1, 16001, 0);
+	peer_quiet(&p);
+	desk_pass(&d, 200 * MS_NS);
+	p.ts_val += 200;
+	batch_in(15001, 1);
+	peer_expect(&p, A, 1, 16001, 0);
+	batch_in(16001, 4);
+	peer_expect(&p, A, 1, 18001, 0);
+	peer_expect(&p, A, 1, 20001, 0);
+	peer_quiet(&p);
 }
 END_TEST
 
@@ -721,6 +749,7 @@ int main(void)
 		      a_window_unused_for_long_is_not_believed, a_batch_is_acknowledged_once,
 		      while_the_wire_loses_each_second_segment_of_a_batch_is_acknowledged,
 		      what_comes_twice_after_a_silence_shows_that_acks_get_lost,
+		      what_comes_twice_with_an_old_time_stamp_is_the_wires_copy,
 		      small_writes_collapse_into_one_pushed_segment,
 		      a_partial_ack_repeats_the_next_hole, timestamps_come_in_every_segment,
 		      an_old_timestamp_is_forgotten,
