@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Reads `sandwire stat --json`, prints NAME=USED for each pool: what must return to where it was.
+"""pools.py WAITING: reads `sandwire stat --json`, prints NAME=USED for each pool: what must return to where it was.
 
 Packet buffers that wait in receive rings are not in use: a ring holds a few less until it is next
-refilled.
+refilled. Nor are the TCP connections that wait in TIME-WAIT, WAITING of them.
 """
 import json
 import sys
 
 stat = json.load(sys.stdin)
-held = sum(port["rx_held"] for port in stat["ports"])
+idle = {"pktbufs": sum(port["rx_held"] for port in stat["ports"]), "tcp_pcbs": int(sys.argv[1])}
 for p in stat["pools"]:
-    used = p["used"] - held if p["name"] == "pktbufs" else p["used"]
-    print(f"{p['name']}={used}", end=" ")
+    print(f"{p['name']}={p['used'] - idle.get(p['name'], 0)}", end=" ")
