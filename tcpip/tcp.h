@@ -279,8 +279,8 @@ struct tcp_pcb {
 	bool starved;	     /* a writer was turned away for want of buffers in the stack */
 	uint8_t hop_hint;    /* PKTBUF_TX_REACHED or _DOUBTED: the next segment tells the next hop's
 				entry */
+	uint32_t rcv_ts_val; /* of the last data received, if time stamps are in use */
 	uint64_t oow_ack_at; /* ns: when an unacceptable segment was last answered */
-	uint32_t rcv_ts_val; /* its time stamp, if they are in use */
 	uint64_t rcv_time;   /* ns: last data received */
 	uint64_t snd_time;   /* ns: last data sent */
 	uint64_t heard_time; /* ns: last acceptable segment */
