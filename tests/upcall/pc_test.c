@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -35,6 +36,21 @@ bool eventually(bool (*cond)(void), double seconds)
 		usleep(1000);
 	}
 	return true;
+}
+
+long proc_number(const char *file, const char *name)
+{
+	char line[128];
+	size_t n = strlen(name);
+	long value = -1;
+	FILE *f = fopen(file, "r");
+
+	while (f && fgets(line, sizeof(line), f))
+		if (!strncmp(line, name, n) && strchr(": ", line[n]))
+			value = strtol(line + n + 1, NULL, 10);
+	if (f)
+		fclose(f);
+	return value;
 }
 
 void say_result(const char *name, bool good, const char *fmt, va_list args)

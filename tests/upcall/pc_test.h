@@ -11,6 +11,8 @@
 double now(void); /* s, monotonic */
 void pin(int cpu);
 bool eventually(bool (*cond)(void), double seconds);
+/* What a file of /proc says behind NAME, as "NAME: 1" or "NAME 1"; -1: nothing. */
+long proc_number(const char *file, const char *name);
 /* "ok NAME", or "FAIL NAME: why". */
 void say_result(const char *name, bool good, const char *fmt, va_list args);
 

@@ -124,19 +124,11 @@ static void dumped(void)
 /* Has a tracer come to it, for as long as gdb may take to start? */
 static bool traced(pid_t pid)
 {
-	char path[40], status[2000];
+	char path[40];
 
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
 	for (int i = 0; i < 500; i++) {
-		int fd = open(path, O_RDONLY | O_CLOEXEC);
-		ssize_t n = fd < 0 ? 0 : read(fd, status, sizeof(status) - 1);
-		const char *at;
-
-		if (fd >= 0)
-			close(fd);
-		status[n > 0 ? n : 0] = '\0';
-		at = strstr(status, "TracerPid:\t");
-		if (at && at[11] != '0')
+		if (proc_number(path, "TracerPid") > 0)
 			return true;
 		usleep(100000);
 	}

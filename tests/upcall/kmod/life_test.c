@@ -210,21 +210,6 @@ static void image_fault(const char *image, enum t_op op, const char *name)
 	net_up(image);
 }
 
-static long number(const char *file, const char *name)
-{
-	char line[128];
-	size_t n = strlen(name);
-	long value = -1;
-	FILE *f = fopen(file, "r");
-
-	while (f && fgets(line, sizeof(line), f))
-		if (!strncmp(line, name, n) && strchr(": ", line[n]))
-			value = strtol(line + n + 1, NULL, 10);
-	if (f)
-		fclose(f);
-	return value;
-}
-
 static long pinned(void)
 {
 	int fd = open("/proc/sys/vm/stat_refresh", O_WRONLY);
@@ -232,16 +217,16 @@ static long pinned(void)
 	if (write(fd, "1", 1) != 1) /* the counters lag behind, a little on each CPU */
 		return -1;
 	close(fd);
-	return number("/proc/vmstat", "nr_foll_pin_acquired") -
-	       number("/proc/vmstat", "nr_foll_pin_released");
+	return proc_number("/proc/vmstat", "nr_foll_pin_acquired") -
+	       proc_number("/proc/vmstat", "nr_foll_pin_released");
 }
 
 static long pinned_before;
 
 static bool all_back(void)
 {
-	return pinned() == pinned_before && number("/proc/meminfo", "HugePages_Free") ==
-						    number("/proc/meminfo", "HugePages_Total");
+	return pinned() == pinned_before && proc_number("/proc/meminfo", "HugePages_Free") ==
+						    proc_number("/proc/meminfo", "HugePages_Total");
 }
 
 /* Holds the client file and a socket until it is told to end; `op` first, if not T_NULL. */
@@ -289,8 +274,8 @@ static void memory_back(const char *image, enum t_op op, bool stop, const char *
 	st = wait_child(pid);
 	CHECK(name, back && !early && !st,
 	      "early %d pinned %ld of %ld, %ld of %ld huge pages free, status %x", early, pinned(),
-	      pinned_before, number("/proc/meminfo", "HugePages_Free"),
-	      number("/proc/meminfo", "HugePages_Total"), st);
+	      pinned_before, proc_number("/proc/meminfo", "HugePages_Free"),
+	      proc_number("/proc/meminfo", "HugePages_Total"), st);
 }
 
 int main(int argc, char **argv)
